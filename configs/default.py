@@ -1,0 +1,99 @@
+"""Every key that a run has, with its unit and meaning. Other configs override it; this one is no run.
+
+Lengths and intervals count real images shown to the discriminator, so they stay as they are when
+the batch size changes. A key `x_final` with a value makes `x` go from `x` to `x_final` along half a
+cosine over the first `anneal_images` images and stay there; None keeps `x` constant.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+
+def get_config() -> ConfigDict:
+  """Returns the default values; lock state and types are kept by whoever overrides them."""
+  config = ConfigDict()
+  config.seed = 0  # of initial weights, order of the data, latents and labels
+  config.anneal_images = 0  # images over which every `x` reaches its `x_final`
+
+  dataset = config.dataset = ConfigDict()
+  dataset.name = 'digits'  # a module of gan_jax/data/datasets, or any TFDS name (`mnist`)
+  dataset.split = 'train'  # what is trained on, a TFDS split expression (`train[:90%]`)
+  dataset.holdout_split = 'test'  # real images kept from training, for the floor of every score
+  dataset.data_dir = ''  # where TFDS keeps prepared data; '': its default, ~/tensorflow_datasets
+  dataset.resolution = 32  # pixels; images are scaled, antialiased, and cropped to this square
+  dataset.flip = False  # mirror left-right with probability 1/2; not for digits or letters
+  dataset.memory_budget_mb = 2048  # decoded images up to this many MiB are held in memory
+  dataset.prefetch_batches = 4  # batches made ready ahead of the step
+
+  model = config.model = ConfigDict()
+  model.name = 'dcgan'  # a module of gan_jax/models; its own keys are in the section of its name
+  model.conditional = False  # give the class label to both players
+  model.latent_size = 100  # length of z ~ N(0, I)
+
+  dcgan = config.dcgan = ConfigDict()
+  dcgan.width = 64  # channels of the highest-resolution layer; doubles at each halving
+  dcgan.max_width = 512  # channels never exceed this
+  dcgan.embedding_size = 32  # length of the generator's class embedding
+  dcgan.discriminator_norm = 'batch'  # batch | none
+
+  r3gan = config.r3gan = ConfigDict()
+  r3gan.widths = (96, 96, 96, 96)  # channels of each stage, low to high resolution, from 4 pixels
+  r3gan.blocks = 2  # residual blocks a stage
+  r3gan.group_size = 16  # channels a group of the 3x3 convolutions
+  r3gan.expansion = 2  # width of the 3x3 convolutions over that of the stage
+  r3gan.embedding_size = 64  # length of the class embedding
+  r3gan.bfloat16_stages = 0  # the highest-resolution stages computed in bfloat16 (paper: 3 or 4)
+
+  config.loss = ConfigDict()
+  config.loss.name = 'nonsaturating'  # a module of gan_jax/losses
+
+  penalty = config.penalty = ConfigDict()
+  penalty.r1_gamma = 0.0  # weight γ of γ/2 E|∇D(real)|², squares summed over pixels; 0: off
+  penalty.r1_gamma_final = placeholder(float)
+  penalty.r2_gamma = 0.0  # the same at generated images
+  penalty.r2_gamma_final = placeholder(float)
+
+  config.generator_optimizer = _adam()
+  config.discriminator_optimizer = _adam()
+
+  ema = config.ema = ConfigDict()
+  ema.half_life_images = 10_000.0  # half-life of the generator's moving average
+  ema.half_life_images_final = placeholder(float)
+  ema.ramp = 0.05  # half-life is at most this share of the images shown so far; 0: no ramp
+
+  train = config.train = ConfigDict()
+  train.images = 1_000_000  # length of the run
+  train.batch_size = 64  # images of one player's update, over all devices
+  train.share_batch = True  # both players see the same reals and latents; False: fresh for each
+  train.log_images = 5_000  # between lines of metrics.jsonl
+  train.sample_images = 50_000  # between sample grids
+  train.checkpoint_images = 50_000  # between checkpoints
+
+  checkpoint = config.checkpoint = ConfigDict()
+  checkpoint.keep_last = 2  # newest checkpoints kept
+  checkpoint.keep_best = 1  # checkpoints with the lowest `best_score` kept beside them
+  checkpoint.best_score = 'fd_classifier'  # a score; lower is better
+
+  evaluate = config.evaluate = ConfigDict()
+  evaluate.images = 200_000  # between evaluations; the end is always evaluated; 0: never
+  evaluate.num_samples = 1_000  # generated images scored
+  evaluate.num_reals = 50_000  # training images they are compared with, the first in a seeded order
+  evaluate.batch_size = 250  # images through a feature network at once, over all devices
+  evaluate.features = ('classifier',)  # modules of gan_jax/features
+  evaluate.metrics = ('fd', 'kid', 'class_accuracy')  # modules of gan_jax/metrics
+
+  sample = config.sample = ConfigDict()
+  sample.columns = 10  # of the sample grid; one row a class where the model is conditional
+  sample.rows = 10  # where it is not; at most this many classes are shown where it is
+  return config
+
+
+def _adam() -> ConfigDict:
+  adam = ConfigDict()
+  adam.learning_rate = 2e-4
+  adam.learning_rate_final = placeholder(float)
+  adam.beta1 = 0.5
+  adam.beta2 = 0.999
+  adam.beta2_final = placeholder(float)
+  adam.epsilon = 1e-8
+  return adam

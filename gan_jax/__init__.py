@@ -1,0 +1,1 @@
+"""gan_jax: train, compare and judge image GANs in JAX."""

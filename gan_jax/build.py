@@ -1,0 +1,163 @@
+"""Makes the parts of a run out of its config: the one place where config keys meet functions."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from gan_jax import optim, parallel, registry, steps
+from gan_jax.data import pipeline, source
+from gan_jax.data.source import ImageDataset
+from gan_jax.errors import UserError
+from gan_jax.state import TrainState, init_state
+
+
+class Networks(NamedTuple):
+  """Both players of a run, with their optimisers."""
+
+  generator: nn.Module
+  discriminator: nn.Module
+  generator_tx: optax.GradientTransformation
+  discriminator_tx: optax.GradientTransformation
+
+
+class Datasets(NamedTuple):
+  """The images trained on and the images kept from training."""
+
+  train: ImageDataset
+  holdout: ImageDataset
+
+
+def datasets(config: ConfigDict) -> Datasets:
+  """Opens both splits, preparing the dataset where that is needed and possible."""
+  opened = {
+    split: source.open_dataset(
+      config.dataset.name,
+      config.dataset[split],
+      config.dataset.data_dir,
+      config.dataset.resolution,
+      config.dataset.memory_budget_mb,
+    )
+    for split in ('split', 'holdout_split')
+  }
+  found = Datasets(opened['split'], opened['holdout_split'])
+  if config.model.conditional and not found.train.num_classes:
+    raise UserError(
+      f'config.model.conditional=True: dataset {found.train.name} has no labels; accepted: False'
+    )
+  return found
+
+
+def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
+  """Makes the modules and optimisers of a config.
+
+  Args:
+    config: of the run.
+    channels: of its images.
+    num_classes: of its dataset; used where `config.model.conditional`.
+
+  Raises:
+    UserError: for an unknown model, or one that cannot make these images.
+  """
+  module = registry.find('models', config.model.name, 'Generator', 'model.name')
+  common = {
+    'resolution': config.dataset.resolution,
+    'channels': channels,
+    'num_classes': num_classes if config.model.conditional else 0,
+    'axis_name': parallel.AXIS,
+  }
+  own = dict(config.get(config.model.name, {}))
+  unknown = set(own) - _fields(module.Generator) - _fields(module.Discriminator)
+  for key in unknown:
+    near = difflib.get_close_matches(key, _fields(module.Generator), n=1)
+    hint = f'; did you mean {near[0]!r}?' if near else ''
+    raise UserError(f'config.{config.model.name}.{key}: {config.model.name} has no such key{hint}')
+  pick = lambda module: {k: v for k, v in own.items() if k in _fields(module)}
+  generator = module.Generator(
+    latent_size=config.model.latent_size, **common, **pick(module.Generator)
+  )
+  discriminator = module.Discriminator(**common, **pick(module.Discriminator))
+  return Networks(
+    generator, discriminator, _adam(config, 'generator'), _adam(config, 'discriminator')
+  )
+
+
+def initial_state(config: ConfigDict, parts: Networks) -> TrainState:
+  """The state of step 0."""
+  return init_state(config.seed, *parts)
+
+
+def train_step(config: ConfigDict, parts: Networks) -> Callable[..., Any]:
+  """The train step of a config, ready for `parallel.pmap_step`."""
+  loss = registry.find('losses', config.loss.name, 'd_loss', 'loss.name')
+  return steps.make_train_step(
+    *parts,
+    loss,
+    batch_size=config.train.batch_size,
+    share_batch=config.train.share_batch,
+    flip=config.dataset.flip,
+    r1_gamma=_schedule(config, config.penalty, 'r1_gamma') if config.penalty.r1_gamma else None,
+    r2_gamma=_schedule(config, config.penalty, 'r2_gamma') if config.penalty.r2_gamma else None,
+    ema_half_life=_schedule(config, config.ema, 'half_life_images'),
+    ema_ramp=config.ema.ramp,
+    axis_name=parallel.AXIS,
+  )
+
+
+def batches(config: ConfigDict, dataset: ImageDataset, step: int) -> Iterator[pipeline.Batch]:
+  """This host's batches from a step onwards."""
+  return pipeline.batches(
+    dataset,
+    config.train.batch_size * (1 if config.train.share_batch else 2),
+    seed=config.seed,
+    start=step,
+    host=jax.process_index(),
+    hosts=jax.process_count(),
+    prefetch=config.dataset.prefetch_batches,
+  )
+
+
+def check(config: ConfigDict) -> None:
+  """Raises UserError for values that no run can have, before anything is opened."""
+  parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
+  positive = {
+    'train': ('images', 'log_images', 'sample_images', 'checkpoint_images'),
+    'evaluate': ('num_samples', 'num_reals', 'batch_size'),
+    'checkpoint': ('keep_last',),
+    'sample': ('rows', 'columns'),
+    'model': ('latent_size',),
+    'dataset': ('resolution', 'prefetch_batches'),
+  }
+  for section, keys in positive.items():
+    for key in keys:
+      if config[section][key] <= 0:
+        raise UserError(f'config.{section}.{key}={config[section][key]}: must be positive')
+  registry.find('losses', config.loss.name, 'd_loss', 'loss.name')
+  registry.find('models', config.model.name, 'Generator', 'model.name')
+  for name in config.evaluate.features:
+    registry.find('features', name, 'load', 'evaluate.features')
+  for name in config.evaluate.metrics:
+    registry.find('metrics', name, 'compute', 'evaluate.metrics')
+
+
+def _fields(module: Any) -> set[str]:
+  return set(module.__dataclass_fields__) - {'parent', 'name'}
+
+
+def _schedule(config: ConfigDict, section: ConfigDict, key: str) -> optim.Schedule:
+  return optim.cosine(section[key], section.get(f'{key}_final'), config.anneal_images)
+
+
+def _adam(config: ConfigDict, player: str) -> optax.GradientTransformation:
+  section = config[f'{player}_optimizer']
+  return optim.adam(
+    _schedule(config, section, 'learning_rate'),
+    section.beta1,
+    _schedule(config, section, 'beta2'),
+    section.epsilon,
+    config.train.batch_size,
+  )

@@ -1,0 +1,55 @@
+"""Batches in a seeded order, each a function of the step alone."""
+
+from collections.abc import Iterator
+
+import grain
+import numpy as np
+
+from gan_jax.data.source import ImageDataset
+from gan_jax.errors import UserError
+
+Batch = dict[str, np.ndarray]
+
+
+def batches(
+  dataset: ImageDataset,
+  batch_size: int,
+  *,
+  seed: int,
+  start: int = 0,
+  host: int = 0,
+  hosts: int = 1,
+  prefetch: int = 4,
+) -> Iterator[Batch]:
+  """Yields batches for ever, reshuffled every epoch.
+
+  Batch k of a run is the same whatever the batches before it, so that a run resumes by number. The
+  hosts' parts of a batch, joined in their order, are the batch that one host would see.
+
+  Args:
+    dataset: what to read.
+    batch_size: examples over all hosts.
+    seed: of the order.
+    start: number of the first batch.
+    host: index of this host.
+    hosts: their number, a divisor of `batch_size`.
+    prefetch: batches made ready ahead.
+
+  Yields:
+    `image`, uint8 `[batch_size / hosts, H, W, C]`, and `label`, int32.
+
+  Raises:
+    UserError: for a dataset smaller than a batch.
+  """
+  if len(dataset) < batch_size:
+    raise UserError(
+      f'dataset {dataset.name} has {len(dataset)} images; a batch takes {batch_size} '
+      '(config.train.batch_size, twice where config.train.share_batch is False)'
+    )
+  mine = slice(host * batch_size // hosts, (host + 1) * batch_size // hosts)
+  order = grain.MapDataset.range(len(dataset)).seed(seed).shuffle().repeat()
+  numbered = order.batch(batch_size, drop_remainder=True)[start:]
+  loaded = numbered.map(lambda indices: dataset.fetch(indices[mine]))
+  threads = 1 if dataset.in_memory else max(1, prefetch)
+  options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, prefetch))
+  return iter(loaded.to_iter_dataset(options))

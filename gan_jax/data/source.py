@@ -1,0 +1,206 @@
+"""Opens a prepared TFDS dataset as random access to decoded images and checked labels."""
+
+import contextlib
+import functools
+import hashlib
+import io
+import json
+import logging
+import os
+import socket
+import urllib.parse
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from gan_jax import registry
+from gan_jax.errors import UserError, nearest
+
+_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
+
+
+class ImageDataset:
+  """One split of a dataset, at one resolution.
+
+  Attributes:
+    name: of the dataset, with its split, for messages.
+    shape: of an image, `(H, W, C)`.
+    num_classes: number of labels; 0 where the dataset has none.
+    class_names: what the labels mean, in their order.
+    fingerprint: changes whenever the images or their labels could have changed.
+  """
+
+  def __init__(self, builder: Any, split: str, resolution: int, memory_budget_mb: int):
+    """Opens the split, and decodes it into memory if it fits `memory_budget_mb` MiB."""
+    self.name = f'{builder.name} {split}'
+    features = builder.info.features
+    if 'image' not in features:
+      raise UserError(
+        f'config.dataset.name={builder.name!r}: has no feature `image`; found: {", ".join(features)}'
+      )
+    channels = features['image'].shape[-1] or 3
+    if channels not in _MODES:
+      raise UserError(
+        f'config.dataset.name={builder.name!r}: {channels} channels; accepted: 1, 3, 4'
+      )
+    self.shape = (resolution, resolution, channels)
+    label = features['label'] if 'label' in features else None
+    self.class_names: list[str] = list(label.names) if hasattr(label, 'names') else []
+    self.num_classes = len(self.class_names)
+    try:
+      self._records = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
+    except ValueError as error:
+      splits = builder.info.splits
+      raise UserError(
+        f'split {split!r} of dataset {builder.name!r}: {nearest(split, splits)}'
+      ) from error
+    except NotImplementedError as error:
+      raise UserError(
+        f'dataset {builder.name!r} in {builder.data_dir} is not in ArrayRecord files; prepare it '
+        "anew in another config.dataset.data_dir with file_format='array_record'"
+      ) from error
+    self._held: tuple[np.ndarray, np.ndarray] | None = None
+    if len(self) * int(np.prod(self.shape)) <= memory_budget_mb * 2**20:
+      self._held = self._read(range(len(self)))
+    self.fingerprint = self._fingerprint(builder, split)
+
+  def __len__(self) -> int:
+    return len(self._records)
+
+  @property
+  def in_memory(self) -> bool:
+    """Whether all images are decoded already."""
+    return self._held is not None
+
+  def fetch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """Reads examples: `image`, uint8 `[n, H, W, C]`, and `label`, int32 `[n]` (0 without classes).
+
+    Raises:
+      UserError: for an image that cannot be read or a label out of range, naming the row.
+    """
+    if self._held is None:
+      images, labels = self._read(indices)
+    else:
+      rows = np.asarray(indices)
+      images, labels = self._held[0][rows], self._held[1][rows]
+    return {'image': images, 'label': labels}
+
+  def _read(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows = [int(i) for i in indices]
+    records = self._records.__getitems__(rows)
+    images = np.empty((len(rows), *self.shape), np.uint8)
+    labels = np.zeros(len(rows), np.int32)
+
+    def decode(place: int) -> None:
+      row, record = rows[place], records[place]
+      try:
+        images[place] = decode_image(record['image'], self.shape)
+      except (OSError, Image.DecompressionBombError) as error:
+        raise UserError(
+          f'dataset {self.name}: image of row {row} is not readable: {error}'
+        ) from error
+      if self.num_classes:
+        label = int(record['label'])
+        if not 0 <= label < self.num_classes:
+          raise UserError(
+            f'dataset {self.name}: label of row {row} is {label}; '
+            f'accepted: 0 to {self.num_classes - 1}'
+          )
+        labels[place] = label
+
+    if len(rows) < 512:
+      for place in range(len(rows)):
+        decode(place)
+    else:
+      with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(decode, range(len(rows)), chunksize=64):
+          pass
+    return images, labels
+
+  def _fingerprint(self, builder: Any, split: str) -> str:
+    """Hashes the whole of what is held in memory, and 256 examples spread over what is not."""
+    about = [builder.info.full_name, split, len(self), self.shape, self.class_names]
+    digest = hashlib.sha256(json.dumps(about).encode())
+    rows = (
+      np.arange(len(self)) if self.in_memory else np.linspace(0, len(self) - 1, 256).astype(int)
+    )
+    for array in self.fetch(rows).values():
+      digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def decode_image(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
+  """Decodes PNG, JPEG or another format of Pillow's to uint8 of `shape` `(H, W, C)`.
+
+  The largest centred part of the wanted aspect is cut out and scaled with an antialiased bicubic.
+  """
+  height, width, channels = shape
+  with Image.open(io.BytesIO(data)) as image:
+    image = image.convert(_MODES[channels])
+  if image.size != (width, height):
+    scale = min(image.width / width, image.height / height)
+    w, h = scale * width, scale * height
+    left, top = (image.width - w) / 2, (image.height - h) / 2
+    box = (left, top, left + w, top + h)
+    image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+  return np.asarray(image).reshape(shape)
+
+
+@functools.cache
+def open_builder(name: str, data_dir: str) -> Any:
+  """Finds a dataset by name and prepares it if it is not prepared yet.
+
+  Args:
+    name: a module of `gan_jax.data.datasets`, or a name that TFDS knows.
+    data_dir: where TFDS keeps prepared data; '': its default.
+
+  Raises:
+    UserError: for an unknown name, or one that cannot be prepared here.
+  """
+  directory = os.path.expanduser(data_dir) or None
+  own = registry.names('data.datasets', 'Builder')
+  if name in own:
+    module = registry.find('data.datasets', name, 'Builder', 'dataset.name')
+    builder = module.Builder(data_dir=directory)
+  else:
+    try:
+      builder = tfds.builder(name, data_dir=directory)
+    except (tfds.core.DatasetNotFoundError, tfds.core.registered.DatasetNotFoundError) as error:
+      accepted = nearest(name, own)
+      raise UserError(
+        f'config.dataset.name={name!r}: unknown here and to TFDS; {accepted}, or a TFDS name'
+      ) from error
+  if not builder.is_prepared():
+    logging.getLogger(__name__).info('preparing dataset %s in %s', name, builder.data_dir)
+    tfds.disable_progress_bar()
+    try:
+      _check_reachable(builder)
+      with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own account of it
+        builder.download_and_prepare(file_format='array_record')
+    except Exception as error:  # whatever a builder's own code and its downloads may raise
+      raise UserError(
+        f'config.dataset.name={name!r} is not prepared in {builder.data_dir} and cannot be here '
+        f'({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ""}); '
+        f'on a machine with internet and TensorFlow run: python -c "import tensorflow_datasets as '
+        f"tfds; tfds.builder('{name}').download_and_prepare(file_format='array_record')\" and set "
+        'config.dataset.data_dir to its folder'
+      ) from error
+  return builder
+
+
+def _check_reachable(builder: Any) -> None:
+  """Raises OSError at once where the dataset's hosts cannot be found; its downloads try for minutes."""
+  for host in {urllib.parse.urlsplit(url).hostname for url in builder.url_infos or ()}:
+    if host:
+      socket.getaddrinfo(host, None)
+
+
+def open_dataset(
+  name: str, split: str, data_dir: str, resolution: int, memory_budget_mb: int
+) -> ImageDataset:
+  """Opens one split; see `open_builder` and `ImageDataset`."""
+  return ImageDataset(open_builder(name, data_dir), split, resolution, memory_budget_mb)

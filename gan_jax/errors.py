@@ -1,0 +1,30 @@
+"""What stops a run, as one line for the user, and the exit code that says which it was."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+  """Something the user gave cannot be used: says the key, what was found, what is accepted."""
+
+  exit_code = 2
+
+
+class NonFiniteError(RuntimeError):
+  """A loss or gradient became infinite or not a number: says where, and what is still good."""
+
+  exit_code = 1
+
+
+class Preempted(Exception):  # noqa: N818 - not an error: the run is saved and wants to go on
+  """The run was asked to stop and has saved its state; the same command continues it."""
+
+  exit_code = 75  # EX_TEMPFAIL: schedulers retry it
+
+
+def nearest(found: str, accepted: Iterable[str]) -> str:
+  """Says what is accepted instead of `found`, the nearest name first where one is near."""
+  accepted = sorted(accepted)
+  near = difflib.get_close_matches(found, accepted, n=1)
+  hint = f'did you mean {near[0]!r}? ' if near else ''
+  return f'{hint}accepted: {", ".join(accepted)}'

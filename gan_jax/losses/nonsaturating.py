@@ -1,0 +1,15 @@
+"""The non-saturating logistic loss (Goodfellow et al. 2014, arXiv:1406.2661, section 3)."""
+
+import jax
+from flax import linen as nn
+
+
+def d_loss(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
+  """Returns −log σ(real) − log(1 − σ(fake)), `[B]` from two `[B]`."""
+  return nn.softplus(-real_logits) + nn.softplus(fake_logits)
+
+
+def g_loss(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
+  """Returns −log σ(fake), `[B]`; the real logits play no part."""
+  del real_logits
+  return nn.softplus(-fake_logits)

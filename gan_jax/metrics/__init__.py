@@ -1,0 +1,1 @@
+"""Scores, one a file: `compute(real, fake) -> {name: value}` over two `Features`."""

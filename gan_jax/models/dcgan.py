@@ -1,0 +1,139 @@
+"""DCGAN (Radford, Metz and Chintala 2015, arXiv:1511.06434), for any power-of-two resolution.
+
+4×4 convolutions of stride 2, batch normalisation, weights from N(0, 0.02). With classes, the
+generator reads an embedding of the label beside z, and its batch normalisation takes scale and
+shift from the label; the discriminator's logit gains the product of its pooled features with an
+embedding of the label (projection, Miyato and Koyama 2018, arXiv:1802.05637).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.errors import UserError
+from gan_jax.models.layers import Conv, ConvTranspose
+
+_INIT = nn.initializers.normal(0.02)
+
+
+def _levels(resolution: int) -> int:
+  """Number of halvings from the resolution down to 4 pixels."""
+  if resolution < 16 or resolution & (resolution - 1):
+    raise UserError(
+      f'dataset.resolution={resolution}: dcgan makes powers of two from 16 (16, 32, 64, 128, ...)'
+    )
+  return resolution.bit_length() - 3
+
+
+class _Norm(nn.Module):
+  """Batch normalisation; with classes, scale and shift are looked up by the label."""
+
+  num_classes: int
+  axis_name: str | None
+
+  @nn.compact
+  def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    plain = self.num_classes == 0
+    x = nn.BatchNorm(
+      use_running_average=not train,
+      momentum=0.9,
+      epsilon=1e-5,
+      use_scale=plain,
+      use_bias=plain,
+      scale_init=lambda *args: 1.0 + _INIT(*args),
+      axis_name=self.axis_name,
+      name='norm',
+    )(x)
+    if plain:
+      return x
+    one, zero = nn.initializers.ones, nn.initializers.zeros
+    scale = nn.Embed(self.num_classes, x.shape[-1], embedding_init=one, name='scale')(labels)
+    shift = nn.Embed(self.num_classes, x.shape[-1], embedding_init=zero, name='shift')(labels)
+    return x * scale[:, None, None] + shift[:, None, None]
+
+
+class Generator(nn.Module):
+  """Maps latents `[B, z]` and labels `[B]` to images `[B, R, R, C]` in [-1, 1].
+
+  Raises:
+    UserError: for a resolution that is not a power of two from 16.
+  """
+
+  resolution: int
+  channels: int
+  latent_size: int
+  num_classes: int = 0
+  axis_name: str | None = None
+  width: int = 64
+  max_width: int = 512
+  embedding_size: int = 32
+
+  @nn.compact
+  def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Generates `[B, R, R, C]`; `train` normalises by the batch and updates the averages."""
+    levels = _levels(self.resolution)
+    x = latents
+    if self.num_classes:
+      embedding = nn.Embed(self.num_classes, self.embedding_size, name='embedding')(labels)
+      x = jnp.concatenate([x, embedding], axis=-1)
+    x = x[:, None, None, :]
+    for level in range(levels, 0, -1):
+      width = min(self.width << (level - 1), self.max_width)
+      first = level == levels
+      x = ConvTranspose(
+        width,
+        4,
+        stride=1 if first else 2,
+        padding=0 if first else 1,
+        init=_INIT,
+        name=f'conv{level}',
+      )(x)
+      x = nn.relu(_Norm(self.num_classes, self.axis_name, name=f'norm{level}')(x, labels, train))
+    x = ConvTranspose(self.channels, 4, stride=2, padding=1, init=_INIT, name='image')(x)
+    return jnp.tanh(x)
+
+
+class Discriminator(nn.Module):
+  """Maps images `[B, R, R, C]` and labels `[B]` to logits `[B]`.
+
+  Attributes:
+    discriminator_norm: 'batch' normalises every layer but the first, as published; 'none' leaves
+      examples independent of each other, which R1 assumes.
+
+  Raises:
+    UserError: for a resolution that is not a power of two from 16, or an unknown norm.
+  """
+
+  resolution: int
+  channels: int
+  num_classes: int = 0
+  axis_name: str | None = None
+  width: int = 64
+  max_width: int = 512
+  discriminator_norm: str = 'batch'
+
+  @nn.compact
+  def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Scores the images; `train` normalises by the batch and updates the averages."""
+    if self.discriminator_norm not in ('batch', 'none'):
+      raise UserError(
+        f'dcgan.discriminator_norm={self.discriminator_norm!r}: accepted are batch and none'
+      )
+    batch_norm = self.discriminator_norm == 'batch'
+    # N(0, 0.02) relies on batch normalisation to restore the scale; without it, keep the variance.
+    init = _INIT if batch_norm else nn.initializers.he_normal()
+    x = images
+    for level in range(_levels(self.resolution)):
+      width = min(self.width << level, self.max_width)
+      x = Conv(width, 4, stride=2, padding=1, init=init, name=f'conv{level}')(x)
+      if batch_norm and level:
+        x = _Norm(0, self.axis_name, name=f'norm{level}')(x, labels, train)
+      elif not batch_norm:
+        x += self.param(f'bias{level}', nn.initializers.zeros, (width,))
+      x = nn.leaky_relu(x, 0.2)
+    logits = Conv(1, 4, init=init, name='logit')(x)[:, 0, 0, 0]
+    if self.num_classes:
+      pooled = x.mean(axis=(1, 2))
+      class_weights = nn.Embed(self.num_classes, x.shape[-1], name='projection')(labels)
+      logits += jnp.sum(pooled * class_weights, axis=-1)
+    return logits

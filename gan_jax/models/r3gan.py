@@ -1,0 +1,193 @@
+"""R3GAN (Huang et al. 2024, arXiv:2501.05441): a modern baseline without normalisation layers.
+
+A stage is residual blocks at one resolution, from 4×4 pixels up. Nothing but the biases before the
+activations and the weights is learned; initial variance is set by a fixed gain for the depth
+(after Fixup, arXiv:1901.09321), the last convolution of a block starts at zero.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.errors import UserError
+from gan_jax.models.layers import Conv, Initializer
+from gan_jax.ops import resample
+
+
+def _scaled_normal(fan_in: int, gain: float = 1.0) -> Initializer:
+  """N(0, (gain / √fan_in)²)."""
+  return nn.initializers.normal(gain / math.sqrt(fan_in))
+
+
+def _check(resolution: int, widths: tuple[int, ...]) -> None:
+  if resolution != 4 << (len(widths) - 1) or resolution < 16:
+    raise UserError(
+      f'dataset.resolution={resolution}: r3gan.widths names {len(widths)} stages from 4 pixels, '
+      f'which make {4 << max(0, len(widths) - 1)} pixels (at least 16)'
+    )
+
+
+class _Block(nn.Module):
+  """1×1 (wider), 3×3 in groups, 1×1 (back), each activation after a bias; plus identity."""
+
+  depth: int  # residual blocks in the whole network: L of the gain
+  expansion: int
+  group_size: int
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    width = x.shape[-1]
+    wide = width * self.expansion
+    if wide % self.group_size:
+      raise UserError(
+        f'r3gan.group_size={self.group_size} must divide width {width} × expansion {self.expansion}'
+      )
+    # The gain of a leaky rectifier of slope 0.2, shared among L blocks: Section 3.3 and appendix.
+    gain = math.sqrt(2 / 1.04) * self.depth**-0.25
+    y = Conv(wide, 1, init=_scaled_normal(width, gain), dtype=self.dtype, name='widen')(x)
+    y = self._activate(y, 'bias1')
+    y = Conv(
+      wide,
+      3,
+      padding=1,
+      groups=wide // self.group_size,
+      init=_scaled_normal(self.group_size * 9, gain),
+      dtype=self.dtype,
+      name='mix',
+    )(y)
+    y = self._activate(y, 'bias2')
+    zero = nn.initializers.zeros
+    return x + Conv(width, 1, init=zero, dtype=self.dtype, name='narrow')(y)
+
+  def _activate(self, x: jax.Array, name: str) -> jax.Array:
+    bias = self.param(name, nn.initializers.zeros, (x.shape[-1],))
+    return nn.leaky_relu(x + bias.astype(x.dtype), 0.2)
+
+
+class _Stages(nn.Module):
+  """What both networks share: the residual blocks of each stage and their precision."""
+
+  widths: tuple[int, ...]
+  blocks: int
+  expansion: int
+  group_size: int
+  bfloat16_stages: int
+
+  def dtype(self, stage: int) -> Any:
+    """Of a stage's computation, stage 0 being the 4×4 one."""
+    low = stage >= len(self.widths) - self.bfloat16_stages
+    return jnp.bfloat16 if low else jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array, upwards: bool) -> jax.Array:
+    """Runs all stages over `[B, H, W, C]`, from 4 pixels upwards or from the image downwards."""
+    stages = range(len(self.widths))
+    for stage in stages if upwards else reversed(stages):
+      dtype = self.dtype(stage)
+      if upwards and stage > 0:
+        x = resample.upsample(self._change_width(x.astype(dtype), stage))
+      elif not upwards and stage < len(self.widths) - 1:
+        x = self._change_width(resample.downsample(x), stage)
+      x = x.astype(dtype)
+      for block in range(self.blocks):
+        x = _Block(
+          self.blocks * len(self.widths),
+          self.expansion,
+          self.group_size,
+          dtype,
+          name=f'stage{stage}_block{block}',
+        )(x)
+    return x
+
+  def _change_width(self, x: jax.Array, stage: int) -> jax.Array:
+    """A 1×1 convolution where the width changes, at the smaller of the two resolutions."""
+    width = self.widths[stage]
+    if x.shape[-1] == width:
+      return x
+    init = _scaled_normal(x.shape[-1])
+    return Conv(width, 1, init=init, dtype=x.dtype, name=f'change{stage}')(x)
+
+
+class Generator(nn.Module):
+  """Maps latents `[B, z]` and labels `[B]` to images `[B, R, R, C]`, float32, not bounded.
+
+  Raises:
+    UserError: where resolution and widths, or widths and group size, do not fit.
+  """
+
+  resolution: int
+  channels: int
+  latent_size: int
+  num_classes: int = 0
+  axis_name: str | None = None  # unused: nothing here is averaged over a batch
+  widths: tuple[int, ...] = (96, 96, 96, 96)
+  blocks: int = 2
+  group_size: int = 16
+  expansion: int = 2
+  embedding_size: int = 64
+  bfloat16_stages: int = 0
+
+  @nn.compact
+  def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Generates `[B, R, R, C]`; training and sampling do not differ."""
+    _check(self.resolution, self.widths)
+    x = latents
+    if self.num_classes:
+      # A linear layer over one-hot labels: the number of classes is its fan-in.
+      init = _scaled_normal(self.num_classes)
+      embedding = nn.Embed(self.num_classes, self.embedding_size, embedding_init=init)(labels)
+      x = jnp.concatenate([x, embedding], axis=-1)
+    width = self.widths[0]
+    x = nn.Dense(width, use_bias=False, kernel_init=_scaled_normal(x.shape[-1]), name='stem')(x)
+    basis = self.param('basis', nn.initializers.normal(1.0), (4, 4, width))
+    x = basis * x[:, None, None, :]
+    x = _Stages(
+      self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
+    )(x, upwards=True)
+    x = Conv(self.channels, 1, init=_scaled_normal(x.shape[-1]), dtype=x.dtype, name='image')(x)
+    return x.astype(jnp.float32)
+
+
+class Discriminator(nn.Module):
+  """Maps images `[B, R, R, C]` and labels `[B]` to logits `[B]`, float32.
+
+  Raises:
+    UserError: where resolution and widths, or widths and group size, do not fit.
+  """
+
+  resolution: int
+  channels: int
+  num_classes: int = 0
+  axis_name: str | None = None  # unused: nothing here is averaged over a batch
+  widths: tuple[int, ...] = (96, 96, 96, 96)
+  blocks: int = 2
+  group_size: int = 16
+  expansion: int = 2
+  embedding_size: int = 64
+  bfloat16_stages: int = 0
+
+  @nn.compact
+  def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Scores the images; training and scoring do not differ."""
+    _check(self.resolution, self.widths)
+    stages = _Stages(
+      self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
+    )
+    dtype = stages.dtype(len(self.widths) - 1)
+    init = _scaled_normal(self.channels)
+    x = Conv(self.widths[-1], 1, init=init, dtype=dtype, name='image')(images)
+    x = stages(x, upwards=False).astype(jnp.float32)
+    # A 4×4 depthwise valid convolution of a 4×4 image: one weighted sum a channel.
+    basis = self.param('basis', _scaled_normal(16), (4, 4, x.shape[-1]))
+    x = jnp.einsum('bhwc,hwc->bc', x, basis)
+    size = self.embedding_size if self.num_classes else 1
+    x = nn.Dense(size, use_bias=False, kernel_init=_scaled_normal(x.shape[-1]), name='head')(x)
+    if not self.num_classes:
+      return x[:, 0]
+    init = _scaled_normal(self.num_classes, gain=self.embedding_size**-0.5)
+    embedding = nn.Embed(self.num_classes, self.embedding_size, embedding_init=init)(labels)
+    return jnp.sum(x * embedding, axis=-1)

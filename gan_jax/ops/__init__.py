@@ -1,0 +1,1 @@
+"""Operations with the same results everywhere, lowered well on each platform."""

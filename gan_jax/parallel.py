@@ -1,0 +1,81 @@
+"""The only module that knows of devices: pmap, the axis that steps average over, hosts."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.jax_utils
+import jax
+import numpy as np
+
+from gan_jax.errors import UserError
+from gan_jax.state import PyTree
+
+AXIS = 'devices'
+
+
+def replicate(tree: PyTree) -> PyTree:
+  """Puts a copy on every local device; leaves gain a leading axis."""
+  # From host memory: stacking device arrays would compile a program for every shape of leaf.
+  return flax.jax_utils.replicate(jax.device_get(tree))
+
+
+def to_host(tree: PyTree) -> PyTree:
+  """Fetches the first local device's copy of a replicated tree as NumPy arrays."""
+  # Not x[0]: indexing a replicated array can raise where it spans several hosts.
+  return jax.tree.map(lambda x: np.asarray(x.addressable_shards[0].data)[0], tree)
+
+
+def pmap_step(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+  """Compiles `step(state, batch)` for all devices; the state's buffers are donated."""
+  return jax.pmap(step, axis_name=AXIS, in_axes=0, out_axes=0, donate_argnums=0)
+
+
+def check_batch(batch_size: int, name: str) -> None:
+  """Raises UserError where the devices do not divide a batch."""
+  devices = jax.device_count()
+  if batch_size < 1 or batch_size % devices:
+    raise UserError(f'{name}={batch_size}: must be a positive multiple of the {devices} devices')
+
+
+def shard(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+  """Splits `[local batch, ...]` over the local devices, `[local devices, per device, ...]`."""
+  devices = jax.local_devices()
+  mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
+  sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+  split = lambda x: x.reshape(len(devices), -1, *x.shape[1:])
+  return {name: jax.device_put(split(array), sharding) for name, array in batch.items()}
+
+
+def map_batches(
+  function: Callable[..., PyTree], batch_size: int
+) -> Callable[..., Iterator[PyTree]]:
+  """Runs a pure function over many examples, in batches split over the local devices.
+
+  Args:
+    function: `(variables, *arrays [b, ...]) -> tree of [b, ...]`.
+    batch_size: examples at once, over all local devices.
+
+  Returns:
+    `run(replicated variables, *arrays [N, ...])`, which yields results as NumPy arrays batch by
+    batch, N rows in all. The last batch is filled up by repetition, so that one program serves all.
+  """
+  devices = jax.local_device_count()
+  per_device = -(-batch_size // devices)
+  compiled = jax.pmap(function)
+
+  def run(replicated: PyTree, *arrays: np.ndarray) -> Iterator[PyTree]:
+    total = len(arrays[0])
+    for start in range(0, total, per_device * devices):
+      rows = np.arange(start, start + per_device * devices).clip(max=total - 1)
+      count = min(total - start, len(rows))
+      split = [a[rows].reshape(devices, per_device, *a.shape[1:]) for a in arrays]
+      result = compiled(replicated, *split)
+      flat = lambda x, count=count: np.asarray(x).reshape(-1, *x.shape[2:])[:count]
+      yield jax.tree.map(flat, result)
+
+  return run
+
+
+def is_first_host() -> bool:
+  """Whether this process writes the run's record."""
+  return jax.process_index() == 0

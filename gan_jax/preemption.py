@@ -1,0 +1,47 @@
+"""Notices SIGTERM and Ctrl-C, so that a run can save before it leaves."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+from gan_jax.errors import Preempted
+
+
+class StopSignal:
+  """Within its context, the first SIGTERM or SIGINT asks to stop; a second SIGINT interrupts."""
+
+  def __init__(self) -> None:
+    self._name: str | None = None
+    self._previous: dict[int, object] = {}
+
+  @property
+  def requested(self) -> bool:
+    """Whether a signal has come."""
+    return self._name is not None
+
+  def check(self) -> None:
+    """Raises Preempted if a signal has come."""
+    if self._name is not None:
+      raise Preempted(self._name)
+
+  def __enter__(self) -> 'StopSignal':
+    # Only the main thread may set handlers; a run in another is stopped by whoever owns it.
+    if threading.current_thread() is threading.main_thread():
+      for number in (signal.SIGTERM, signal.SIGINT):
+        self._previous[number] = signal.signal(number, self._note)
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    traceback: TracebackType | None,
+  ) -> None:
+    for number, handler in self._previous.items():
+      signal.signal(number, handler)  # type: ignore[arg-type]
+
+  def _note(self, number: int, frame: FrameType | None) -> None:
+    del frame
+    if self._name is not None and number == signal.SIGINT:
+      raise KeyboardInterrupt
+    self._name = signal.Signals(number).name

@@ -1,0 +1,168 @@
+"""Images out of a trained generator."""
+
+import math
+import os
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from PIL import Image
+
+from gan_jax import parallel
+from gan_jax.errors import UserError
+from gan_jax.state import PyTree
+from gan_jax.steps import draw_latents
+
+
+class Sampler:
+  """Draws images from a generator; image i of a seed is the same however many are drawn."""
+
+  def __init__(self, generator: nn.Module, batch_size: int):
+    """Compiles nothing yet.
+
+    Args:
+      generator: module `(latents, labels, train) -> images` in [-1, 1].
+      batch_size: images at once, over all local devices.
+    """
+    self._generator = generator
+    self._batch_size = batch_size
+    self._run = parallel.map_batches(self._generate, batch_size)
+
+  def draw(
+    self, variables: PyTree, labels: np.ndarray, seed: int, truncation: float = 1.0
+  ) -> Iterator[np.ndarray]:
+    """Yields uint8 images `[b, H, W, C]`, batch by batch, one for each label.
+
+    Args:
+      variables: the generator's, on the host.
+      labels: classes, int32 `[N]`; ignored by an unconditional generator.
+      seed: of the latents.
+      truncation: factor on the latents, 1: as trained, 0: the mean latent. Draws samples towards
+        the middle of the distribution: less variety for more typical images.
+    """
+    count = len(labels)
+    keys = np.tile(np.asarray(jax.random.key_data(jax.random.key(seed))), (count, 1))
+    scale = np.full((count,), truncation, np.float32)
+    places = np.arange(count, dtype=np.int32)
+    replicated = parallel.replicate(variables)
+    return self._run(replicated, keys, places, labels.astype(np.int32), scale)
+
+  def _generate(
+    self, variables: PyTree, keys: jax.Array, places: jax.Array, labels: jax.Array, scale: jax.Array
+  ) -> jax.Array:
+    key = jax.random.wrap_key_data(keys[0])
+    size = self._generator.latent_size  # type: ignore[attr-defined]
+    latents = draw_latents(key, places, size) * scale[:, None]
+    images = self._generator.apply(variables, latents, labels, train=False)
+    return to_uint8(images)  # type: ignore[arg-type]
+
+
+def to_uint8(images: jax.Array) -> jax.Array:
+  """Maps [-1, 1] to 0..255, rounding; values outside are clipped."""
+  return jnp.clip(jnp.round((images + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
+
+
+def grid_labels(num_classes: int, rows: int, columns: int) -> np.ndarray:
+  """Labels of a grid, row by row: one row a class, or zeros without classes."""
+  if not num_classes:
+    return np.zeros(rows * columns, np.int32)
+  return np.repeat(np.arange(min(rows, num_classes), dtype=np.int32), columns)
+
+
+def grid(images: np.ndarray, columns: int) -> np.ndarray:
+  """Lays out `[N, H, W, C]` uint8 as one picture `[rows * H, columns * W, C]`, the rest black."""
+  N, H, W, C = images.shape
+  rows = math.ceil(N / columns)
+  filled = np.zeros((rows * columns, H, W, C), np.uint8)
+  filled[:N] = images
+  return (
+    filled.reshape(rows, columns, H, W, C)
+    .transpose(0, 2, 1, 3, 4)
+    .reshape(rows * H, columns * W, C)
+  )
+
+
+def save_image(path: str, image: np.ndarray) -> None:
+  """Writes `[H, W, C]` uint8, C of 1, 3 or 4, as PNG; a reader never sees a part of it."""
+  temporary = f'{path}.{os.getpid()}.tmp'
+  pixels = image[:, :, 0] if image.shape[-1] == 1 else image
+  Image.fromarray(pixels).save(temporary, format='PNG')
+  os.replace(temporary, path)
+
+
+def parse_classes(text: str, num_classes: int) -> list[int]:
+  """Reads `0,1,2`; '' means every class.
+
+  Raises:
+    UserError: for anything but classes of the model.
+  """
+  if not text:
+    return list(range(num_classes)) if num_classes else [0]
+  if not num_classes:
+    raise UserError(f'--classes={text}: the model is unconditional; leave --classes out')
+  try:
+    classes = [int(part) for part in text.split(',')]
+  except ValueError:
+    classes = [-1]
+  if not all(0 <= c < num_classes for c in classes):
+    raise UserError(
+      f'--classes={text}: accepted are numbers from 0 to {num_classes - 1}, separated by commas'
+    )
+  return classes
+
+
+def write_samples(
+  sampler: Sampler,
+  variables: PyTree,
+  *,
+  count: int,
+  classes: list[int],
+  seed: int,
+  truncation: float,
+  out: str,
+) -> None:
+  """Writes a grid where `out` ends in .png, else one PNG an image, `<index>_<class>.png`.
+
+  A grid of several classes has a row for each; the images go through the classes in turn.
+
+  Raises:
+    UserError: for arguments out of range or a place that cannot be written.
+  """
+  if count < 1:
+    raise UserError(f'--count={count}: must be at least 1')
+  as_grid = out.lower().endswith('.png')
+  labels = np.array([classes[i % len(classes)] for i in range(count)], np.int32)
+  columns = math.ceil(math.sqrt(count))
+  if as_grid and len(classes) > 1:
+    labels = np.sort(labels, kind='stable')
+    columns = math.ceil(count / len(classes))
+  try:
+    os.makedirs(os.path.dirname(out) or '.' if as_grid else out, exist_ok=True)
+    index = 0
+    kept = []
+    for images in sampler.draw(variables, labels, seed, truncation):
+      if as_grid:
+        kept.append(images)
+        continue
+      for image in images:
+        save_image(os.path.join(out, f'{index:06d}_{labels[index]}.png'), image)
+        index += 1
+    if as_grid:
+      save_image(out, _class_rows(np.concatenate(kept), labels, columns))
+  except OSError as error:
+    raise UserError(f'--out={out}: cannot be written: {error.strerror}') from error
+
+
+def _class_rows(images: np.ndarray, labels: np.ndarray, columns: int) -> np.ndarray:
+  """A grid in which every class begins a row."""
+  present = list(dict.fromkeys(labels.tolist()))
+  if len(present) == 1:
+    return grid(images, columns)
+  rows = []
+  for label in present:
+    row = images[labels == label]
+    blank = np.zeros((columns - len(row), *row.shape[1:]), np.uint8)
+    rows.append(np.concatenate([row, blank]))
+  return grid(np.concatenate(rows), columns)

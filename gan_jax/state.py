@@ -1,0 +1,98 @@
+"""All that a training step reads and writes: data only, no functions."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+PyTree = Any
+
+
+@flax.struct.dataclass
+class Player:
+  """One network in training.
+
+  Attributes:
+    params: weights.
+    mutable: collections that a forward pass updates (`batch_stats`); empty where there are none.
+    opt_state: of its optimiser.
+  """
+
+  params: PyTree
+  mutable: PyTree
+  opt_state: optax.OptState
+
+
+@flax.struct.dataclass
+class TrainState:
+  """The whole of a run at one step: what a checkpoint holds.
+
+  Attributes:
+    step: updates done, int32 scalar.
+    rng: key data of the run's random stream, uint32 `[2]`; never changes, steps fold into it.
+    generator: the generator in training.
+    discriminator: the discriminator in training.
+    ema: moving average of the generator's variables (`params` and mutable collections): what
+      sampling and scores use.
+  """
+
+  step: jax.Array
+  rng: jax.Array
+  generator: Player
+  discriminator: Player
+  ema: PyTree
+
+
+def init_state(
+  seed: int,
+  generator: nn.Module,
+  discriminator: nn.Module,
+  generator_tx: optax.GradientTransformation,
+  discriminator_tx: optax.GradientTransformation,
+) -> TrainState:
+  """Makes the state of step 0.
+
+  Args:
+    seed: decides every random number of the run.
+    generator: module with a `latent_size`.
+    discriminator: the generator's opponent.
+    generator_tx: optimiser of the generator's weights.
+    discriminator_tx: optimiser of the discriminator's weights.
+  """
+
+  # Compiled as one program: run operation by operation, this takes longer than a first step.
+  @jax.jit
+  def make(key: jax.Array) -> TrainState:
+    g_key, d_key, run_key = jax.random.split(key, 3)
+    labels = jnp.zeros((1,), jnp.int32)
+    latents = jnp.zeros((1, generator.latent_size))  # type: ignore[attr-defined]
+    g_variables, image_shape = _init(generator, g_key, latents, labels)
+    images = jnp.zeros(image_shape)
+    d_variables, _ = _init(discriminator, d_key, images, labels)
+    g_player = _player(g_variables, generator_tx)
+    return TrainState(
+      step=jnp.zeros((), jnp.int32),
+      rng=jax.random.key_data(run_key),
+      generator=g_player,
+      discriminator=_player(d_variables, discriminator_tx),
+      ema={'params': g_player.params, **g_player.mutable},
+    )
+
+  return make(jax.random.key(seed))
+
+
+def _init(
+  module: nn.Module, key: jax.Array, x: jax.Array, labels: jax.Array
+) -> tuple[PyTree, tuple[int, ...]]:
+  """A network's first variables and the shape of its result; the result itself is not computed."""
+  result, variables = module.init_with_output(key, x, labels, train=False)
+  return variables, result.shape
+
+
+def _player(variables: PyTree, tx: optax.GradientTransformation) -> Player:
+  mutable = dict(variables)
+  params = mutable.pop('params')
+  return Player(params=params, mutable=mutable, opt_state=tx.init(params))

@@ -1,0 +1,247 @@
+"""The training loop: batch, step, log, sample, evaluate, save."""
+
+import collections
+import os
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build, cache, parallel, progress, record, sample
+from gan_jax.checkpoint import Checkpointer
+from gan_jax.errors import NonFiniteError, Preempted
+from gan_jax.evaluate import Evaluator
+from gan_jax.preemption import StopSignal
+from gan_jax.state import TrainState
+
+# Steps whose metrics are still on their way: enough that the device never waits for the host, few
+# enough that the bar and Ctrl-C keep pace with it.
+_IN_FLIGHT = 2
+
+
+def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) -> dict[str, Any]:
+  """Trains a run to its end, or goes on with the one that the workdir holds.
+
+  Args:
+    config: of the run, all keys of `configs/default.py`.
+    workdir: folder of the run's record, made if it is not there.
+    allow_config_changes: continue a run that began with other values.
+
+  Returns:
+    The final scores, and `untrained_` ones of the generator before training.
+
+  Raises:
+    UserError: for what the config, data or workdir cannot give; nothing saved is touched.
+    NonFiniteError: when a loss or gradient was not finite; the last checkpoint is from before.
+    Preempted: after SIGTERM or SIGINT, when the state is saved.
+  """
+  cache.enable_compilation_cache()
+  build.check(config)
+  with record.claim(workdir, config, allow_config_changes), StopSignal() as stop:
+    datasets = build.datasets(config)
+    first = datasets.train
+    parts = build.networks(config, first.shape[-1], first.num_classes)
+    shapes = jax.eval_shape(lambda: build.initial_state(config, parts))
+    build.batches(config, first, 0)
+    about = {
+      'name': config.dataset.name,
+      'shape': list(first.shape),
+      'num_classes': first.num_classes,
+      'class_names': first.class_names,
+      'fingerprints': {d.name: d.fingerprint for d in datasets},
+    }
+    if not allow_config_changes:
+      record.check_dataset(workdir, about)
+    record.keep_config(workdir, config)
+    record.keep_circumstances(workdir, config.seed, about)
+    run = _Run(config, workdir, datasets, parts, shapes, stop)
+    try:
+      run.loop()
+      return run.summary()
+    finally:
+      run.close()
+
+
+class _Run:
+  """One process's part in a run: what the loop needs at hand."""
+
+  def __init__(
+    self,
+    config: ConfigDict,
+    workdir: str,
+    datasets: build.Datasets,
+    parts: build.Networks,
+    shapes: TrainState,
+    stop: StopSignal,
+  ):
+    self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
+    self._parts = parts
+    self._batch_size = config.train.batch_size
+    self._total = -(-config.train.images // self._batch_size)
+    self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
+    self._ranks = {
+      step: line[config.checkpoint.best_score]
+      for step, line in self._scores.items()
+      if config.checkpoint.best_score in line
+    }
+    self._checkpoints = Checkpointer(
+      workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._ranks
+    )
+    if self._checkpoints.latest() is None:
+      state = build.initial_state(config, parts)
+    else:
+      state = self._checkpoints.restore(shapes)
+    self._step = int(state.step)
+    self._state = parallel.replicate(state)
+    self._record = record.Record(workdir, self._step, self._images(self._step))
+    for step in [s for s in self._scores if s > self._step]:
+      self._scores.pop(step)
+      self._ranks.pop(step, None)
+    self._sampler = sample.Sampler(parts.generator, config.evaluate.batch_size)
+    self._evaluator: Evaluator | None = None
+    self._pending: collections.deque[tuple[int, Any]] = collections.deque()
+    self._window: list[dict[str, float]] = []
+    self._window_start = time.perf_counter()
+    self._bar = progress.ProgressBar(config.train.images, self._images(self._step))
+
+  def loop(self) -> None:
+    """Trains to the end; saves and raises Preempted where it is asked to stop before."""
+    step_function = parallel.pmap_step(build.train_step(self._config, self._parts))
+    batches = build.batches(self._config, self._datasets.train, self._step)
+    with self._bar:
+      if self._step:
+        self._bar.say(f'continuing {self._workdir} at {self._images(self._step):,} images')
+      try:
+        self._finish_interval()
+        while self._step < self._total:
+          self._stop.check()
+          batch = parallel.shard(next(batches))
+          self._state, metrics = step_function(self._state, batch)
+          self._step += 1
+          self._pending.append((self._step, metrics))
+          self._drain(_IN_FLIGHT)
+          self._bar.advance(self._images(self._step))
+          self._finish_interval()
+      except Preempted as signal:
+        self._drain(0)
+        self._save()
+        self._checkpoints.wait()
+        raise Preempted(
+          f'{signal}: saved at {self._images(self._step):,} images; the same command continues'
+        ) from None
+
+  def summary(self) -> dict[str, Any]:
+    """The final scores, and those of the untrained generator as `untrained_<score>`."""
+    self._checkpoints.wait()
+    bookkeeping = ('kind', 'step', 'images', 'time')
+    clean = lambda line: {k: v for k, v in line.items() if k not in bookkeeping}
+    untrained = clean(self._scores.get(0, {}))
+    final = clean(self._scores.get(self._step, {}))
+    return {**final, **{f'untrained_{name}': value for name, value in untrained.items()}}
+
+  def close(self) -> None:
+    """Waits for what is being written."""
+    self._checkpoints.close()
+    self._record.close()
+
+  def _images(self, step: int) -> int:
+    return step * self._batch_size
+
+  def _due(self, interval: int, step: int | None = None) -> bool:
+    """Whether the step is the first at or past a multiple of an interval in images, or the last."""
+    step = self._step if step is None else step
+    crossed = self._images(step) // interval > self._images(step - 1) // interval
+    return step > 0 and (crossed or step == self._total)
+
+  def _finish_interval(self) -> None:
+    """Does what is due after a step and not done yet; so too when a run continues there."""
+    config, step = self._config, self._step
+    sample_due = self._due(config.train.sample_images)
+    score_due = config.evaluate.images > 0 and self._due(config.evaluate.images)
+    save_due = self._due(config.train.checkpoint_images)
+    if not (sample_due or score_due or save_due):
+      return
+    self._drain(0)
+    path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
+    if sample_due and not os.path.exists(path):
+      self._sample(path)
+    if score_due and step not in self._scores:
+      self._evaluate()
+    if save_due or score_due:
+      self._save()
+    self._window_start = time.perf_counter()
+
+  def _drain(self, keep: int) -> None:
+    """Fetches metrics of all but the newest steps, checks them, and logs where that is due."""
+    while len(self._pending) > keep:
+      step, metrics = self._pending.popleft()
+      # Every device has the same averages: the first one's copy is enough.
+      values = {name: float(x.addressable_shards[0].data[0]) for name, x in metrics.items()}
+      for player, name in (('d', 'discriminator'), ('g', 'generator')):
+        if not values.pop(f'{player}_finite'):
+          self._fail(step, name, values)
+      self._window.append(values)
+      if self._due(self._config.train.log_images, step):
+        self._log(step)
+
+  def _log(self, step: int) -> None:
+    mean = {k: float(np.mean([v[k] for v in self._window])) for k in self._window[0]}
+    now = time.perf_counter()
+    rate = self._images(len(self._window)) / (now - self._window_start)
+    self._window, self._window_start = [], now
+    values = {**mean, 'images_per_second': rate}
+    self._record.write('train', step, self._images(step), values)
+    self._bar.log(self._images(step), rate, mean['d_loss'], mean['g_loss'])
+
+  def _fail(self, step: int, player: str, values: dict[str, float]) -> None:
+    self._checkpoints.wait()
+    good = self._checkpoints.latest()
+    kept = 'no checkpoint was saved before' if good is None else f'the last good one is step {good}'
+    self._record.write('non_finite', step, self._images(step), {'player': player})
+    found = ', '.join(
+      f'{k}={values[k]:.4g}' for k in (f'{player[0]}_loss', f'{player[0]}_grad_norm')
+    )
+    raise NonFiniteError(
+      f'step {step} ({self._images(step):,} images): the {player} has a loss or gradient that is '
+      f'not finite ({found}); stopped, {kept}. Lower its learning rate or raise penalty.r1_gamma'
+    )
+
+  def _sample(self, path: str) -> None:
+    config = self._config
+    num_classes = self._datasets.train.num_classes if config.model.conditional else 0
+    labels = sample.grid_labels(num_classes, config.sample.rows, config.sample.columns)
+    variables = parallel.to_host(self._state.ema)
+    images = np.concatenate(list(self._sampler.draw(variables, labels, config.seed)))
+    picture = sample.grid(images, config.sample.columns)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    sample.save_image(path, picture)
+    self._record.image('samples', self._images(self._step), picture)
+
+  def _evaluate(self) -> None:
+    """Scores this step, and the untrained generator where that has not been done."""
+    self._bar.doing('evaluating')
+    if self._evaluator is None:
+      self._evaluator = Evaluator(self._config, self._datasets, self._sampler, self._stop.check)
+      record.keep_features(self._workdir, self._evaluator.describe())
+    if 0 not in self._scores:
+      self._write_scores(0, build.initial_state(self._config, self._parts).ema)
+    self._write_scores(self._step, parallel.to_host(self._state.ema))
+    self._bar.doing('training')
+
+  def _write_scores(self, step: int, variables: Any) -> None:
+    assert self._evaluator is not None
+    scores = self._evaluator.score(variables)
+    self._record.write('scores', step, self._images(step), scores)
+    self._scores[step] = scores
+    best = self._config.checkpoint.best_score
+    if best in scores:
+      self._ranks[step] = scores[best]
+    shown = '  '.join(
+      f'{k} {v:.4g}' for k, v in scores.items() if not k.startswith(('floor_', 'n_'))
+    )
+    self._bar.say(f'scores at {self._images(step):,} images: {shown}')
+
+  def _save(self) -> None:
+    self._checkpoints.save(self._step, parallel.to_host(self._state))

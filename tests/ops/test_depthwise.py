@@ -1,0 +1,89 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from gan_jax.ops import depthwise as module
+from gan_jax.ops.depthwise import depthwise
+
+CASES = [
+  # kernel size, stride, padding
+  ((3, 3), 1, 1),
+  ((3, 3), 2, ((0, 1), (0, 1))),
+  ((5, 5), 2, ((1, 2), (2, 1))),
+  ((5, 3), 3, 0),
+  ((1, 1), 2, 0),
+]
+LOWERINGS = [module._taps, module._grouped]
+
+
+def _draw(size, channels=3):
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(2, 9, 12, channels)).astype(np.float32)
+  return x, rng.normal(size=(*size, channels)).astype(np.float32)
+
+
+def _pairs(padding):
+  return ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
+
+
+@pytest.mark.parametrize(('size', 'stride', 'padding'), CASES)
+def test_is_scipys_correlation_of_each_channel(size, stride, padding):
+  x, kernel = _draw(size)
+  padded = np.pad(x, ((0, 0), *_pairs(padding), (0, 0)))
+  expected = [
+    [correlate2d(image[..., c], kernel[..., c], 'valid') for c in range(3)] for image in padded
+  ]
+  expected = np.moveaxis(np.array(expected), 1, -1)[:, ::stride, ::stride]
+  y = jax.jit(depthwise, static_argnums=(2, 3))(x, kernel, stride, padding)
+  np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+  for lowering in LOWERINGS:
+    jitted = jax.jit(lowering, static_argnames=('stride', 'padding'))
+    y = jitted(x, kernel, stride=stride, padding=_pairs(padding))
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(('size', 'stride', 'padding'), CASES[:2])
+def test_both_lowerings_agree_in_first_and_second_derivatives(size, stride, padding):
+  x, kernel = _draw(size)
+
+  def derivatives(lowering):
+    def loss(x, kernel):
+      return jnp.sum(jnp.sin(lowering(x, kernel, stride=stride, padding=_pairs(padding))))
+
+    def penalty(x, kernel):
+      return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
+
+    return jax.jit(lambda *at: (jax.grad(loss, (0, 1))(*at), jax.grad(penalty, (0, 1))(*at)))(
+      x, kernel
+    )
+
+  taps, grouped = map(derivatives, LOWERINGS)
+  for a, b in zip(jax.tree.leaves(taps), jax.tree.leaves(grouped), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_same_is_tensorflows_padding():
+  x, kernel = map(jnp.asarray, _draw((5, 3)))
+  # ceil(9 / 2) = 5 rows from 13 pixels, ceil(12 / 2) = 6 columns from 13 pixels.
+  expected = depthwise(x, kernel, 2, ((2, 2), (0, 1)))
+  np.testing.assert_array_equal(depthwise(x, kernel, 2, 'SAME'), expected)
+
+
+def test_is_differentiable_and_maps_under_jit():
+  x, kernel = _draw((3, 3))
+  grad = jax.jit(jax.grad(lambda k: depthwise(jnp.asarray(x), k, 1, 1).sum()))(kernel)
+  # The derivative by the centre tap is the sum of the channel, for the sum is linear in it.
+  np.testing.assert_allclose(grad[1, 1], x.sum((0, 1, 2)), rtol=1e-4, atol=1e-4)
+  mapped = jax.vmap(lambda image: depthwise(image[None], jnp.asarray(kernel), 2, 1)[0])(x)
+  np.testing.assert_allclose(mapped, depthwise(jnp.asarray(x), kernel, 2, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('kernel', 'named'),
+  [((3, 3, 4), r'\(3, 3, 4\)'), ((3, 3, 1, 3), r'\(3, 3, 1, 3\)'), ((9, 13, 3), 'exceeds')],
+)
+def test_refuses_a_kernel_that_does_not_fit(kernel, named):
+  with pytest.raises(ValueError, match=named):
+    depthwise(jnp.zeros((1, 9, 12, 3)), jnp.zeros(kernel))
