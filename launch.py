@@ -62,7 +62,7 @@ def _train() -> None:
 
 
 def _sample() -> None:
-  from gan_jax import evaluate, record, sample
+  from gan_jax import evaluate, sample
 
   config, parts, variables, step = evaluate.open_run(FLAGS.workdir, FLAGS.step)
   num_classes = parts.generator.num_classes

@@ -1,4 +1,4 @@
-"""Every key that a run has, with its unit and meaning. Other configs override it; this one is no run.
+"""Every key that a run has, with its unit and meaning; the other configs override it.
 
 Lengths and intervals count real images shown to the discriminator, so they stay as they are when
 the batch size changes. A key `x_final` with a value makes `x` go from `x` to `x_final` along half a

@@ -13,12 +13,12 @@ def get_config() -> ConfigDict:
   config.model.conditional = True
   config.model.latent_size = 64
   config.dcgan.width = 24
-  config.train.images = 150_000
+  config.train.images = 80_000
   config.train.batch_size = 50
   config.train.log_images = 2_500
-  config.train.sample_images = 25_000
-  config.train.checkpoint_images = 25_000
-  config.evaluate.images = 50_000
+  config.train.sample_images = 20_000
+  config.train.checkpoint_images = 20_000
+  config.evaluate.images = 40_000
   config.generator_optimizer.learning_rate = 5e-4
   config.discriminator_optimizer.learning_rate = 5e-4
   return config

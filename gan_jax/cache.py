@@ -15,7 +15,7 @@ def directory(name: str) -> str:
 
 def enable_compilation_cache() -> None:
   """Keeps compiled programs between runs, unless JAX has been told of a folder already."""
-  if jax.config.jax_compilation_cache_dir is None:
+  if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
     jax.config.update('jax_compilation_cache_dir', directory('xla'))
   # Every program, however small: start-up is made of many that compile in a fraction of a second.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)

@@ -82,7 +82,7 @@ def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = N
   if untrained:
     table.add_column('untrained', justify='right')
   table.add_column('floor (real, held out)', justify='right')
-  number = lambda values, key: f'{values[key]:.4g}' if key in values else '–'
+  number = lambda values, key: f'{values[key]:.4g}' if key in values else '-'
   for key in scores:
     if key.startswith(('floor_', 'n_')) or '_std_' in key or f'floor_{key}' not in scores:
       continue

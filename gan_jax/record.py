@@ -19,8 +19,17 @@ from ml_collections import ConfigDict
 from gan_jax.errors import UserError
 
 _PACKAGES = (
-  'jax jaxlib flax optax orbax-checkpoint tensorflow-datasets ml-collections grain numpy pillow'
-).split()
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'tensorflow-datasets',
+  'ml-collections',
+  'grain',
+  'numpy',
+  'pillow',
+)
 _ABSENT = '(absent)'
 
 
@@ -87,8 +96,8 @@ def claim(workdir: str, config: ConfigDict, allow_config_changes: bool) -> Itera
   """Holds the workdir for this process, after checking that it holds no other run.
 
   Raises:
-    UserError: where another process trains in it, it cannot be written, or it holds a run of another
-      config and `allow_config_changes` is False; nothing in it is touched then.
+    UserError: where another process trains in it, it cannot be written, or it holds a run of
+      another config and `allow_config_changes` is False; nothing in it is touched then.
   """
   if not allow_config_changes:
     _check_same_config(workdir, config)

@@ -12,7 +12,7 @@ def names(room: str, having: str) -> list[str]:
   package = importlib.import_module(f'gan_jax.{room}')
   found = []
   for module in pkgutil.iter_modules(package.__path__):
-    spec = module.module_finder.find_spec(module.name, None)  # type: ignore[call-arg]
+    spec = module.module_finder.find_spec(module.name, None)
     if spec is None or spec.origin is None:
       continue
     with open(spec.origin, encoding='utf-8') as file:

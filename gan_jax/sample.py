@@ -53,7 +53,7 @@ class Sampler:
     self, variables: PyTree, keys: jax.Array, places: jax.Array, labels: jax.Array, scale: jax.Array
   ) -> jax.Array:
     key = jax.random.wrap_key_data(keys[0])
-    size = self._generator.latent_size  # type: ignore[attr-defined]
+    size = self._generator.latent_size
     latents = draw_latents(key, places, size) * scale[:, None]
     images = self._generator.apply(variables, latents, labels, train=False)
     return to_uint8(images)  # type: ignore[arg-type]

@@ -11,8 +11,7 @@ from flax import linen as nn
 PyTree = Any
 
 
-@flax.struct.dataclass
-class Player:
+class Player(flax.struct.PyTreeNode):
   """One network in training.
 
   Attributes:
@@ -26,8 +25,7 @@ class Player:
   opt_state: optax.OptState
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
   """The whole of a run at one step: what a checkpoint holds.
 
   Attributes:
@@ -68,7 +66,7 @@ def init_state(
   def make(key: jax.Array) -> TrainState:
     g_key, d_key, run_key = jax.random.split(key, 3)
     labels = jnp.zeros((1,), jnp.int32)
-    latents = jnp.zeros((1, generator.latent_size))  # type: ignore[attr-defined]
+    latents = jnp.zeros((1, generator.latent_size))
     g_variables, image_shape = _init(generator, g_key, latents, labels)
     images = jnp.zeros(image_shape)
     d_variables, _ = _init(discriminator, d_key, images, labels)

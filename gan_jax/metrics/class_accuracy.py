@@ -6,7 +6,7 @@ from gan_jax.metrics.features import Features
 
 
 def compute(real: Features, fake: Features) -> dict[str, float]:
-  """Returns `class_accuracy` of the fakes, and nothing where classes or their logits are missing."""
+  """Returns `class_accuracy` of the fakes; nothing where classes or their logits are missing."""
   del real
   if fake.logits is None or fake.labels is None:
     return {}

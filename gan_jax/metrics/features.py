@@ -20,4 +20,5 @@ class Features(NamedTuple):
 
   def first(self, count: int) -> 'Features':
     """The first `count` images."""
-    return Features(*(None if part is None else part[:count] for part in self))
+    cut = lambda part: None if part is None else part[:count]
+    return Features(self.pooled[:count], cut(self.logits), cut(self.labels))

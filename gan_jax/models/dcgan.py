@@ -85,11 +85,11 @@ class Generator(nn.Module):
         4,
         stride=1 if first else 2,
         padding=0 if first else 1,
-        init=_INIT,
+        kernel_init=_INIT,
         name=f'conv{level}',
       )(x)
       x = nn.relu(_Norm(self.num_classes, self.axis_name, name=f'norm{level}')(x, labels, train))
-    x = ConvTranspose(self.channels, 4, stride=2, padding=1, init=_INIT, name='image')(x)
+    x = ConvTranspose(self.channels, 4, stride=2, padding=1, kernel_init=_INIT, name='image')(x)
     return jnp.tanh(x)
 
 
@@ -125,15 +125,15 @@ class Discriminator(nn.Module):
     x = images
     for level in range(_levels(self.resolution)):
       width = min(self.width << level, self.max_width)
-      x = Conv(width, 4, stride=2, padding=1, init=init, name=f'conv{level}')(x)
+      x = Conv(width, 4, stride=2, padding=1, kernel_init=init, name=f'conv{level}')(x)
       if batch_norm and level:
         x = _Norm(0, self.axis_name, name=f'norm{level}')(x, labels, train)
       elif not batch_norm:
         x += self.param(f'bias{level}', nn.initializers.zeros, (width,))
       x = nn.leaky_relu(x, 0.2)
-    logits = Conv(1, 4, init=init, name='logit')(x)[:, 0, 0, 0]
+    logits = Conv(1, 4, kernel_init=init, name='logit')(x)[:, 0, 0, 0]
     if self.num_classes:
-      pooled = x.mean(axis=(1, 2))
+      pooled = x.sum(axis=(1, 2))
       class_weights = nn.Embed(self.num_classes, x.shape[-1], name='projection')(labels)
       logits += jnp.sum(pooled * class_weights, axis=-1)
     return logits

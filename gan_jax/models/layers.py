@@ -21,7 +21,7 @@ class Conv(nn.Module):
     stride: step of the window, pixels.
     padding: zeros on every side, pixels.
     groups: channel groups that do not see each other.
-    init: initializer of the kernel `[k, k, C / groups, features]`.
+    kernel_init: initializer of the kernel `[k, k, C / groups, features]`.
     dtype: of the computation.
   """
 
@@ -30,14 +30,14 @@ class Conv(nn.Module):
   stride: int = 1
   padding: int = 0
   groups: int = 1
-  init: Initializer = nn.initializers.lecun_normal()
+  kernel_init: Initializer = nn.initializers.lecun_normal()
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Convolves `[B, H, W, C]`."""
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
-    kernel = self.param('kernel', self.init, shape).astype(self.dtype)
+    kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
     x = x.astype(self.dtype)
     if self.kernel == 1 and self.stride == 1 and self.groups == 1 and self.padding == 0:
       return x @ kernel[0, 0]  # a matrix product is what every platform runs best
@@ -54,11 +54,11 @@ class ConvTranspose(nn.Module):
   kernel: int
   stride: int = 2
   padding: int = 0
-  init: Initializer = nn.initializers.lecun_normal()
+  kernel_init: Initializer = nn.initializers.lecun_normal()
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Enlarges `[B, H, W, C]` to `H' = (H - 1) * stride + k - 2 * padding`."""
     shape = (self.kernel, self.kernel, self.features, x.shape[-1])
-    kernel = self.param('kernel', self.init, shape)
+    kernel = self.param('kernel', self.kernel_init, shape)
     return conv_op.conv_transpose(x, kernel, stride=self.stride, padding=self.padding)

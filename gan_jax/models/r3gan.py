@@ -44,24 +44,25 @@ class _Block(nn.Module):
     wide = width * self.expansion
     if wide % self.group_size:
       raise UserError(
-        f'r3gan.group_size={self.group_size} must divide width {width} × expansion {self.expansion}'
+        f'r3gan.group_size={self.group_size} must divide width {width} times '
+        f'r3gan.expansion={self.expansion}'
       )
     # The gain of a leaky rectifier of slope 0.2, shared among L blocks: Section 3.3 and appendix.
     gain = math.sqrt(2 / 1.04) * self.depth**-0.25
-    y = Conv(wide, 1, init=_scaled_normal(width, gain), dtype=self.dtype, name='widen')(x)
+    y = Conv(wide, 1, kernel_init=_scaled_normal(width, gain), dtype=self.dtype, name='widen')(x)
     y = self._activate(y, 'bias1')
     y = Conv(
       wide,
       3,
       padding=1,
       groups=wide // self.group_size,
-      init=_scaled_normal(self.group_size * 9, gain),
+      kernel_init=_scaled_normal(self.group_size * 9, gain),
       dtype=self.dtype,
       name='mix',
     )(y)
     y = self._activate(y, 'bias2')
     zero = nn.initializers.zeros
-    return x + Conv(width, 1, init=zero, dtype=self.dtype, name='narrow')(y)
+    return x + Conv(width, 1, kernel_init=zero, dtype=self.dtype, name='narrow')(y)
 
   def _activate(self, x: jax.Array, name: str) -> jax.Array:
     bias = self.param(name, nn.initializers.zeros, (x.shape[-1],))
@@ -109,7 +110,7 @@ class _Stages(nn.Module):
     if x.shape[-1] == width:
       return x
     init = _scaled_normal(x.shape[-1])
-    return Conv(width, 1, init=init, dtype=x.dtype, name=f'change{stage}')(x)
+    return Conv(width, 1, kernel_init=init, dtype=x.dtype, name=f'change{stage}')(x)
 
 
 class Generator(nn.Module):
@@ -148,7 +149,9 @@ class Generator(nn.Module):
     x = _Stages(
       self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
     )(x, upwards=True)
-    x = Conv(self.channels, 1, init=_scaled_normal(x.shape[-1]), dtype=x.dtype, name='image')(x)
+    x = Conv(
+      self.channels, 1, kernel_init=_scaled_normal(x.shape[-1]), dtype=x.dtype, name='image'
+    )(x)
     return x.astype(jnp.float32)
 
 
@@ -179,7 +182,7 @@ class Discriminator(nn.Module):
     )
     dtype = stages.dtype(len(self.widths) - 1)
     init = _scaled_normal(self.channels)
-    x = Conv(self.widths[-1], 1, init=init, dtype=dtype, name='image')(images)
+    x = Conv(self.widths[-1], 1, kernel_init=init, dtype=dtype, name='image')(images)
     x = stages(x, upwards=False).astype(jnp.float32)
     # A 4×4 depthwise valid convolution of a 4×4 image: one weighted sum a channel.
     basis = self.param('basis', _scaled_normal(16), (4, 4, x.shape[-1]))

@@ -2,7 +2,7 @@
 
 The filter is [1, 2, 1] * [1, 1]: bilinear interpolation on the way up, its adjoint up to a factor
 on the way down, as in StyleGAN2 and R3GAN (arXiv:2501.05441). Outside the image is zero. Written
-with shifts and adds, so that both are the fast form on every platform, at every order of derivative.
+with shifts and adds: the fast form on every platform, at every order of derivative.
 """
 
 import jax
@@ -10,12 +10,12 @@ import jax.numpy as jnp
 
 
 def upsample(x: jax.Array) -> jax.Array:
-  """Doubles height and width of `[B, H, W, C]`; a constant stays that constant away from the edge."""
+  """Doubles height and width of `[B, H, W, C]`; keeps constants away from the edge."""
   return _up(_up(x, 1), 2)
 
 
 def downsample(x: jax.Array) -> jax.Array:
-  """Halves height and width of `[B, H, W, C]`, both even; keeps constants away from the edge."""
+  """Halves height and width of `[B, H, W, C]`, both even; keeps constants as `upsample`."""
   return _down(_down(x, 1), 2)
 
 

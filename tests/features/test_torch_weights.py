@@ -9,20 +9,11 @@ import pytest
 
 from gan_jax.features.torch_weights import read_state_dict
 
-
-class FloatStorage: ...
-
-
-class HalfStorage: ...
-
-
-class BFloat16Storage: ...
-
-
-class LongStorage: ...
-
-
-class BoolStorage: ...
+FloatStorage = type('FloatStorage', (), {})
+HalfStorage = type('HalfStorage', (), {})
+BFloat16Storage = type('BFloat16Storage', (), {})
+LongStorage = type('LongStorage', (), {})
+BoolStorage = type('BoolStorage', (), {})
 
 
 def _rebuild_tensor_v2(*_): ...

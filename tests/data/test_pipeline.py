@@ -1,0 +1,50 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from gan_jax.data import pipeline
+from gan_jax.errors import UserError
+
+
+def take(count, *args, **kwargs):
+  return list(itertools.islice(pipeline.batches(*args, **kwargs), count))
+
+
+def same(a, b):
+  return all(np.array_equal(a[name], b[name]) for name in ('image', 'label'))
+
+
+def test_batches_are_uint8_images_and_int32_labels(digits):
+  (batch,) = take(1, digits, 32, seed=0)
+  assert batch['image'].shape == (32, 16, 16, 1)
+  assert (batch['image'].dtype, batch['label'].dtype) == (np.uint8, np.int32)
+
+
+def test_a_batch_is_a_function_of_its_number(digits):
+  first = take(5, digits, 32, seed=0)
+  (later,) = take(1, digits, 32, seed=0, start=4)
+  assert same(first[4], later)
+  assert not same(first[3], later)
+  assert not same(take(1, digits, 32, seed=1)[0], first[0])
+
+
+def test_every_image_comes_once_an_epoch_in_another_order(digits):
+  first, second = take(2, digits, 4000, seed=0)
+  whole = digits.fetch(np.arange(4000))['image'].reshape(4000, -1)
+  order = lambda images: images[np.lexsort(images.T)]
+  for epoch in (first, second):
+    np.testing.assert_array_equal(order(epoch['image'].reshape(4000, -1)), order(whole))
+  assert not same(first, second)
+
+
+def test_the_parts_of_all_hosts_are_the_batch_of_one(digits):
+  (whole,) = take(1, digits, 32, seed=0, start=3)
+  parts = [take(1, digits, 32, seed=0, start=3, host=h, hosts=4)[0] for h in range(4)]
+  joined = {name: np.concatenate([part[name] for part in parts]) for name in whole}
+  assert same(joined, whole)
+
+
+def test_a_dataset_smaller_than_a_batch_is_refused(digits):
+  with pytest.raises(UserError, match='has 4000 images; a batch takes 4001'):
+    pipeline.batches(digits, 4001, seed=0)

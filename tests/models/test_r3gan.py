@@ -1,0 +1,99 @@
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.errors import UserError
+from gan_jax.models import r3gan
+
+LABELS = jnp.array([0, 1, 2])
+SMALL = {'widths': (16, 16, 8), 'blocks': 1, 'group_size': 8}
+
+
+def _init(module, *args):
+  return jax.jit(lambda: module.init_with_output(jax.random.key(0), *args, train=False))()
+
+
+def _shapes(module, *args):
+  return jax.eval_shape(lambda: module.init(jax.random.key(0), *args, train=False))
+
+
+def _count(variables):
+  return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(variables['params']))
+
+
+def test_parameters_are_as_many_as_counted_by_hand():
+  # Width w, wide 2w, groups of 16: a block has w·2w + 2w·16·9 + 2w·w weights and 2·2w biases.
+  w, blocks = 96, 8
+  block = 2 * w * w + 2 * w * 16 * 9 + 2 * w * w + 4 * w
+  g = _shapes(r3gan.Generator(32, 3, 64), jnp.zeros((3, 64)), LABELS)
+  d = _shapes(r3gan.Discriminator(32, 3), jnp.zeros((3, 32, 32, 3)), LABELS)
+  assert _count(g) == 16 * w + 64 * w + blocks * block + 3 * w
+  assert _count(d) == 3 * w + blocks * block + 16 * w + w
+
+
+def test_a_change_of_width_adds_one_linear_map():
+  same = _count(_shapes(r3gan.Generator(16, 1, 8, **SMALL), jnp.zeros((3, 8)), LABELS))
+  wide = {**SMALL, 'widths': (16, 16, 16)}
+  assert same != _count(_shapes(r3gan.Generator(16, 1, 8, **wide), jnp.zeros((3, 8)), LABELS))
+  params = _shapes(r3gan.Generator(16, 1, 8, **SMALL), jnp.zeros((3, 8)), LABELS)['params']
+  assert params['stages']['change2']['kernel'].shape == (1, 1, 16, 8)
+  assert 'change1' not in params['stages']
+
+
+def test_initial_weights_have_the_published_spread():
+  module = r3gan.Discriminator(32, 3, num_classes=10, widths=(64,) * 4)
+  params = jax.jit(
+    lambda: module.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), LABELS[:1], train=False)
+  )()['params']
+  block = params['stages']['stage0_block0']
+  gain = math.sqrt(2 / 1.04) * 8**-0.25
+  np.testing.assert_allclose(np.std(block['widen']['kernel']), gain / 8, rtol=0.05)
+  np.testing.assert_allclose(np.std(block['mix']['kernel']), gain / 12, rtol=0.05)
+  assert np.abs(block['narrow']['kernel']).max() == 0
+  embedding = params['Embed_0']['embedding']
+  np.testing.assert_allclose(np.std(embedding), 1 / math.sqrt(10 * 64), rtol=0.1)
+
+
+def test_at_the_start_blocks_pass_their_input_so_logits_are_linear_in_the_image():
+  module = r3gan.Discriminator(16, 1, **SMALL)
+  x = jax.random.normal(jax.random.key(1), (3, 16, 16, 1))
+  logits, variables = _init(module, x, LABELS)
+  double = jax.jit(lambda x: module.apply(variables, x, LABELS, train=True))(2 * x)
+  np.testing.assert_allclose(double, 2 * logits, rtol=1e-4, atol=1e-6)
+
+
+def test_conditional_networks_tell_classes_apart():
+  z = jnp.ones((3, 8))
+  images, _ = _init(r3gan.Generator(16, 1, 8, num_classes=3, **SMALL), z, LABELS)
+  assert images.shape == (3, 16, 16, 1)
+  assert not np.allclose(images[0], images[1])
+  logits, _ = _init(
+    r3gan.Discriminator(16, 1, num_classes=3, **SMALL), images[:1].repeat(3, 0), LABELS
+  )
+  assert len(np.unique(logits)) == 3
+
+
+def test_bfloat16_stages_keep_weights_in_float32_and_change_little():
+  x = jax.random.normal(jax.random.key(1), (3, 16, 16, 1))
+  exact, _ = _init(r3gan.Discriminator(16, 1, **SMALL), x, LABELS)
+  low, low_variables = _init(r3gan.Discriminator(16, 1, bfloat16_stages=3, **SMALL), x, LABELS)
+  assert low.dtype == jnp.float32
+  assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(low_variables))
+  assert not np.array_equal(low, exact)
+  np.testing.assert_allclose(low, exact, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize(
+  ('resolution', 'options', 'message'),
+  [
+    (32, SMALL, 'dataset.resolution=32: r3gan.widths names 3 stages.*16 pixels'),
+    (8, {**SMALL, 'widths': (16, 8)}, 'at least 16'),
+    (16, {**SMALL, 'group_size': 7}, 'r3gan.group_size=7 must divide'),
+  ],
+)
+def test_sizes_that_do_not_fit_are_refused_by_their_key(resolution, options, message):
+  with pytest.raises(UserError, match=message):
+    _shapes(r3gan.Generator(resolution, 1, 8, **options), jnp.zeros((3, 8)), LABELS)

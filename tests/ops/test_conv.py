@@ -1,0 +1,93 @@
+"""Both forms of each convolution against each other, scipy, and the definition of an adjoint."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import signal
+
+from gan_jax.ops import conv as ops
+
+SHAPES = [
+  # size, kernel, stride, padding, channels, filters, groups
+  ((8, 8), (4, 4), 2, ((1, 1), (1, 1)), 3, 5, 1),
+  ((9, 7), (3, 3), 2, ((1, 1), (1, 1)), 6, 4, 1),
+  ((8, 6), (3, 3), 1, ((1, 1), (1, 1)), 8, 8, 4),
+  ((7, 9), (3, 5), 2, ((0, 1), (2, 1)), 6, 9, 3),
+  ((4, 4), (4, 4), 1, ((0, 0), (0, 0)), 6, 1, 1),
+  ((10, 10), (2, 2), 3, ((0, 0), (0, 0)), 5, 3, 1),
+  ((5, 5), (1, 1), 2, ((0, 0), (0, 0)), 8, 2, 1),
+]
+
+
+def _case(size, kernel, stride, padding, channels, filters, groups):
+  rng = np.random.default_rng(0)
+  window = ops._Window(size, kernel, stride, padding, groups)
+  x = rng.normal(size=(2, *size, channels)).astype(np.float32)
+  w = rng.normal(size=(*kernel, channels // groups, filters)).astype(np.float32)
+  g = rng.normal(size=(2, *window.outputs, filters)).astype(np.float32)
+  return window, x, w, g
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_the_cpu_form_equals_the_plain_form(shape):
+  window, x, w, g = _case(*shape)
+  for plain, cpu, args in (
+    (ops._forward_plain, ops._forward_cpu, (x, w)),
+    (ops._input_gradient_plain, ops._input_gradient_cpu, (g, w)),
+    (ops._weight_gradient_plain, ops._weight_gradient_cpu, (x, g)),
+  ):
+    np.testing.assert_allclose(cpu(window, *args), plain(window, *args), rtol=1e-4, atol=1e-4)
+
+
+def test_forward_is_scipys_correlation():
+  rng = np.random.default_rng(1)
+  x, w = rng.normal(size=(1, 9, 9, 2)), rng.normal(size=(3, 3, 2, 1))
+  expected = sum(signal.correlate2d(x[0, :, :, c], w[:, :, c, 0], 'valid') for c in range(2))
+  actual = ops.conv(jnp.asarray(x, jnp.float32), jnp.asarray(w, jnp.float32), stride=2)
+  np.testing.assert_allclose(actual[0, :, :, 0], expected[::2, ::2], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(('stride', 'padding'), [(2, 1), (1, 0), (3, 0)])
+def test_conv_transpose_is_the_adjoint_of_conv(stride, padding):
+  rng = np.random.default_rng(2)
+  y = jnp.asarray(rng.normal(size=(2, 4, 4, 6)), jnp.float32)
+  w = jnp.asarray(rng.normal(size=(4, 4, 3, 6)), jnp.float32)
+  up = ops.conv_transpose(y, w, stride=stride, padding=padding)
+  x = jnp.asarray(rng.normal(size=up.shape), jnp.float32)
+  down = ops.conv(x, w, stride=stride, padding=padding)
+  np.testing.assert_allclose(jnp.vdot(down, y), jnp.vdot(x, up), rtol=1e-4)
+
+
+@pytest.mark.parametrize('shape', SHAPES[:4])
+def test_first_and_second_derivatives_equal_those_of_lax(shape):
+  window, x, w, _ = _case(*shape)
+
+  def penalty(forward):
+    def objective(x, w):
+      gradient = jax.grad(lambda x: jnp.tanh(forward(window, x, w)).sum())(x)
+      return (gradient**2).sum()
+
+    return jax.jit(jax.grad(objective, argnums=(0, 1)))
+
+  ours, lax = penalty(ops._forward)(x, w), penalty(ops._forward_plain)(x, w)
+  for actual, expected in zip(ours, lax, strict=True):
+    np.testing.assert_allclose(actual, expected, rtol=2e-3, atol=2e-3)
+
+
+def test_vmap_remat_and_bfloat16_give_the_same_values():
+  window, x, w, _ = _case(*SHAPES[0])
+  plain = ops._forward_plain(window, x, w)
+  stacked = jax.vmap(lambda x: ops._forward(window, x[None], w)[0])(x)
+  np.testing.assert_allclose(stacked, plain, rtol=1e-4, atol=1e-4)
+  loss = lambda f: jax.grad(lambda x: (f(x) ** 2).sum())(x)
+  forward = lambda x: ops._forward(window, x, w)
+  np.testing.assert_allclose(loss(jax.checkpoint(forward)), loss(forward), rtol=1e-5, atol=1e-5)
+  low = ops.conv(jnp.asarray(x, jnp.bfloat16), jnp.asarray(w, jnp.bfloat16), stride=2, padding=1)
+  assert low.dtype == jnp.bfloat16
+  np.testing.assert_allclose(low.astype(jnp.float32), plain, rtol=0.05, atol=0.2)
+
+
+def test_a_kernel_that_does_not_fit_is_refused():
+  with pytest.raises(ValueError, match='does not fit 4 channels'):
+    ops.conv(jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 3, 8)))

@@ -1,0 +1,45 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import signal
+
+from gan_jax.ops import resample
+
+KERNEL = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
+
+
+def _images(size=6):
+  return np.random.default_rng(0).normal(size=(2, size, size + 2, 3)).astype(np.float32)
+
+
+def test_downsample_is_scipys_filter_and_stride():
+  x = _images()
+  expected = signal.convolve2d(np.pad(x[0, :, :, 0], 1), KERNEL, 'valid')[::2, ::2]
+  np.testing.assert_allclose(resample.downsample(x)[0, :, :, 0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_upsample_is_four_times_the_adjoint_of_downsample():
+  x = jnp.asarray(_images())
+  up = resample.upsample(x)
+  assert up.shape == (2, 12, 16, 3)
+  y = jnp.asarray(np.random.default_rng(1).normal(size=up.shape), jnp.float32)
+  np.testing.assert_allclose(jnp.vdot(up, y), 4 * jnp.vdot(x, resample.downsample(y)), rtol=1e-4)
+
+
+def test_constants_stay_away_from_the_edge():
+  ones = jnp.ones((1, 8, 8, 1))
+  np.testing.assert_allclose(resample.upsample(ones)[:, 1:-1, 1:-1], 1, rtol=1e-6)
+  np.testing.assert_allclose(resample.downsample(ones)[:, 1:-1, 1:-1], 1, rtol=1e-6)
+
+
+def test_gradient_of_upsample_is_its_adjoint():
+  x = jnp.asarray(_images())
+  gradient = jax.grad(lambda x: (resample.upsample(x) ** 2).sum())(x)
+  expected = 8 * resample.downsample(resample.upsample(x))
+  np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_odd_size_is_refused():
+  with pytest.raises(ValueError, match='odd'):
+    resample.downsample(jnp.zeros((1, 5, 4, 1)))

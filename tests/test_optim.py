@@ -1,0 +1,59 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import optim
+
+
+def test_cosine_begins_and_ends_where_it_should():
+  value = optim.cosine(2.0, 0.5, 1000)
+  shown = jnp.array([0, 500, 1000, 5000])
+  np.testing.assert_allclose(jax.vmap(value)(shown), [2.0, 1.25, 0.5, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize(('final', 'images'), [(None, 1000), (0.5, 0)])
+def test_without_an_end_or_a_length_it_is_constant(final, images):
+  assert optim.cosine(2.0, final, images)(jnp.asarray(700.0)) == 2.0
+
+
+def test_adam_is_the_published_update():
+  constant = lambda value: optim.cosine(value, None, 0)
+  tx = optim.adam(constant(0.1), 0.5, constant(0.9), 1e-8, batch_size=4)
+  params = jnp.array([1.0, -2.0])
+  state, m, v, expected = tx.init(params), 0.0, 0.0, np.array(params)
+  for t, gradient in enumerate(np.array([[0.3, -1.0], [0.5, 2.0], [-0.1, 0.2]]), start=1):
+    updates, state = tx.update(jnp.asarray(gradient), state)
+    params = params + updates
+    m, v = 0.5 * m + 0.5 * gradient, 0.9 * v + 0.1 * gradient**2
+    expected = expected - 0.1 * (m / (1 - 0.5**t)) / (np.sqrt(v / (1 - 0.9**t)) + 1e-8)
+  np.testing.assert_allclose(params, expected, rtol=1e-5)
+
+
+def test_adam_follows_a_schedule_in_images():
+  constant = lambda value: optim.cosine(value, None, 0)
+  tx = optim.adam(optim.cosine(1.0, 0.0, 20), 0.0, constant(0.5), 0.0, batch_size=10)
+  state, sizes = tx.init(jnp.zeros(())), []
+  for _ in range(4):
+    update, state = tx.update(jnp.asarray(2.0), state)
+    sizes.append(float(-update))
+  # A constant gradient gives updates of the learning rate itself: after 0, 10, 20 and 30 images.
+  np.testing.assert_allclose(sizes, [1.0, 0.5, 0.0, 0.0], atol=1e-6)
+
+
+def test_ema_halves_in_a_half_life():
+  decay = optim.ema_decay(jnp.asarray(1000.0), 0.0, jnp.asarray(0.0), 100)
+  np.testing.assert_allclose(decay**10, 0.5, rtol=1e-5)
+
+
+def test_ema_ramp_limits_the_memory_to_a_share_of_what_was_shown():
+  decay = lambda shown: optim.ema_decay(jnp.asarray(1e4), 0.1, jnp.asarray(shown), 100)
+  assert decay(0.0) == 0.0  # at the start the average is the params themselves
+  np.testing.assert_allclose(decay(1000.0), 0.5, rtol=1e-6)
+  np.testing.assert_allclose(decay(1e9), 0.5**0.01, rtol=1e-6)
+
+
+def test_decay_zero_copies_and_decay_one_keeps():
+  old, new = {'a': jnp.array([1.0, 2.0])}, {'a': jnp.array([0.1, 0.7])}
+  assert (optim.moving_average(old, new, jnp.asarray(0.0))['a'] == new['a']).all()
+  np.testing.assert_allclose(optim.moving_average(old, new, jnp.asarray(1.0))['a'], old['a'])

@@ -1,0 +1,77 @@
+import json
+
+import pytest
+from ml_collections import ConfigDict
+
+from configs import default, smoke
+from gan_jax import record
+from gan_jax.errors import UserError
+
+
+def test_a_config_comes_back_as_it_was_tuples_included(tmp_path):
+  config = default.get_config()
+  record.keep_config(str(tmp_path), config)
+  loaded = record.load_config(str(tmp_path))
+  assert loaded.to_dict() == config.to_dict()
+  assert isinstance(loaded.r3gan.widths, tuple)
+
+
+def test_another_config_is_refused_by_the_keys_that_differ(tmp_path):
+  config = smoke.get_config()
+  record.keep_config(str(tmp_path), config)
+  before = (tmp_path / 'config.json').read_text()
+  with record.claim(str(tmp_path), config, allow_config_changes=False):
+    pass
+  config.train.batch_size = 32
+  config.penalty.r1_gamma_final = 0.5
+  with (
+    pytest.raises(
+      UserError,
+      match=r'penalty.r1_gamma_final was None, is 0.5; config.train.batch_size was 16, is 32',
+    ),
+    record.claim(str(tmp_path), config, allow_config_changes=False),
+  ):
+    pass
+  assert (tmp_path / 'config.json').read_text() == before
+  with record.claim(str(tmp_path), config, allow_config_changes=True):
+    pass
+
+
+def test_two_processes_do_not_train_in_one_workdir(tmp_path):
+  config = ConfigDict({'a': 1})
+  with (
+    record.claim(str(tmp_path), config, False),
+    pytest.raises(UserError, match='another process is training'),
+    record.claim(str(tmp_path), config, False),
+  ):
+    pass
+  with record.claim(str(tmp_path), config, False):
+    pass  # freed by the first one's end
+
+
+def test_a_run_that_goes_on_drops_the_lines_of_steps_undone_and_a_torn_one(tmp_path):
+  path = tmp_path / 'metrics.jsonl'
+  for step in (1, 2, 3):
+    record.append_line(str(tmp_path), 'train', step, step * 10, {'d_loss': 0.5})
+  with path.open('a') as file:
+    file.write('{"kind": "tra')
+  assert [line['step'] for line in record.read_metrics(str(tmp_path))] == [1, 2, 3]
+  kept = record.Record(str(tmp_path), 2, 20)
+  kept.write('scores', 2, 20, {'fd_classifier': 1.0})
+  kept.close()
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  assert [(line['kind'], line['step']) for line in lines] == [
+    ('train', 1),
+    ('train', 2),
+    ('scores', 2),
+  ]
+
+
+def test_other_data_is_refused(tmp_path):
+  about = lambda print_: {'fingerprints': {'digits train': print_}}
+  record.keep_circumstances(str(tmp_path), 0, about('abc'))
+  record.check_dataset(str(tmp_path), about('abc'))
+  with pytest.raises(UserError, match="digits train was 'abc', is 'xyz'"):
+    record.check_dataset(str(tmp_path), about('xyz'))
+  run = json.loads((tmp_path / 'run.json').read_text())
+  assert run['starts'][0]['packages'].keys() >= {'jax', 'flax', 'orbax-checkpoint'}

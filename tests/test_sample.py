@@ -1,0 +1,88 @@
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import sample
+from gan_jax.errors import UserError
+from gan_jax.models import dcgan
+
+
+@pytest.fixture(scope='module')
+def generator():
+  module = dcgan.Generator(16, 1, 8, num_classes=3, width=8)
+  init = jax.jit(
+    lambda: module.init(jax.random.key(0), np.zeros((1, 8)), np.zeros(1, int), train=False)
+  )
+  return sample.Sampler(module, 16), jax.device_get(init())
+
+
+def draw(generator, labels, **options):
+  sampler, variables = generator
+  return np.concatenate(list(sampler.draw(variables, np.asarray(labels), **options)))
+
+
+def test_an_image_depends_on_seed_place_and_label_alone(generator):
+  many = draw(generator, [0, 1, 2] * 7, seed=5)
+  assert many.shape == (21, 16, 16, 1)
+  assert many.dtype == np.uint8
+  np.testing.assert_array_equal(draw(generator, [0, 1], seed=5), many[:2])
+  assert not np.array_equal(draw(generator, [0, 1], seed=6), many[:2])
+
+
+def test_truncation_zero_gives_one_image_a_class_and_one_changes_nothing(generator):
+  images = draw(generator, [1, 1, 2], seed=0, truncation=0.0)
+  np.testing.assert_array_equal(images[0], images[1])
+  assert not np.array_equal(images[0], images[2])
+  np.testing.assert_array_equal(
+    draw(generator, [0], seed=0, truncation=1.0), draw(generator, [0], seed=0)
+  )
+
+
+def test_pixels_round_and_clip():
+  images = np.array([-2.0, -1.0, 0.0, 1.0, 1.5], np.float32)
+  np.testing.assert_array_equal(sample.to_uint8(images), [0, 0, 128, 255, 255])
+
+
+def test_a_grid_is_read_row_by_row():
+  images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 2, 3, 1), np.uint8)
+  picture = sample.grid(images, 3)
+  assert picture.shape == (4, 9, 1)
+  np.testing.assert_array_equal(picture[::2, ::3, 0], [[0, 1, 2], [3, 4, 0]])
+
+
+def test_a_folder_has_one_png_an_image_and_a_png_a_row_a_class(generator, tmp_path):
+  sampler, variables = generator
+  options = {'count': 5, 'classes': [0, 2], 'seed': 0, 'truncation': 1.0}
+  sample.write_samples(sampler, variables, out=str(tmp_path / 'folder'), **options)
+  names = sorted(path.name for path in (tmp_path / 'folder').iterdir())
+  assert names == ['000000_0.png', '000001_2.png', '000002_0.png', '000003_2.png', '000004_0.png']
+  with Image.open(tmp_path / 'folder' / names[0]) as image:
+    assert image.size == (16, 16)
+  sample.write_samples(sampler, variables, out=str(tmp_path / 'a' / 'grid.png'), **options)
+  with Image.open(tmp_path / 'a' / 'grid.png') as image:
+    assert image.size == (3 * 16, 2 * 16)
+
+
+@pytest.mark.parametrize('text', ['3', '-1', 'x', '1,,2', '0 1'])
+def test_classes_that_the_model_does_not_have_are_refused(text):
+  with pytest.raises(UserError, match='from 0 to 2'):
+    sample.parse_classes(text, 3)
+
+
+def test_classes_are_read_and_default_to_all():
+  assert sample.parse_classes('2,0', 3) == [2, 0]
+  assert sample.parse_classes('', 3) == [0, 1, 2]
+  assert sample.parse_classes('', 0) == [0]
+  with pytest.raises(UserError, match='unconditional'):
+    sample.parse_classes('1', 0)
+
+
+def test_a_count_below_one_or_a_place_that_cannot_be_written_is_refused(generator, tmp_path):
+  sampler, variables = generator
+  options = {'classes': [0], 'seed': 0, 'truncation': 1.0}
+  with pytest.raises(UserError, match='--count=0'):
+    sample.write_samples(sampler, variables, count=0, out=str(tmp_path / 'x'), **options)
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(UserError, match='cannot be written'):
+    sample.write_samples(sampler, variables, count=1, out=str(tmp_path / 'file' / 'x'), **options)

@@ -1,0 +1,250 @@
+"""Laws of the train step, on real small networks."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import optim, parallel, state, steps
+from gan_jax.losses import nonsaturating, relativistic
+from gan_jax.models import dcgan, r3gan
+
+BATCH = 16
+
+
+def constant(value):
+  return optim.cosine(value, None, 0)
+
+
+def networks(axis_name=None, norm='batch'):
+  shape = {'resolution': 16, 'channels': 1, 'num_classes': 3, 'axis_name': axis_name, 'width': 8}
+  tx = lambda: optim.adam(constant(1e-3), 0.5, constant(0.99), 1e-8, BATCH)
+  generator = dcgan.Generator(latent_size=8, **shape)
+  discriminator = dcgan.Discriminator(discriminator_norm=norm, **shape)
+  return generator, discriminator, tx(), tx()
+
+
+def make(parts, loss=nonsaturating, axis_name=None, **options):
+  options = {'ema_half_life': constant(100.0), 'r1_gamma': constant(0.5), **options}
+  return steps.make_train_step(*parts, loss, batch_size=BATCH, axis_name=axis_name, **options)
+
+
+def batch(count=BATCH, seed=0):
+  rng = np.random.default_rng(seed)
+  return {
+    'image': rng.integers(0, 256, (count, 16, 16, 1), dtype=np.uint8),
+    'label': rng.integers(0, 3, count, dtype=np.int32),
+  }
+
+
+def leaves_equal(a, b):
+  pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+  return all(np.array_equal(x, y) for x, y in pairs)
+
+
+@pytest.fixture(scope='module')
+def trained():
+  """A compiled step, its first state, and where one step takes it."""
+  parts = networks()
+  step = jax.jit(make(parts))
+  start = state.init_state(0, *parts)
+  return step, start, *step(start, batch())
+
+
+def test_a_step_moves_both_players_and_counts(trained):
+  _, start, after, metrics = trained
+  assert after.step == 1
+  for player in ('generator', 'discriminator'):
+    before, now = getattr(start, player), getattr(after, player)
+    assert not leaves_equal(before.params, now.params)
+    assert not leaves_equal(before.mutable, now.mutable)
+  assert metrics['d_finite'] == metrics['g_finite'] == 1
+  assert all(value.shape == () for value in metrics.values())
+
+
+def test_the_same_state_and_batch_give_the_same_bits(trained):
+  step, start, after, _ = trained
+  again, _ = step(start, batch())
+  assert leaves_equal(after, again)
+
+
+def test_each_step_and_each_seed_draw_other_latents(trained):
+  step, start, _, metrics = trained
+  _, later = step(dataclasses.replace(start, step=jnp.asarray(1)), batch())
+  _, other = step(dataclasses.replace(start, rng=start.rng + 1), batch())
+  assert len({float(m['fake_logit']) for m in (metrics, later, other)}) == 3
+
+
+def test_many_steps_trace_once():
+  traces = []
+  parts = networks()
+  inner = make(parts)
+  step = jax.jit(lambda s, b: traces.append(1) or inner(s, b))
+  current = state.init_state(0, *parts)
+  for seed in range(3):
+    current, _ = step(current, batch(seed=seed))
+  assert len(traces) == 1
+
+
+def frozen(player):
+  """Networks of which one player's optimiser does not move."""
+  parts = list(networks())
+  parts[3 if player == 'discriminator' else 2] = optim.adam(
+    constant(0.0), 0.5, constant(0.99), 1e-8, BATCH
+  )
+  return parts
+
+
+def test_the_generator_gains_against_a_discriminator_that_stands_still():
+  parts = frozen('discriminator')
+  step = jax.jit(make(parts, r1_gamma=None))
+  current, losses = state.init_state(0, *parts), []
+  first = current.discriminator.params
+  for _ in range(10):
+    current, metrics = step(current, batch())
+    losses.append(float(metrics['g_loss']))
+  assert losses[-1] < losses[0]
+  assert leaves_equal(first, current.discriminator.params)
+
+
+def test_the_discriminator_gains_against_a_generator_that_stands_still():
+  parts = frozen('generator')
+  step = jax.jit(make(parts, r1_gamma=None))
+  current, losses = state.init_state(0, *parts), []
+  first = current.generator.params
+  for _ in range(10):
+    current, metrics = step(current, batch())
+    losses.append(float(metrics['d_loss']))
+  assert losses[-1] < losses[0]
+  assert leaves_equal(first, current.generator.params)
+
+
+def test_without_memory_the_average_is_the_generator():
+  parts = networks()
+  after, _ = jax.jit(make(parts, ema_half_life=constant(0.0)))(state.init_state(0, *parts), batch())
+  variables = {'params': after.generator.params, **after.generator.mutable}
+  assert leaves_equal(after.ema, variables)
+
+
+def test_gradients_are_those_of_the_losses_written_out():
+  """With plain gradient descent, an update is the gradient: compare with the textbook's."""
+  import optax
+
+  generator, discriminator, *_ = networks(norm='none')
+  parts = (generator, discriminator, optax.sgd(1.0), optax.sgd(1.0))
+  start = state.init_state(0, *parts)
+  data = batch()
+  after, _ = jax.jit(make(parts, r2_gamma=constant(0.25)))(start, data)
+  keys = jax.random.fold_in(jax.random.wrap_key_data(start.rng), 0)
+  latent_key = jax.random.split(keys, 2)[0]
+  z = steps.draw_latents(latent_key, jnp.arange(BATCH), 8)
+  x, labels = data['image'] / 127.5 - 1.0, data['label']
+
+  def fakes(params):
+    variables = {'params': params, **start.generator.mutable}
+    return generator.apply(variables, z, labels, train=True, mutable=['batch_stats'])[0]
+
+  cross_entropy = lambda x: jnp.logaddexp(0.0, x)  # of σ(-x): −log(1 − σ(x))
+  score = lambda params, x: discriminator.apply({'params': params}, x, labels, train=True)
+
+  def d_objective(params):
+    fake = fakes(start.generator.params)
+    norms = lambda x: jnp.sum(jax.grad(lambda x: score(params, x).sum())(x) ** 2, (1, 2, 3))
+    adversarial = cross_entropy(-score(params, x)) + cross_entropy(score(params, fake))
+    return jnp.mean(adversarial + 0.5 / 2 * norms(x) + 0.25 / 2 * norms(fake))
+
+  d_grads = jax.jit(jax.grad(d_objective))(start.discriminator.params)
+  d_params = jax.tree.map(lambda p, g: p - g, start.discriminator.params, d_grads)
+  compare = lambda a, b: jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5), a, b
+  )
+  compare(after.discriminator.params, d_params)
+  # From the updated discriminator of the step itself, so that rounding does not add up.
+  g_objective = lambda p: cross_entropy(-score(after.discriminator.params, fakes(p))).mean()
+  g_grads = jax.jit(jax.grad(g_objective))(start.generator.params)
+  compare(after.generator.params, jax.tree.map(lambda p, g: p - g, start.generator.params, g_grads))
+
+
+def test_fresh_batches_give_the_players_different_reals():
+  parts = networks()
+  step = jax.jit(make(parts, share_batch=False, loss=relativistic))
+  start = state.init_state(0, *parts)
+  double = batch(2 * BATCH)
+  after, metrics = step(start, double)
+  changed = {name: array.copy() for name, array in double.items()}
+  changed['image'][1::2] = 255 - changed['image'][1::2]  # the generator's alone
+  other, other_metrics = step(start, changed)
+  assert leaves_equal(after.discriminator.params, other.discriminator.params)
+  assert metrics['d_loss'] == other_metrics['d_loss']
+  assert metrics['g_loss'] != other_metrics['g_loss']
+
+
+def test_flip_mirrors_about_half_of_the_images():
+  images = jnp.asarray(batch(200)['image'], jnp.float32)
+  keys = steps._per_example(jax.random.key(0), jnp.arange(200))
+  flipped = np.asarray(steps._flip(keys, images))
+  mirrored = (flipped == images[:, :, ::-1]).all((1, 2, 3))
+  kept = (flipped == images).all((1, 2, 3))
+  assert (mirrored ^ kept).all()
+  assert 70 < mirrored.sum() < 130
+
+
+def test_latents_are_normal_and_each_depends_on_its_place_alone():
+  draw = jax.jit(lambda places: steps.draw_latents(jax.random.key(3), places, 50))
+  z = np.asarray(draw(jnp.arange(200)))
+  assert abs(z.mean()) < 0.05
+  assert abs(z.std() - 1) < 0.05
+  np.testing.assert_array_equal(draw(jnp.array([7, 3]))[1], z[3])
+
+
+@pytest.mark.parametrize('share_batch', [True, False])
+def test_eight_devices_give_the_run_of_one(share_batch):
+  """Three steps of one device and of eight, batch statistics and penalties included."""
+  count = BATCH if share_batch else 2 * BATCH
+  options = {'share_batch': share_batch, 'flip': True, 'r2_gamma': constant(0.5)}
+  parts = networks()
+  one = state.init_state(0, *parts)
+  single = jax.jit(make(parts, **options))
+  parts = networks(parallel.AXIS)
+  eight = parallel.replicate(one)
+  sharded = parallel.pmap_step(make(parts, axis_name=parallel.AXIS, **options))
+  for seed in range(2):
+    data = batch(count, seed)
+    one, expected = single(one, data)
+    eight, actual = sharded(eight, parallel.shard(data))
+    for name, value in expected.items():
+      np.testing.assert_allclose(actual[name], np.full(8, value), rtol=2e-3, atol=1e-4)
+  for a, b in zip(jax.tree.leaves(parallel.to_host(eight)), jax.tree.leaves(one), strict=True):
+    np.testing.assert_allclose(a, b, rtol=5e-3, atol=5e-4)
+
+
+def test_every_returned_leaf_is_averaged_over_the_axis():
+  """vmap with no mapped output raises for a leaf that differs between devices; pmap would not."""
+  parts = networks('axis')
+  step = make(parts, axis_name='axis')
+  start = state.init_state(0, *parts)
+  data = {name: array.reshape(2, BATCH // 2, *array.shape[1:]) for name, array in batch().items()}
+  mapped = jax.vmap(step, in_axes=(None, 0), out_axes=None, axis_name='axis', axis_size=2)
+  after, _ = jax.eval_shape(mapped, start, data)
+  assert jax.tree.structure(after) == jax.tree.structure(start)
+
+
+def test_the_loss_of_reals_is_computed_only_where_the_generator_uses_it():
+  assert steps._uses_real_logits(relativistic)
+  assert not steps._uses_real_logits(nonsaturating)
+
+
+def test_r3gan_takes_a_step_with_both_penalties():
+  shape = {'resolution': 16, 'channels': 1, 'num_classes': 3, 'widths': (8, 8, 8), 'blocks': 1}
+  shape |= {'group_size': 8, 'embedding_size': 4}
+  tx = optim.adam(constant(1e-3), 0.0, constant(0.9), 1e-8, BATCH)
+  parts = r3gan.Generator(latent_size=8, **shape), r3gan.Discriminator(**shape), tx, tx
+  step = jax.jit(make(parts, relativistic, share_batch=False, r2_gamma=constant(0.5)))
+  current = state.init_state(0, *parts)
+  for seed in range(3):
+    current, metrics = step(current, batch(2 * BATCH, seed))
+  assert metrics['d_finite'] == metrics['g_finite'] == 1
+  assert metrics['r1'] > 0
+  assert metrics['r2'] > 0

@@ -1,0 +1,178 @@
+"""Whole runs of the smoke config, through the function that the command calls."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import smoke
+from gan_jax import build, checkpoint, evaluate, parallel, record
+from gan_jax.errors import NonFiniteError, Preempted, UserError
+from gan_jax.train import train
+
+
+def config(**changes):
+  made = smoke.get_config()
+  made.evaluate.images = 0
+  made.update_from_flattened_dict(changes)
+  return made
+
+
+def final_state(workdir):
+  loaded = record.load_config(workdir)
+  about = record.read_circumstances(workdir)['dataset']
+  parts = build.networks(loaded, about['shape'][-1], about['num_classes'])
+  shapes = jax.eval_shape(lambda: build.initial_state(loaded, parts))
+  return checkpoint.Checkpointer(workdir, read_only=True).restore(shapes)
+
+
+def stop_after(monkeypatch, steps):
+  """Has this process ask itself to stop, by a real signal, after some more steps."""
+  count, original = [0], parallel.shard
+
+  def shard(batch):
+    count[0] += 1
+    if count[0] == steps:
+      os.kill(os.getpid(), signal.SIGTERM)
+    return original(batch)
+
+  monkeypatch.setattr(parallel, 'shard', shard)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory, user_folders):
+  """A run with evaluations, its scores, and its workdir."""
+  workdir = str(tmp_path_factory.mktemp('finished'))
+  scores = train(smoke.get_config(), workdir)
+  return workdir, scores
+
+
+def test_a_run_leaves_its_whole_record(finished):
+  workdir, scores = finished
+  assert record.load_config(workdir).to_dict() == smoke.get_config().to_dict()
+  run = record.read_circumstances(workdir)
+  assert run['dataset']['num_classes'] == 10
+  assert run['features']['classifier']['holdout_accuracy'] > 0.9
+  assert run['starts'][0]['seed'] == 0
+  lines = record.read_metrics(workdir)
+  assert [line['images'] for line in lines if line['kind'] == 'train'] == list(range(32, 193, 32))
+  assert [line['step'] for line in lines if line['kind'] == 'scores'] == [0, 6, 12]
+  assert sorted(os.listdir(f'{workdir}/samples')) == [
+    f'{images:012d}.png' for images in (64, 128, 192)
+  ]
+  with Image.open(f'{workdir}/samples/000000000192.png') as picture:
+    assert picture.size == (4 * 16, 10 * 16)
+  assert any('tfevents' in name for name in os.listdir(f'{workdir}/tensorboard'))
+  assert {'fd_classifier', 'kid_classifier', 'class_accuracy_classifier'} <= scores.keys()
+  assert {'floor_fd_classifier', 'untrained_fd_classifier', 'n_fake', 'n_real'} <= scores.keys()
+  # Held-out real images are far nearer to the training images than noise is.
+  assert scores['floor_fd_classifier'] < 0.5 * scores['untrained_fd_classifier']
+  assert scores['floor_class_accuracy_classifier'] > 0.9
+
+
+def test_the_same_command_on_a_finished_run_repeats_its_scores(finished):
+  workdir, scores = finished
+  before = record.read_metrics(workdir)
+  assert train(smoke.get_config(), workdir) == scores
+  assert record.read_metrics(workdir) == before
+
+
+def test_evaluating_the_checkpoint_gives_the_scores_of_the_run(finished):
+  workdir, scores = finished
+  again = evaluate.evaluate(workdir)
+  for name, value in again.items():
+    assert value == pytest.approx(scores[name], rel=1e-6), name
+  assert record.read_metrics(workdir, 'evaluate')[0]['step'] == 12
+
+
+def test_a_run_interrupted_anywhere_ends_in_the_same_bits(tmp_path, monkeypatch, user_folders):
+  whole, parts = str(tmp_path / 'whole'), str(tmp_path / 'parts')
+  train(config(), whole)
+  for steps in (5, 3):
+    with monkeypatch.context() as patch:
+      stop_after(patch, steps)
+      with pytest.raises(Preempted, match='SIGTERM: saved at'):
+        train(config(), parts)
+  assert record.read_metrics(parts)[-1]['images'] <= 8 * 16
+  train(config(), parts)
+  expected, actual = final_state(whole), final_state(parts)
+  assert int(actual.step) == 12
+  for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(actual), strict=True):
+    np.testing.assert_array_equal(a, b)
+  # The next batch, too, and the losses on the way.
+  losses = lambda workdir: {
+    line['step']: line['d_loss'] for line in record.read_metrics(workdir, 'train')
+  }
+  assert losses(whole)[12] == losses(parts)[12]
+  assert sorted(os.listdir(f'{parts}/samples')) == sorted(os.listdir(f'{whole}/samples'))
+
+
+def test_another_seed_gives_another_run_and_other_devices_the_same_order(tmp_path, user_folders):
+  a, b = str(tmp_path / 'a'), str(tmp_path / 'b')
+  short = {'train.images': 32, 'train.checkpoint_images': 32}
+  train(config(**short), a)
+  train(config(seed=1, **short), b)
+  pairs = zip(jax.tree.leaves(final_state(a)), jax.tree.leaves(final_state(b)), strict=True)
+  assert any(not np.array_equal(x, y) for x, y in pairs)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(
+  tmp_path, monkeypatch, user_folders
+):
+  workdir = str(tmp_path)
+  train(config(**{'train.images': 64}), workdir)
+  good = final_state(workdir)
+  # The discriminator's optimiser is told to leap out of the numbers.
+  broken = config(**{'discriminator_optimizer.learning_rate': 1e38})
+  with pytest.raises(
+    NonFiniteError, match=r'step \d+ .* the (discriminator|generator) has .*step 4'
+  ):
+    train(broken, workdir, allow_config_changes=True)
+  for a, b in zip(jax.tree.leaves(good), jax.tree.leaves(final_state(workdir)), strict=True):
+    np.testing.assert_array_equal(a, b)
+  (event,) = record.read_metrics(workdir, 'non_finite')
+  assert event['player'] in ('discriminator', 'generator')
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'model.name': 'dcgam'}, "config.model.name='dcgam': unknown; did you mean 'dcgan'"),
+    ({'loss.name': 'hinge'}, "config.loss.name='hinge': unknown; .*nonsaturating, relativistic"),
+    ({'dataset.name': 'digit'}, "did you mean 'digits'"),
+    ({'train.batch_size': 12}, 'config.train.batch_size=12: must be a positive multiple of the 8'),
+    ({'train.batch_size': 8000}, 'has 4000 images; a batch takes 8000'),
+    ({'dataset.resolution': 20}, 'config.dataset.resolution=20|dataset.resolution=20: dcgan'),
+    ({'train.images': 0}, 'config.train.images=0: must be positive'),
+    ({'evaluate.features': ('inception',)}, "config.evaluate.features='inception': unknown"),
+    ({'evaluate.metrics': ('fid',)}, "did you mean 'fd'|did you mean 'kid'"),
+    ({'dcgan.discriminator_norm': 'x'}, "discriminator_norm='x'"),
+  ],
+)
+def test_bad_input_is_one_line_and_leaves_no_trace(tmp_path, changes, message, user_folders):
+  workdir = tmp_path / 'run'
+  with pytest.raises(UserError, match=message) as stopped:
+    train(config(**changes), str(workdir))
+  assert '\n' not in str(stopped.value)
+  assert not (workdir / 'config.json').exists()
+  assert not (workdir / 'checkpoints').exists()
+
+
+def test_a_workdir_of_another_run_is_left_as_it_is(finished):
+  workdir, _ = finished
+  files = lambda: {
+    p: os.stat(p).st_mtime_ns for p in (f'{workdir}/config.json', f'{workdir}/run.json')
+  }
+  before = files()
+  with pytest.raises(UserError, match=r'config\.ema\.ramp was 0\.05, is 0\.5'):
+    train(config(**{'ema.ramp': 0.5, 'evaluate.images': 96}), workdir)
+  assert files() == before
+
+
+def test_the_record_is_json_lines(finished):
+  with open(f'{finished[0]}/metrics.jsonl', encoding='utf-8') as file:
+    assert all({'kind', 'step', 'images', 'time'} <= json.loads(line).keys() for line in file)
