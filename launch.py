@@ -52,10 +52,13 @@ def _define_sample() -> None:
 def _train() -> None:
   from gan_jax import progress, train
 
-  if FLAGS.config is None:
+  config_file = FLAGS['config'].present and config_flags.get_config_filename(FLAGS['config'])
+  if not config_file:
     raise flags.IllegalFlagValueError('--config: name a config file, such as configs/digits.py')
-  config_file = config_flags.get_config_filename(FLAGS['config'])
-  name = os.path.splitext(os.path.basename(config_file.split(':')[0]))[0]
+  config_path = config_file.split(':')[0]
+  if not os.path.isfile(config_path):
+    raise flags.IllegalFlagValueError(f'--config={config_path}: there is no such file')
+  name = os.path.splitext(os.path.basename(config_path))[0]
   workdir = FLAGS.workdir or os.path.join('runs', name)
   scores = train.train(FLAGS.config, workdir, FLAGS.allow_config_changes)
   progress.show_run(workdir, scores)
@@ -150,7 +153,7 @@ def main(argv: list[str]) -> int:
     OSError,
     ImportError,
   ) as error:
-    return _stop(str(error).strip('"').replace('\n', ' '), 2)
+    return _stop(_plain(error), 2)
   if len(rest) > 1:
     return _stop(f'unexpected argument {rest[1]!r}; flags are written --name=value', 2)
   return _guarded(run)
@@ -171,6 +174,12 @@ def _guarded(run: Callable[[], None]) -> int:
   except KeyboardInterrupt:
     return _stop('interrupted', 130)
   return 0
+
+
+def _plain(error: Exception) -> str:
+  """The message of an error on one line; a KeyError would show its message quoted."""
+  message = error.args[0] if isinstance(error, KeyError) and error.args else error
+  return ' '.join(str(message).split())
 
 
 def _stop(message: str, code: int) -> int:

@@ -13,10 +13,10 @@ def get_config() -> ConfigDict:
   config.model.name = 'r3gan'
   config.model.conditional = True
   config.model.latent_size = 64
-  config.r3gan.widths = (32, 32, 32, 32)
+  config.r3gan.widths = (64, 48, 32, 16)
   config.r3gan.blocks = 1
   config.loss.name = 'relativistic'
-  config.anneal_images = 60_000
+  config.anneal_images = 30_000
   config.penalty.r1_gamma = 1.0
   config.penalty.r1_gamma_final = 0.1
   config.penalty.r2_gamma = 1.0
@@ -27,11 +27,11 @@ def get_config() -> ConfigDict:
     optimizer.beta1 = 0.0
     optimizer.beta2 = 0.9
     optimizer.beta2_final = 0.99
-  config.train.images = 60_000
+  config.train.images = 30_000
   config.train.batch_size = 32
   config.train.share_batch = False
   config.train.log_images = 1_000
-  config.train.sample_images = 10_000
-  config.train.checkpoint_images = 10_000
-  config.evaluate.images = 30_000
+  config.train.sample_images = 5_000
+  config.train.checkpoint_images = 5_000
+  config.evaluate.images = 15_000
   return config

@@ -170,7 +170,14 @@ def _weight_gradient_plain(window: _Window, x: jax.Array, g: jax.Array) -> jax.A
 # --- CPU: matrix products over shifted views ------------------------------------------------------
 
 
+# Up to here a dense convolution with zeros between the groups, `groups` times the work, is still
+# faster than one small matrix product a group.
+_FEW_GROUPS = 4
+
+
 def _forward_cpu(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
+  if 1 < window.groups <= _FEW_GROUPS:
+    return _forward_cpu(window._replace(groups=1), x, _block_diagonal(window, w))
   if window.groups == 1:
     return _forward_plain(window, x, w)
   patches = _grouped_patches(window, x)
@@ -179,6 +186,8 @@ def _forward_cpu(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
 
 
 def _input_gradient_cpu(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
+  if 1 < window.groups <= _FEW_GROUPS:
+    return _input_gradient_cpu(window._replace(groups=1), g, _block_diagonal(window, w))
   if window.groups == 1 and window.stride == 1:
     return _input_gradient_plain(window, g, w)
   if window.stride == 1:
@@ -193,6 +202,10 @@ def _input_gradient_cpu(window: _Window, g: jax.Array, w: jax.Array) -> jax.Arra
 
 def _weight_gradient_cpu(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
   kh, kw = window.kernel
+  if 1 < window.groups <= _FEW_GROUPS:
+    dense = _weight_gradient_cpu(window._replace(groups=1), x, g)
+    blocks = dense.reshape(kh, kw, window.groups, -1, window.groups, g.shape[-1] // window.groups)
+    return jnp.einsum('ijgcgo->ijcgo', blocks).reshape(kh, kw, -1, g.shape[-1])
   if window.groups > 1:
     g = g.reshape(*g.shape[:3], window.groups, -1)
     dw = jnp.einsum('bhwgk,bhwgo->kgo', _grouped_patches(window, x), g)
@@ -228,6 +241,14 @@ def _grouped_kernel(window: _Window, w: jax.Array) -> jax.Array:
   """The kernel as one matrix a group, `[groups, kh * kw * C / groups, F / groups]`."""
   w = w.reshape(-1, window.groups, w.shape[-1] // window.groups)
   return jnp.moveaxis(w, 1, 0)
+
+
+def _block_diagonal(window: _Window, w: jax.Array) -> jax.Array:
+  """The kernel of the same convolution without groups, zero between them, `[kh, kw, C, F]`."""
+  kh, kw, channels, filters = w.shape
+  w = w.reshape(kh, kw, channels, window.groups, -1)
+  dense = jnp.einsum('ijcgo,gh->ijhcgo', w, jnp.eye(window.groups, dtype=w.dtype))
+  return dense.reshape(kh, kw, channels * window.groups, filters)
 
 
 def _mirrored(window: _Window) -> _Window:

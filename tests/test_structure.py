@@ -1,0 +1,105 @@
+"""The shape of the project: imports run one way, and every name in a config has its module."""
+
+import ast
+import importlib
+import pathlib
+
+import pytest
+
+from configs import default
+from gan_jax import build, registry
+from gan_jax.errors import UserError
+
+ROOT = pathlib.Path(__file__).parent.parent
+CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+LEAVES = {'errors', 'cache'}
+# What the modules of a room may import of ours, beside their own room.
+ALLOWED = {
+  'ops': set(),
+  'models': {'ops', 'errors'},
+  'losses': set(),
+  'metrics': {'features'},
+  'features': {'ops', 'models', 'data', *LEAVES},
+  'data': {'registry', 'errors'},
+  'penalties': set(),
+  'state': set(),
+  'optim': {'state'},
+  'steps': {'optim', 'penalties', 'state'},
+  'parallel': {'state', 'errors'},
+}
+
+
+def ours(path):
+  """Names of the rooms of gan_jax that a file imports."""
+  found = set()
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith('gan_jax'):
+      parts = node.module.split('.')
+      found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    elif isinstance(node, ast.Import):
+      found |= {a.name.split('.')[1] for a in node.names if a.name.startswith('gan_jax.')}
+  return found
+
+
+@pytest.mark.parametrize('room', ALLOWED)
+def test_imports_run_one_way(room):
+  place = ROOT / 'gan_jax' / room
+  files = place.rglob('*.py') if place.is_dir() else [place.with_suffix('.py')]
+  for path in files:
+    assert ours(path) <= ALLOWED[room] | {room}, path
+
+
+def test_only_parallel_knows_of_pmap():
+  for path in (ROOT / 'gan_jax').rglob('*.py'):
+    calls = [n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)]
+    assert 'pmap' not in calls or path.name == 'parallel.py', path
+
+
+def test_the_visible_top_level_is_what_was_agreed():
+  agreed = {'README.md', 'requirements.txt', 'gan_jax', 'configs', 'tests', 'launch.py'}
+  made_by_use = {'runs'}
+  visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(('.', '__'))}
+  assert visible - made_by_use == agreed
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_name_in_every_config_is_there_and_its_networks_can_be_made(name):
+  config = importlib.import_module(f'configs.{name}').get_config()
+  config.train.batch_size = -(-config.train.batch_size // 8) * 8  # eight devices here
+  build.check(config)
+  parts = build.networks(config, channels=1, num_classes=10)
+  assert parts.generator.resolution == config.dataset.resolution
+  build.train_step(config, parts)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_config_has_the_keys_of_the_default_and_no_others(name):
+  config = importlib.import_module(f'configs.{name}').get_config()
+  assert _flat(config.to_dict()) == _flat(default.get_config().to_dict())
+
+
+def _flat(tree, prefix=''):
+  names = set()
+  for key, value in tree.items():
+    names |= _flat(value, f'{prefix}{key}.') if isinstance(value, dict) else {prefix + key}
+  return names
+
+
+def test_every_architecture_setting_reaches_its_network():
+  """A key of a model's section is a field of its generator or discriminator, and is passed on."""
+  for name in registry.names('models', 'Generator'):
+    config = default.get_config()
+    config.model.name = name
+    parts = build.networks(config, 1, 0)
+    for key, value in config[name].items():
+      holders = [p for p in (parts.generator, parts.discriminator) if hasattr(p, key)]
+      assert holders, f'{name}.{key}'
+      assert all(getattr(holder, key) == value for holder in holders)
+
+
+def test_a_setting_that_a_model_does_not_have_is_refused():
+  config = default.get_config()
+  with config.unlocked():
+    config.dcgan.widht = 3
+  with pytest.raises(UserError, match=r"config\.dcgan\.widht: .*did you mean 'width'"):
+    build.networks(config, 1, 0)
