@@ -177,9 +177,11 @@ def _guarded(run: Callable[[], None]) -> int:
 
 
 def _plain(error: Exception) -> str:
-  """The message of an error on one line; a KeyError would show its message quoted."""
-  message = error.args[0] if isinstance(error, KeyError) and error.args else error
-  return ' '.join(str(message).split())
+  """The message of an error on one line; ml_collections quotes that of an unknown key."""
+  text = str(error)
+  if isinstance(error, KeyError | AttributeError) or text.startswith(("'", '"')):
+    text = 'unknown config key ' + text.strip('\'"').replace("\\'", "'").replace('\\n', '; ')
+  return ' '.join(text.split())
 
 
 def _stop(message: str, code: int) -> int:

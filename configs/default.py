@@ -71,8 +71,8 @@ def get_config() -> ConfigDict:
 
   checkpoint = config.checkpoint = ConfigDict()
   checkpoint.keep_last = 2  # newest checkpoints kept
-  checkpoint.keep_best = 1  # checkpoints with the lowest `best_score` kept beside them
-  checkpoint.best_score = 'fd_classifier'  # a score; lower is better
+  checkpoint.keep_best = 1  # checkpoints with the best `best_score` kept beside them
+  checkpoint.best_score = 'fd_classifier'  # a score, <metric>_<features>
 
   evaluate = config.evaluate = ConfigDict()
   evaluate.images = 200_000  # between evaluations; the end is always evaluated; 0: never

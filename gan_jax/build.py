@@ -1,6 +1,7 @@
 """Makes the parts of a run out of its config: the one place where config keys meet functions."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from ml_collections import ConfigDict
 from gan_jax import optim, parallel, registry, steps
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 from gan_jax.state import TrainState, init_state
 
 
@@ -142,6 +143,26 @@ def check(config: ConfigDict) -> None:
     registry.find('features', name, 'load', 'evaluate.features')
   for name in config.evaluate.metrics:
     registry.find('metrics', name, 'compute', 'evaluate.metrics')
+  ranking(config)
+
+
+def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
+  """What orders checkpoints: maps scores to a number that is lower for the better.
+
+  Raises:
+    UserError: where `checkpoint.best_score` is not among the scores of the config.
+  """
+  best = config.checkpoint.best_score
+  signs = {}
+  for metric in config.evaluate.metrics:
+    module = registry.find('metrics', metric, 'compute', 'evaluate.metrics')
+    for features in config.evaluate.features:
+      signs[f'{metric}_{features}'] = -1.0 if module.HIGHER_IS_BETTER else 1.0
+  if best not in signs:
+    if config.checkpoint.keep_best and config.evaluate.images > 0:
+      raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')
+    return lambda scores: math.inf
+  return lambda scores: signs[best] * scores.get(best, math.inf)
 
 
 def _fields(module: Any) -> set[str]:

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from gan_jax import build, cache, checkpoint, parallel, record, registry
 from gan_jax.build import Datasets
 from gan_jax.data.source import ImageDataset
+from gan_jax.errors import UserError
 from gan_jax.features.network import FeatureNetwork
 from gan_jax.metrics.features import Features
 from gan_jax.sample import Sampler
@@ -125,7 +126,9 @@ def open_run(workdir: str, step: int | None) -> tuple[ConfigDict, build.Networks
 
   cache.enable_compilation_cache()
   config = record.load_config(workdir)
-  dataset = record.read_circumstances(workdir)['dataset']
+  dataset = record.read_circumstances(workdir).get('dataset')
+  if dataset is None:
+    raise UserError(f'--workdir={workdir}: holds no whole run (no dataset in run.json)')
   parts = build.networks(config, dataset['shape'][-1], dataset['num_classes'])
   checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
   template = jax.eval_shape(lambda: build.initial_state(config, parts))

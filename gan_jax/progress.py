@@ -1,5 +1,6 @@
 """What a person sees while a run goes on, and when it ends."""
 
+import os
 import sys
 from types import TracebackType
 
@@ -108,10 +109,12 @@ def show_run(workdir: str, scores: dict[str, float]) -> None:
   print(f'pictures     {workdir}/samples')
   print(f'scores       {workdir}/metrics.jsonl')
   print(f'checkpoints  {workdir}/checkpoints')
+  python = os.path.relpath(sys.executable)
+  python = 'python' if python.startswith('..') else python
   print('next:')
   for command in (
     f'launch.py sample --workdir={workdir} --count=100 --out={workdir}/grid.png',
     f'launch.py evaluate --workdir={workdir}',
-    f'tensorboard --logdir={workdir}/tensorboard',
+    f'-m tensorboard.main --logdir={workdir}/tensorboard',
   ):
-    print(f'  {command}')
+    print(f'  {python} {command}')

@@ -81,11 +81,8 @@ class _Run:
     self._batch_size = config.train.batch_size
     self._total = -(-config.train.images // self._batch_size)
     self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
-    self._ranks = {
-      step: line[config.checkpoint.best_score]
-      for step, line in self._scores.items()
-      if config.checkpoint.best_score in line
-    }
+    self._rank = build.ranking(config)
+    self._ranks = {step: self._rank(line) for step, line in self._scores.items() if step}
     self._checkpoints = Checkpointer(
       workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._ranks
     )
@@ -165,20 +162,21 @@ class _Run:
       return
     self._drain(0)
     path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
+    # Saved before anything that takes long: whatever ends the run there, the step is not lost, and
+    # what is still due is done when the run continues. Scores are compared at the next save.
+    if save_due or score_due:
+      self._save()
     if sample_due and not os.path.exists(path):
       self._sample(path)
     if score_due and step not in self._scores:
       self._evaluate()
-    if save_due or score_due:
-      self._save()
     self._window_start = time.perf_counter()
 
   def _drain(self, keep: int) -> None:
     """Fetches metrics of all but the newest steps, checks them, and logs where that is due."""
     while len(self._pending) > keep:
       step, metrics = self._pending.popleft()
-      # Every device has the same averages: the first one's copy is enough.
-      values = {name: float(x.addressable_shards[0].data[0]) for name, x in metrics.items()}
+      values = {name: float(value) for name, value in parallel.to_host(metrics).items()}
       for player, name in (('d', 'discriminator'), ('g', 'generator')):
         if not values.pop(f'{player}_finite'):
           self._fail(step, name, values)
@@ -235,9 +233,7 @@ class _Run:
     scores = self._evaluator.score(variables)
     self._record.write('scores', step, self._images(step), scores)
     self._scores[step] = scores
-    best = self._config.checkpoint.best_score
-    if best in scores:
-      self._ranks[step] = scores[best]
+    self._ranks[step] = self._rank(scores)
     shown = '  '.join(
       f'{k} {v:.4g}' for k, v in scores.items() if not k.startswith(('floor_', 'n_'))
     )

@@ -150,6 +150,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(
     ({'train.images': 0}, 'config.train.images=0: must be positive'),
     ({'evaluate.features': ('inception',)}, "config.evaluate.features='inception': unknown"),
     ({'evaluate.metrics': ('fid',)}, "did you mean 'fd'|did you mean 'kid'"),
+    (
+      {'checkpoint.best_score': 'fid_classifier', 'evaluate.images': 96},
+      "best_score='fid_classifier': did you mean 'fd_classifier'",
+    ),
     ({'dcgan.discriminator_norm': 'x'}, "discriminator_norm='x'"),
   ],
 )

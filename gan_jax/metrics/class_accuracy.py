@@ -4,6 +4,8 @@ import numpy as np
 
 from gan_jax.metrics.features import Features
 
+HIGHER_IS_BETTER = True
+
 
 def compute(real: Features, fake: Features) -> dict[str, float]:
   """Returns `class_accuracy` of the fakes; nothing where classes or their logits are missing."""

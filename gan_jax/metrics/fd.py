@@ -9,6 +9,8 @@ import numpy as np
 
 from gan_jax.metrics.features import Features
 
+HIGHER_IS_BETTER = False
+
 
 def compute(real: Features, fake: Features) -> dict[str, float]:
   """Returns `fd` of two sets of at least two images each."""

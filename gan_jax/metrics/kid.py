@@ -8,6 +8,8 @@ import numpy as np
 
 from gan_jax.metrics.features import Features
 
+HIGHER_IS_BETTER = False
+
 _SUBSETS = 20
 _SUBSET_SIZE = 1000
 
