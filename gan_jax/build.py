@@ -14,7 +14,7 @@ from gan_jax import optim, parallel, registry, steps
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.state import TrainState, init_state
+from gan_jax.state import TrainState, init_state, state_shapes
 
 
 class Networks(NamedTuple):
@@ -90,6 +90,11 @@ def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
 def initial_state(config: ConfigDict, parts: Networks) -> TrainState:
   """The state of step 0."""
   return init_state(config.seed, *parts)
+
+
+def shapes(parts: Networks) -> TrainState:
+  """The shapes of a state; raises UserError where a network cannot make or score the images."""
+  return state_shapes(*parts)
 
 
 def train_step(config: ConfigDict, parts: Networks) -> Callable[..., Any]:

@@ -122,8 +122,6 @@ def open_run(workdir: str, step: int | None) -> tuple[ConfigDict, build.Networks
   Returns:
     The run's config, its networks, the averaged generator's variables and their step.
   """
-  import jax
-
   cache.enable_compilation_cache()
   config = record.load_config(workdir)
   dataset = record.read_circumstances(workdir).get('dataset')
@@ -131,7 +129,7 @@ def open_run(workdir: str, step: int | None) -> tuple[ConfigDict, build.Networks
     raise UserError(f'--workdir={workdir}: holds no whole run (no dataset in run.json)')
   parts = build.networks(config, dataset['shape'][-1], dataset['num_classes'])
   checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
-  template = jax.eval_shape(lambda: build.initial_state(config, parts))
+  template = build.shapes(parts)
   state = checkpoints.restore(template, step)
   return config, parts, state.ema, int(state.step)
 

@@ -16,7 +16,7 @@ AXIS = 'devices'
 def replicate(tree: PyTree) -> PyTree:
   """Puts a copy on every local device; leaves gain a leading axis."""
   # From host memory: stacking device arrays would compile a program for every shape of leaf.
-  return flax.jax_utils.replicate(jax.device_get(tree))
+  return flax.jax_utils.replicate(jax.device_get(tree), axis_name=AXIS)
 
 
 def to_host(tree: PyTree) -> PyTree:

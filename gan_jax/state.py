@@ -1,5 +1,7 @@
 """All that a training step reads and writes: data only, no functions."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
@@ -44,24 +46,25 @@ class TrainState(flax.struct.PyTreeNode):
   ema: PyTree
 
 
-def init_state(
-  seed: int,
+@functools.cache
+def initializer(
   generator: nn.Module,
   discriminator: nn.Module,
   generator_tx: optax.GradientTransformation,
   discriminator_tx: optax.GradientTransformation,
-) -> TrainState:
-  """Makes the state of step 0.
+) -> Callable[[jax.Array], TrainState]:
+  """Makes the compiled function from a key to the state of step 0.
+
+  One program rather than operation by operation, and one for the same networks: its shapes and its
+  values come from a single tracing.
 
   Args:
-    seed: decides every random number of the run.
     generator: module with a `latent_size`.
     discriminator: the generator's opponent.
     generator_tx: optimiser of the generator's weights.
     discriminator_tx: optimiser of the discriminator's weights.
   """
 
-  # Compiled as one program: run operation by operation, this takes longer than a first step.
   @jax.jit
   def make(key: jax.Array) -> TrainState:
     g_key, d_key, run_key = jax.random.split(key, 3)
@@ -79,7 +82,30 @@ def init_state(
       ema={'params': g_player.params, **g_player.mutable},
     )
 
+  return make
+
+
+def init_state(
+  seed: int,
+  generator: nn.Module,
+  discriminator: nn.Module,
+  generator_tx: optax.GradientTransformation,
+  discriminator_tx: optax.GradientTransformation,
+) -> TrainState:
+  """Makes the state of step 0; `seed` decides every random number of the run."""
+  make = initializer(generator, discriminator, generator_tx, discriminator_tx)
   return make(jax.random.key(seed))
+
+
+def state_shapes(
+  generator: nn.Module,
+  discriminator: nn.Module,
+  generator_tx: optax.GradientTransformation,
+  discriminator_tx: optax.GradientTransformation,
+) -> TrainState:
+  """The state's tree of shapes, for nothing but a tracing: what the networks refuse is raised."""
+  make = initializer(generator, discriminator, generator_tx, discriminator_tx)
+  return jax.eval_shape(make, jax.random.key(0))
 
 
 def _init(

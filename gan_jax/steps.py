@@ -10,6 +10,7 @@ statistics. Latents and augmentations belong to the example's place in the globa
 device and eight give the same run.
 """
 
+import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -207,6 +208,9 @@ def _halves(batch: Batch) -> tuple[Batch, Batch]:
   return deal(0), deal(1)
 
 
+# Compiled in itself for the sake of its cache: the discriminator runs several times a step on the
+# same shapes, and is traced once.
+@functools.partial(jax.jit, static_argnums=0, inline=True)
 def _apply(
   module: nn.Module, params: PyTree, mutable: PyTree, x: jax.Array, labels: jax.Array
 ) -> tuple[jax.Array, PyTree]:

@@ -5,7 +5,6 @@ import os
 import time
 from typing import Any
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -43,7 +42,7 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     datasets = build.datasets(config)
     first = datasets.train
     parts = build.networks(config, first.shape[-1], first.num_classes)
-    shapes = jax.eval_shape(lambda: build.initial_state(config, parts))
+    shapes = build.shapes(parts)
     build.batches(config, first, 0)
     about = {
       'name': config.dataset.name,

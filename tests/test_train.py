@@ -26,7 +26,7 @@ def final_state(workdir):
   loaded = record.load_config(workdir)
   about = record.read_circumstances(workdir)['dataset']
   parts = build.networks(loaded, about['shape'][-1], about['num_classes'])
-  shapes = jax.eval_shape(lambda: build.initial_state(loaded, parts))
+  shapes = build.shapes(parts)
   return checkpoint.Checkpointer(workdir, read_only=True).restore(shapes)
 
 

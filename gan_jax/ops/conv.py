@@ -116,6 +116,8 @@ def _weight_gradient(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
   return _choose(window, _weight_gradient_plain, _weight_gradient_cpu, x, g)
 
 
+# Compiled in itself for the sake of its cache: each shape is traced once, however often it comes.
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
 def _choose(window, plain, cpu, *args):  # type: ignore[no-untyped-def]
   bind = functools.partial
   return lax.platform_dependent(*args, cpu=bind(cpu, window), default=bind(plain, window))
