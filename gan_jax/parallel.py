@@ -74,8 +74,3 @@ def map_batches(
       yield jax.tree.map(flat, result)
 
   return run
-
-
-def is_first_host() -> bool:
-  """Whether this process writes the run's record."""
-  return jax.process_index() == 0

@@ -27,7 +27,6 @@ class Sampler:
       batch_size: images at once, over all local devices.
     """
     self._generator = generator
-    self._batch_size = batch_size
     self._run = parallel.map_batches(self._generate, batch_size)
 
   def draw(

@@ -17,8 +17,3 @@ class Features(NamedTuple):
   pooled: np.ndarray
   logits: np.ndarray | None
   labels: np.ndarray | None
-
-  def first(self, count: int) -> 'Features':
-    """The first `count` images."""
-    cut = lambda part: None if part is None else part[:count]
-    return Features(self.pooled[:count], cut(self.logits), cut(self.labels))
