@@ -1,6 +1,8 @@
 """Class-conditional R3GAN on 5,000 handwritten digits: relativistic loss, R1 and R2 at every step.
 
 Command: launch.py train --config=configs/digits_r3gan.py
+Time: about 13 min on 2 cores of an AMD EPYC (38 images/s); it ends before it has converged.
+Score: fd_classifier 75.3 (untrained 234, floor 1.88), class_accuracy_classifier 0.683, N = 1,000.
 """
 
 from ml_collections import ConfigDict
