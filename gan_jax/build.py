@@ -14,7 +14,7 @@ from gan_jax import optim, parallel, registry, steps
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.state import TrainState, init_state, state_shapes
+from gan_jax.state import TrainState, init_state, initializer
 
 
 class Networks(NamedTuple):
@@ -94,7 +94,7 @@ def initial_state(config: ConfigDict, parts: Networks) -> TrainState:
 
 def shapes(parts: Networks) -> TrainState:
   """The shapes of a state; raises UserError where a network cannot make or score the images."""
-  return state_shapes(*parts)
+  return jax.eval_shape(initializer(*parts), jax.random.key(0))
 
 
 def train_step(config: ConfigDict, parts: Networks) -> Callable[..., Any]:

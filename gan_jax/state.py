@@ -97,17 +97,6 @@ def init_state(
   return make(jax.random.key(seed))
 
 
-def state_shapes(
-  generator: nn.Module,
-  discriminator: nn.Module,
-  generator_tx: optax.GradientTransformation,
-  discriminator_tx: optax.GradientTransformation,
-) -> TrainState:
-  """The state's tree of shapes, for nothing but a tracing: what the networks refuse is raised."""
-  make = initializer(generator, discriminator, generator_tx, discriminator_tx)
-  return jax.eval_shape(make, jax.random.key(0))
-
-
 def _init(
   module: nn.Module, key: jax.Array, x: jax.Array, labels: jax.Array
 ) -> tuple[PyTree, tuple[int, ...]]:
