@@ -14,7 +14,8 @@ from gan_jax import optim, parallel, registry, steps
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.state import TrainState, init_state, initializer
+from gan_jax.programs import Program
+from gan_jax.state import TrainState, initializer
 
 
 class Networks(NamedTuple):
@@ -87,9 +88,25 @@ def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
   )
 
 
-def initial_state(config: ConfigDict, parts: Networks) -> TrainState:
-  """The state of step 0."""
-  return init_state(config.seed, *parts)
+def initial_program(config: ConfigDict, parts: Networks) -> Program:
+  """The program from the run's key to the state of step 0."""
+  return Program(initializer(*parts), _made_of('initial state', config, parts))
+
+
+def step_program(config: ConfigDict, parts: Networks) -> Program:
+  """The train step over all devices; the state's buffers are donated."""
+  step = parallel.pmap_step(train_step(config, parts))
+  return Program(step, _made_of('train step', config, parts))
+
+
+def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:
+  """What decides a program of these networks; only keys that cannot be part of it are left out."""
+  made_of = config.to_dict()
+  for section in ('seed', 'evaluate', 'sample', 'checkpoint'):
+    made_of.pop(section)
+  for key in ('images', 'log_images', 'sample_images', 'checkpoint_images'):
+    made_of['train'].pop(key)
+  return [what, made_of, repr(parts.generator), repr(parts.discriminator)]
 
 
 def shapes(parts: Networks) -> TrainState:
@@ -98,7 +115,7 @@ def shapes(parts: Networks) -> TrainState:
 
 
 def train_step(config: ConfigDict, parts: Networks) -> Callable[..., Any]:
-  """The train step of a config, ready for `parallel.pmap_step`."""
+  """The train step of a config, for one device or under pmap's axis."""
   loss = registry.find('losses', config.loss.name, 'd_loss', 'loss.name')
   return steps.make_train_step(
     *parts,

@@ -53,7 +53,7 @@ def initializer(
   generator_tx: optax.GradientTransformation,
   discriminator_tx: optax.GradientTransformation,
 ) -> Callable[[jax.Array], TrainState]:
-  """Makes the compiled function from a key to the state of step 0.
+  """Makes the compiled function from a key to the state of step 0; the key decides the whole run.
 
   One program rather than operation by operation, and one for the same networks: its shapes and its
   values come from a single tracing.
@@ -83,18 +83,6 @@ def initializer(
     )
 
   return make
-
-
-def init_state(
-  seed: int,
-  generator: nn.Module,
-  discriminator: nn.Module,
-  generator_tx: optax.GradientTransformation,
-  discriminator_tx: optax.GradientTransformation,
-) -> TrainState:
-  """Makes the state of step 0; `seed` decides every random number of the run."""
-  make = initializer(generator, discriminator, generator_tx, discriminator_tx)
-  return make(jax.random.key(seed))
 
 
 def _init(

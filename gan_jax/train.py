@@ -5,6 +5,7 @@ import os
 import time
 from typing import Any
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -13,6 +14,7 @@ from gan_jax.checkpoint import Checkpointer
 from gan_jax.errors import NonFiniteError, Preempted
 from gan_jax.evaluate import Evaluator
 from gan_jax.preemption import StopSignal
+from gan_jax.programs import Program
 from gan_jax.state import TrainState
 
 # Steps whose metrics are still on their way: enough that the device never waits for the host, few
@@ -42,7 +44,8 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     datasets = build.datasets(config)
     first = datasets.train
     parts = build.networks(config, first.shape[-1], first.num_classes)
-    shapes = build.shapes(parts)
+    initial = build.initial_program(config, parts)
+    initial.compiled(jax.random.key(config.seed))  # says where a network cannot make these images
     build.batches(config, first, 0)
     about = {
       'name': config.dataset.name,
@@ -55,7 +58,7 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
       record.check_dataset(workdir, about)
     record.keep_config(workdir, config)
     record.keep_circumstances(workdir, config.seed, about)
-    run = _Run(config, workdir, datasets, parts, shapes, stop)
+    run = _Run(config, workdir, datasets, parts, initial, stop)
     try:
       run.loop()
       return run.summary()
@@ -72,11 +75,11 @@ class _Run:
     workdir: str,
     datasets: build.Datasets,
     parts: build.Networks,
-    shapes: TrainState,
+    initial: Program,
     stop: StopSignal,
   ):
     self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
-    self._parts = parts
+    self._parts, self._initial = parts, initial
     self._batch_size = config.train.batch_size
     self._total = -(-config.train.images // self._batch_size)
     self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
@@ -86,9 +89,9 @@ class _Run:
       workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._ranks
     )
     if self._checkpoints.latest() is None:
-      state = build.initial_state(config, parts)
+      state = self._initial_state()
     else:
-      state = self._checkpoints.restore(shapes)
+      state = self._checkpoints.restore(initial.compiled(self._key()).out_info)
     self._step = int(state.step)
     self._state = parallel.replicate(state)
     self._record = record.Record(workdir, self._step, self._images(self._step))
@@ -104,7 +107,7 @@ class _Run:
 
   def loop(self) -> None:
     """Trains to the end; saves and raises Preempted where it is asked to stop before."""
-    step_function = parallel.pmap_step(build.train_step(self._config, self._parts))
+    step_function = build.step_program(self._config, self._parts)
     batches = build.batches(self._config, self._datasets.train, self._step)
     with self._bar:
       if self._step:
@@ -141,6 +144,12 @@ class _Run:
     """Waits for what is being written."""
     self._checkpoints.close()
     self._record.close()
+
+  def _key(self) -> jax.Array:
+    return jax.random.key(self._config.seed)
+
+  def _initial_state(self) -> TrainState:
+    return self._initial(self._key())
 
   def _images(self, step: int) -> int:
     return step * self._batch_size
@@ -223,7 +232,7 @@ class _Run:
       self._evaluator = Evaluator(self._config, self._datasets, self._sampler, self._stop.check)
       record.keep_features(self._workdir, self._evaluator.describe())
     if 0 not in self._scores:
-      self._write_scores(0, build.initial_state(self._config, self._parts).ema)
+      self._write_scores(0, self._initial_state().ema)
     self._write_scores(self._step, parallel.to_host(self._state.ema))
     self._bar.doing('training')
 

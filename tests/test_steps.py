@@ -44,12 +44,16 @@ def leaves_equal(a, b):
   return all(np.array_equal(x, y) for x, y in pairs)
 
 
+def initial_state(parts):
+  return state.initializer(*parts)(jax.random.key(0))
+
+
 @pytest.fixture(scope='module')
 def trained():
   """A compiled step, its first state, and where one step takes it."""
   parts = networks()
   step = jax.jit(make(parts))
-  start = state.init_state(0, *parts)
+  start = initial_state(parts)
   return step, start, *step(start, batch())
 
 
@@ -82,7 +86,7 @@ def test_many_steps_trace_once():
   parts = networks()
   inner = make(parts)
   step = jax.jit(lambda s, b: traces.append(1) or inner(s, b))
-  current = state.init_state(0, *parts)
+  current = initial_state(parts)
   for seed in range(3):
     current, _ = step(current, batch(seed=seed))
   assert len(traces) == 1
@@ -100,7 +104,7 @@ def frozen(player):
 def test_the_generator_gains_against_a_discriminator_that_stands_still():
   parts = frozen('discriminator')
   step = jax.jit(make(parts, r1_gamma=None))
-  current, losses = state.init_state(0, *parts), []
+  current, losses = initial_state(parts), []
   first = current.discriminator.params
   for _ in range(10):
     current, metrics = step(current, batch())
@@ -112,7 +116,7 @@ def test_the_generator_gains_against_a_discriminator_that_stands_still():
 def test_the_discriminator_gains_against_a_generator_that_stands_still():
   parts = frozen('generator')
   step = jax.jit(make(parts, r1_gamma=None))
-  current, losses = state.init_state(0, *parts), []
+  current, losses = initial_state(parts), []
   first = current.generator.params
   for _ in range(10):
     current, metrics = step(current, batch())
@@ -123,7 +127,7 @@ def test_the_discriminator_gains_against_a_generator_that_stands_still():
 
 def test_without_memory_the_average_is_the_generator():
   parts = networks()
-  after, _ = jax.jit(make(parts, ema_half_life=constant(0.0)))(state.init_state(0, *parts), batch())
+  after, _ = jax.jit(make(parts, ema_half_life=constant(0.0)))(initial_state(parts), batch())
   variables = {'params': after.generator.params, **after.generator.mutable}
   assert leaves_equal(after.ema, variables)
 
@@ -134,7 +138,7 @@ def test_gradients_are_those_of_the_losses_written_out():
 
   generator, discriminator, *_ = networks(norm='none')
   parts = (generator, discriminator, optax.sgd(1.0), optax.sgd(1.0))
-  start = state.init_state(0, *parts)
+  start = initial_state(parts)
   data = batch()
   after, _ = jax.jit(make(parts, r2_gamma=constant(0.25)))(start, data)
   keys = jax.random.fold_in(jax.random.wrap_key_data(start.rng), 0)
@@ -170,7 +174,7 @@ def test_gradients_are_those_of_the_losses_written_out():
 def test_fresh_batches_give_the_players_different_reals():
   parts = networks()
   step = jax.jit(make(parts, share_batch=False, loss=relativistic))
-  start = state.init_state(0, *parts)
+  start = initial_state(parts)
   double = batch(2 * BATCH)
   after, metrics = step(start, double)
   changed = {name: array.copy() for name, array in double.items()}
@@ -205,7 +209,7 @@ def test_eight_devices_give_the_run_of_one(share_batch):
   count = BATCH if share_batch else 2 * BATCH
   options = {'share_batch': share_batch, 'flip': True, 'r2_gamma': constant(0.5)}
   parts = networks()
-  one = state.init_state(0, *parts)
+  one = initial_state(parts)
   single = jax.jit(make(parts, **options))
   parts = networks(parallel.AXIS)
   eight = parallel.replicate(one)
@@ -224,7 +228,7 @@ def test_every_returned_leaf_is_averaged_over_the_axis():
   """vmap with no mapped output raises for a leaf that differs between devices; pmap would not."""
   parts = networks('axis')
   step = make(parts, axis_name='axis')
-  start = state.init_state(0, *parts)
+  start = initial_state(parts)
   data = {name: array.reshape(2, BATCH // 2, *array.shape[1:]) for name, array in batch().items()}
   mapped = jax.vmap(step, in_axes=(None, 0), out_axes=None, axis_name='axis', axis_size=2)
   after, _ = jax.eval_shape(mapped, start, data)
@@ -242,7 +246,7 @@ def test_r3gan_takes_a_step_with_both_penalties():
   tx = optim.adam(constant(1e-3), 0.0, constant(0.9), 1e-8, BATCH)
   parts = r3gan.Generator(latent_size=8, **shape), r3gan.Discriminator(**shape), tx, tx
   step = jax.jit(make(parts, relativistic, share_batch=False, r2_gamma=constant(0.5)))
-  current = state.init_state(0, *parts)
+  current = initial_state(parts)
   for seed in range(3):
     current, metrics = step(current, batch(2 * BATCH, seed))
   assert metrics['d_finite'] == metrics['g_finite'] == 1

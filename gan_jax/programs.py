@@ -1,0 +1,150 @@
+"""Compiled programs kept between runs, so that a second start neither traces nor compiles.
+
+JAX's own cache of compiled programs is keyed by the lowered program, so it is asked only after
+tracing and lowering, which for a training step take longer than loading what was compiled. Here the
+key is what the program is made of: the code that is traced, the networks, the config, the shapes,
+the versions and the machine. Whatever differs in any of them is another key.
+"""
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import pickle
+import platform
+from importlib import metadata
+from typing import Any
+
+import jax
+from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
+
+# What a traced program can be made of, under the package: its steps, their parts, their operations.
+TRACED = (
+  'build.py',
+  'losses',
+  'models',
+  'ops',
+  'optim.py',
+  'parallel.py',
+  'penalties.py',
+  'state.py',
+  'steps.py',
+)
+_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax')
+_KEPT = 64  # programs; the one unused for the longest goes first
+_SUFFIX = '.program'
+
+
+class Program:
+  """A function that is compiled, or loaded as compiled before, when it is first called."""
+
+  def __init__(self, function: Any, about: Any):
+    """Wraps a function.
+
+    Args:
+      function: result of `jax.jit` or `jax.pmap`.
+      about: what it was made of apart from the traced code, as JSON; the function is not looked at.
+    """
+    self._function, self._about = function, about
+    self._compiled: Any = None
+
+  def __call__(self, *arguments: Any) -> Any:
+    """Calls the function; all calls have arguments of the same shapes and placement."""
+    return self.compiled(*arguments)(*arguments)
+
+  def compiled(self, *arguments: Any) -> Any:
+    """The `jax.stages.Compiled` for arguments like these, without calling it."""
+    if self._compiled is None:
+      path = _path(arguments, self._about)
+      self._compiled = _load(path, arguments) or _compile(self._function, arguments, path)
+    return self._compiled
+
+
+def _path(arguments: Any, about: Any) -> pathlib.Path | None:
+  """Where this program is kept; None where nothing is kept, or by several hosts at once."""
+  folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+  if folder is None or jax.process_count() > 1:
+    return None
+  shapes = jax.tree.map(lambda x: f'{x.shape} {x.dtype} {x.sharding}', arguments)
+  settings = {name: repr(v) for name, v in jax.config.values.items() if 'cache' not in name}
+  parts = [about, str(shapes), settings, _code(), _machine()]
+  key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+  return pathlib.Path(folder) / f'{key[:32]}{_SUFFIX}'
+
+
+@functools.cache
+def _code() -> str:
+  """A hash of the code that is traced, and of the packages that trace and compile it."""
+  digest = hashlib.sha256()
+  root = pathlib.Path(__file__).parent
+  for name in TRACED:
+    path = root / name
+    for file in [path] if path.suffix else sorted(path.rglob('*.py')):
+      digest.update(f'{file.relative_to(root)}\n'.encode() + file.read_bytes())
+  digest.update(' '.join(metadata.version(name) for name in _PACKAGES).encode())
+  return digest.hexdigest()
+
+
+@functools.cache
+def _machine() -> list[str]:
+  """What a program was compiled for: a home folder can be shared by unlike machines."""
+  try:
+    lines = pathlib.Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+  except OSError:
+    lines = []
+  flags = [line for line in lines if line.startswith(('flags', 'Features'))][:1]
+  devices = [f'{d.id} {d.platform} {d.device_kind}' for d in jax.devices()]
+  version = jax.devices()[0].client.platform_version
+  return [*devices, version, platform.machine(), *flags, os.environ.get('XLA_FLAGS', '')]
+
+
+def _load(path: pathlib.Path | None, arguments: Any) -> Any:
+  """The program kept at a path, None where there is none that can be used."""
+  if path is None:
+    return None
+  used = set().union(*(x.sharding.device_set for x in jax.tree.leaves(arguments)))
+  devices = [device for device in jax.devices() if device in used]
+  try:
+    with open(path, 'rb') as file:
+      content = pickle.load(file)
+    program = serialize_executable.deserialize_and_load(*content, execution_devices=devices)
+    os.utime(path)
+    return program
+  except FileNotFoundError:
+    return None
+  except Exception as error:  # whatever a torn file may raise, or a runtime that refuses it
+    logging.getLogger(__name__).debug('compiling anew, %s: %s', path, error)
+    return None
+
+
+def _compile(function: Any, arguments: Any, path: pathlib.Path | None) -> Any:
+  if path is None:
+    return function.lower(*arguments).compile()
+  # Without JAX's cache: a CPU program that came out of it cannot be serialised whole.
+  enabled = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
+  jax.config.update('jax_enable_compilation_cache', False)
+  compilation_cache.reset_cache()
+  try:
+    program = function.lower(*arguments).compile()
+  finally:
+    jax.config.update('jax_enable_compilation_cache', enabled)
+    compilation_cache.reset_cache()
+  _keep(program, path)
+  return program
+
+
+def _keep(program: Any, path: pathlib.Path) -> None:
+  try:
+    content = pickle.dumps(serialize_executable.serialize(program))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f'.{os.getpid()}.tmp')
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    kept = sorted(path.parent.glob(f'*{_SUFFIX}'), key=lambda p: p.stat().st_mtime, reverse=True)
+    for old in kept[_KEPT:]:
+      old.unlink(missing_ok=True)
+  except Exception as error:  # a program that is not kept is compiled the next time
+    logging.getLogger(__name__).debug('not kept, %s: %s', path, error)

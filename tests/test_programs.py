@@ -1,0 +1,115 @@
+"""Programs kept between runs are found again, and never in place of others."""
+
+import ast
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import parallel, programs
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+  """An empty folder of programs in place of the shared one."""
+  before = jax.config.jax_compilation_cache_dir
+  jax.config.update('jax_compilation_cache_dir', str(tmp_path))
+  yield tmp_path
+  jax.config.update('jax_compilation_cache_dir', before)
+
+
+def kept(folder):
+  return sorted(folder.glob('*.program'))
+
+
+def counted():
+  """A function of an array, and a list that grows whenever it is traced."""
+  traced = []
+
+  def function(x):
+    traced.append(x.shape)
+    return {'sum': jnp.sin(x).sum(), 'double': 2 * x}
+
+  return function, traced
+
+
+def test_a_second_start_neither_traces_nor_compiles_and_gives_the_same_bits(folder):
+  function, traced = counted()
+  x = np.linspace(0, 1, 7, dtype=np.float32)
+  first = programs.Program(jax.jit(function), 'a')(x := jnp.asarray(x))
+  second = programs.Program(jax.jit(function), 'a')
+  again = second(x)
+  assert len(traced) == 1
+  assert jax.tree.structure(first) == jax.tree.structure(again)
+  assert all(np.array_equal(a, b) for a, b in zip(first.values(), again.values(), strict=True))
+  assert second.compiled(x).out_info['double'].shape == (7,)
+
+
+def test_over_devices_state_is_donated_by_a_kept_program_too(folder):
+  step = lambda state, x: (state + jax.lax.pmean(x, parallel.AXIS), x)
+  for _ in range(2):  # compiled, then loaded
+    program = programs.Program(parallel.pmap_step(step), 'mean')
+    state = parallel.replicate(jnp.zeros(3))
+    batch = parallel.shard({'x': np.arange(24, dtype=np.float32)})['x']
+    after, _ = program(state, batch)
+    assert np.allclose(parallel.to_host(after), np.arange(24).reshape(8, 3).mean(0))
+    assert state.is_deleted()
+  assert len(kept(folder)) == 1
+
+
+def test_whatever_a_program_is_made_of_is_in_its_key(folder, monkeypatch):
+  x = jnp.ones(3)
+  make = lambda about, x: programs.Program(jax.jit(lambda x: x + 1), about)(x)
+  make({'beta1': 0.0}, x)
+  make({'beta1': 0.5}, x)
+  make({'beta1': 0.5}, jnp.ones(4))
+  make({'beta1': 0.5}, x.astype(jnp.bfloat16))
+  assert len(kept(folder)) == 4
+  make({'beta1': 0.5}, x)
+  assert len(kept(folder)) == 4
+  monkeypatch.setattr(programs, '_code', lambda: 'other code')
+  make({'beta1': 0.5}, x)
+  monkeypatch.setenv('XLA_FLAGS', '--other')
+  programs._machine.cache_clear()
+  make({'beta1': 0.5}, x)
+  programs._machine.cache_clear()
+  assert len(kept(folder)) == 6
+
+
+@pytest.mark.parametrize('content', [b'', b'torn', None])
+def test_a_torn_file_is_compiled_anew(folder, content):
+  x = jnp.arange(4.0)
+  make = lambda: programs.Program(jax.jit(lambda x: x * x), 'square')(x)
+  expected = make()
+  (path,) = kept(folder)
+  whole = path.read_bytes()
+  path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+  assert np.array_equal(make(), expected)
+  assert len(path.read_bytes()) > len(whole) // 2  # and whole again
+
+
+def test_the_programs_unused_for_the_longest_go(folder, monkeypatch):
+  monkeypatch.setattr(programs, '_KEPT', 2)
+  x = jnp.ones(2)
+  for number in (0, 1, 0, 2):
+    programs.Program(jax.jit(lambda x: -x), number)(x)
+  left = kept(folder)
+  programs.Program(jax.jit(lambda x: -x), 0)(x)
+  assert len(left) == 2
+  assert kept(folder) == left  # number 0 was used last but one, so it was still there
+
+
+def test_all_code_that_a_step_is_made_of_is_in_the_key():
+  root = pathlib.Path(programs.__file__).parent
+  without_part = {'errors', 'registry', 'data', 'programs'}  # messages, lookups, input
+  for name in programs.TRACED:
+    path = root / name
+    for file in [path] if path.suffix else path.rglob('*.py'):
+      for node in ast.walk(ast.parse(file.read_text())):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or '').startswith('gan_jax'):
+          continue
+        rooms = node.module.split('.')[1:2] or [alias.name for alias in node.names]
+        for room in set(rooms) - without_part:
+          assert room in programs.TRACED or f'{room}.py' in programs.TRACED, f'{file}: {room}'
