@@ -7,15 +7,18 @@ both of their arguments, and the three operations are closed under differentiati
 
 Each is defined once below with the other two as its derivatives, so that R1, R2 and path length,
 which differentiate twice, stay within the three. On GPU and TPU each is the plain XLA convolution.
-XLA's CPU backend runs some of these up to forty times below the machine's matrix-product speed, so
-there they are written as matrix products.
+XLA's CPU backend has one fast path, for a convolution without groups or dilation, and its weight
+gradient; all else it runs up to a hundred times slower. There each operation is put in terms of
+that path (`parallel.compiler_options` keeps XLA from leaving it), or of matrix products.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
@@ -169,135 +172,164 @@ def _weight_gradient_plain(window: _Window, x: jax.Array, g: jax.Array) -> jax.A
   return dw
 
 
-# --- CPU: matrix products over shifted views ------------------------------------------------------
+# --- CPU: in terms of convolutions without groups or dilation -------------------------------------
 
 
-# Up to here a dense convolution with zeros between the groups, `groups` times the work, is still
-# faster than one small matrix product a group.
-_FEW_GROUPS = 4
+# Each group is a convolution of its own up to this number. Of more groups, several make one
+# convolution with zeros between them: work in vain, but the program stays small.
+_UNROLLED_GROUPS = 24
+# A convolution that computes all phases of an input gradient computes some pixels beyond the edge;
+# from this factor on, a convolution a phase is faster.
+_WASTE = 1.3
+# Up to this many channels one product over all pixels of a window is faster than a convolution.
+_FEW_CHANNELS = 4
 
 
 def _forward_cpu(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
-  if 1 < window.groups <= _FEW_GROUPS:
-    return _forward_cpu(window._replace(groups=1), x, _block_diagonal(window, w))
-  if window.groups == 1:
-    return _forward_plain(window, x, w)
-  patches = _grouped_patches(window, x)
-  y = jnp.einsum('bhwgk,gko->bhwgo', patches, _grouped_kernel(window, w))
-  return y.reshape(*y.shape[:3], -1)
+  merged = _groups_to_merge(window)
+  if merged > 1:
+    fewer = window._replace(groups=window.groups // merged)
+    return _forward_cpu(fewer, x, _with_zeros_between(window, merged, w))
+  if window.groups > 1:
+    return _each_group(_forward_cpu, window, x, w)
+  if _sees_whole_image(window):
+    return jnp.einsum('bijc,ijco->bo', x, w)[:, None, None]
+  return _forward_plain(window, x, w)
 
 
 def _input_gradient_cpu(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
-  if 1 < window.groups <= _FEW_GROUPS:
-    return _input_gradient_cpu(window._replace(groups=1), g, _block_diagonal(window, w))
-  if window.groups == 1 and window.stride == 1:
-    return _input_gradient_plain(window, g, w)
+  merged = _groups_to_merge(window)
+  if merged > 1:
+    fewer = window._replace(groups=window.groups // merged)
+    return _input_gradient_cpu(fewer, g, _with_zeros_between(window, merged, w))
+  if window.groups > 1:
+    return _each_group(_input_gradient_cpu, window, g, w)
+  if _sees_whole_image(window):
+    return jnp.einsum('bo,ijco->bijc', g[:, 0, 0], w)
   if window.stride == 1:
-    return _forward_cpu(_mirrored(window), g, _mirrored_kernel(window, w))
-  batch, channels = g.shape[0], w.shape[2]
-  kernel = w.reshape(*window.kernel, channels, window.groups, -1)
-  g = g.reshape(*g.shape[:3], window.groups, -1)
-  taps = jnp.einsum('bhwgo,ijcgo->ijbhwgc', g, kernel)
-  taps = taps.reshape(*window.kernel, batch, *window.outputs, window.groups * channels)
-  return _overlap_add(window, taps)
+    return _input_gradient_plain(window, g, w)
+  (kh, kw), (ho, wo), s = window.kernel, window.outputs, window.stride
+  waste = (ho - (-kh // s) - 1) * (wo - (-kw // s) - 1) / (ho * wo)
+  return (_phase_by_phase if waste > _WASTE else _all_phases)(window, g, w)
 
 
 def _weight_gradient_cpu(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
-  kh, kw = window.kernel
-  if 1 < window.groups <= _FEW_GROUPS:
-    dense = _weight_gradient_cpu(window._replace(groups=1), x, g)
-    blocks = dense.reshape(kh, kw, window.groups, -1, window.groups, g.shape[-1] // window.groups)
-    return jnp.einsum('ijgcgo->ijcgo', blocks).reshape(kh, kw, -1, g.shape[-1])
+  merged = _groups_to_merge(window)
+  if merged > 1:
+    fewer = window._replace(groups=window.groups // merged)
+    return _without_zeros_between(window, merged, _weight_gradient_cpu(fewer, x, g))
   if window.groups > 1:
-    g = g.reshape(*g.shape[:3], window.groups, -1)
-    dw = jnp.einsum('bhwgk,bhwgo->kgo', _grouped_patches(window, x), g)
-    return dw.reshape(kh, kw, -1, dw.shape[1] * dw.shape[2])
-  taps = _taps(window, x)
-  if x.shape[-1] <= 4:
-    # One product over all taps: with so few channels a product a tap is too thin to run fast.
-    patches = jnp.concatenate(taps, axis=-1)
-    dw = jnp.einsum('bhwk,bhwo->ko', patches, g)
-    return dw.reshape(kh, kw, x.shape[-1], g.shape[-1])
-  dw = jnp.stack([jnp.einsum('bhwc,bhwo->co', tap, g) for tap in taps])
-  return dw.reshape(kh, kw, x.shape[-1], g.shape[-1])
+    return _each_group(_weight_gradient_cpu, window, x, g)
+  if _sees_whole_image(window):
+    return jnp.einsum('bijc,bo->ijco', x, g[:, 0, 0])
+  if x.shape[-1] > _FEW_CHANNELS:
+    return _weight_gradient_plain(window, x, g)
+  dw = jnp.einsum('bhwk,bhwo->ko', _patches(window, x), g)
+  return dw.reshape(*window.kernel, x.shape[-1], g.shape[-1])
 
 
-def _taps(window: _Window, x: jax.Array) -> list[jax.Array]:
-  """The input as each kernel element sees it: `kh * kw` arrays `[B, H', W', C]`."""
+def _sees_whole_image(window: _Window) -> bool:
+  """Whether the one window is the image itself: then all three are matrix products."""
+  return window.kernel == window.inputs and window.padding == ((0, 0), (0, 0))
+
+
+def _patches(window: _Window, x: jax.Array) -> jax.Array:
+  """Every window's pixels, `[B, H', W', kh * kw * C]`."""
   x = jnp.pad(x, ((0, 0), *window.padding, (0, 0)))
   (h, w), s = window.outputs, window.stride
-  return [
+  taps = [
     x[:, i : i + (h - 1) * s + 1 : s, j : j + (w - 1) * s + 1 : s]
     for i in range(window.kernel[0])
     for j in range(window.kernel[1])
   ]
+  return jnp.concatenate(taps, axis=-1)
 
 
-def _grouped_patches(window: _Window, x: jax.Array) -> jax.Array:
-  """Every window's pixels by group, `[B, H', W', groups, kh * kw * C / groups]`."""
-  split = [tap.reshape(*tap.shape[:3], window.groups, -1) for tap in _taps(window, x)]
-  return jnp.concatenate(split, axis=-1)
+# --- CPU: groups
 
 
-def _grouped_kernel(window: _Window, w: jax.Array) -> jax.Array:
-  """The kernel as one matrix a group, `[groups, kh * kw * C / groups, F / groups]`."""
-  w = w.reshape(-1, window.groups, w.shape[-1] // window.groups)
-  return jnp.moveaxis(w, 1, 0)
-
-
-def _block_diagonal(window: _Window, w: jax.Array) -> jax.Array:
-  """The kernel of the same convolution without groups, zero between them, `[kh, kw, C, F]`."""
-  kh, kw, channels, filters = w.shape
-  w = w.reshape(kh, kw, channels, window.groups, -1)
-  dense = jnp.einsum('ijcgo,gh->ijhcgo', w, jnp.eye(window.groups, dtype=w.dtype))
-  return dense.reshape(kh, kw, channels * window.groups, filters)
-
-
-def _mirrored(window: _Window) -> _Window:
-  """The window of the stride-1 convolution that computes the input gradient."""
-  pads = [
-    (k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(window.kernel, window.padding, strict=True)
-  ]
-  return window._replace(inputs=window.outputs, padding=(pads[0], pads[1]))
-
-
-def _mirrored_kernel(window: _Window, w: jax.Array) -> jax.Array:
-  """The kernel turned by 180°, inputs and outputs exchanged within each group."""
-  kh, kw, channels, _ = w.shape
-  w = w[::-1, ::-1].reshape(kh, kw, channels, window.groups, -1)
-  return jnp.einsum('ijcgo->ijogc', w).reshape(kh, kw, -1, window.groups * channels)
-
-
-def _overlap_add(window: _Window, taps: jax.Array) -> jax.Array:
-  """Sums `[kh, kw, B, H', W', C]` contributions at their places in `[B, H, W, C]`.
-
-  Pixels of the same phase (remainder by the stride) are sums of whole shifted arrays, so each phase
-  is added up densely and the phases are interleaved at the end.
-  """
-  s = window.stride
-  (kh, kw), (ho, wo) = window.kernel, window.outputs
-  ph, pw = -(-kh // s), -(-kw // s)
-  rows, columns = ho + ph - 1, wo + pw - 1
-  phases = []
-  for i in range(s):
-    for j in range(s):
-      terms = [
-        jnp.pad(
-          taps[a * s + i, b * s + j],
-          ((0, 0), (a, rows - ho - a), (b, columns - wo - b), (0, 0)),
-        )
-        for a in range(ph)
-        for b in range(pw)
-        if a * s + i < kh and b * s + j < kw
-      ]
-      zero = jnp.zeros((taps.shape[2], rows, columns, taps.shape[-1]), taps.dtype)
-      phases.append(functools.reduce(jnp.add, terms) if terms else zero)
-  grid = jnp.stack(phases, axis=-2).reshape(taps.shape[2], rows, columns, s, s, taps.shape[-1])
-  full = grid.transpose(0, 1, 3, 2, 4, 5).reshape(taps.shape[2], rows * s, columns * s, -1)
-  (top, _), (left, _) = window.padding
-  (h, w) = window.inputs
-  # Rows that no window reaches (the remainder of a strided convolution) have gradient zero.
-  full = jnp.pad(
-    full, ((0, 0), (0, max(0, top + h - rows * s)), (0, max(0, left + w - columns * s)), (0, 0))
+def _each_group(
+  operation: Callable[..., jax.Array], window: _Window, a: jax.Array, b: jax.Array
+) -> jax.Array:
+  """Runs an operation for each group; arguments and results are all split by their last axis."""
+  split = lambda array: jnp.split(array, window.groups, axis=-1)
+  one = window._replace(groups=1)
+  return jnp.concatenate(
+    [operation(one, a, b) for a, b in zip(split(a), split(b), strict=True)], axis=-1
   )
-  return full[:, top : top + h, left : left + w]
+
+
+def _groups_to_merge(window: _Window) -> int:
+  """How many groups make one, that there are few enough."""
+  groups = window.groups
+  return next(
+    m for m in range(1, groups + 1) if groups % m == 0 and groups // m <= _UNROLLED_GROUPS
+  )
+
+
+def _with_zeros_between(window: _Window, merged: int, w: jax.Array) -> jax.Array:
+  """The kernel of the same convolution in fewer groups, `[kh, kw, merged * C / groups, F]`."""
+  kh, kw, channels, filters = w.shape
+  w = w.reshape(kh, kw, channels, window.groups // merged, merged, -1)
+  w = jnp.einsum('ijcgmo,mn->ijncgmo', w, jnp.eye(merged, dtype=w.dtype))
+  return w.reshape(kh, kw, merged * channels, filters)
+
+
+def _without_zeros_between(window: _Window, merged: int, w: jax.Array) -> jax.Array:
+  """Takes from a kernel in fewer groups that of all groups, `[kh, kw, C / groups, F]`."""
+  kh, kw, channels, filters = w.shape
+  w = w.reshape(kh, kw, merged, channels // merged, window.groups // merged, merged, -1)
+  return jnp.einsum('ijmcgmo->ijcgmo', w).reshape(kh, kw, channels // merged, filters)
+
+
+# --- CPU: the input gradient of a strided convolution
+#
+# Pixels whose padded position has the same remainder by the stride, a phase, see the same kernel
+# elements, every stride-th one. So a phase is a convolution of the gradient without stride, with a
+# kernel of ⌈k / stride⌉, and the input gradient is its phases interleaved.
+
+
+def _all_phases(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
+  """The input gradient by one convolution, whose channels are those of all phases."""
+  s, channels = window.stride, w.shape[2]
+  taps = [-(-k // s) for k in window.kernel]
+  w = jnp.pad(w, [(0, u * s - k) for u, k in zip(taps, window.kernel, strict=True)] + [(0, 0)] * 2)
+  w = w.reshape(taps[0], s, taps[1], s, channels, -1)[::-1, :, ::-1]
+  w = w.transpose(0, 2, 5, 1, 3, 4).reshape(taps[0], taps[1], -1, s * s * channels)
+  # Far enough to the lower right that the part wanted lies within, even beyond the last window.
+  reach = [
+    max(n + u - 1, -(-(lo + size) // s)) - n
+    for n, u, size, (lo, _) in zip(window.outputs, taps, window.inputs, window.padding, strict=True)
+  ]
+  pads = [(u - 1, more) for u, more in zip(taps, reach, strict=True)]
+  phases = lax.conv_general_dilated(g, w, (1, 1), pads, dimension_numbers=_LAYOUT)
+  b, h, v, _ = phases.shape
+  full = phases.reshape(b, h, v, s, s, channels).transpose(0, 1, 3, 2, 4, 5)
+  full = full.reshape(b, h * s, v * s, channels)
+  (top, _), (left, _) = window.padding
+  return full[:, top : top + window.inputs[0], left : left + window.inputs[1]]
+
+
+def _phase_by_phase(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
+  """The input gradient by a convolution for each phase, none of whose pixels is thrown away."""
+  s = window.stride
+  size = [-(-n // s) for n in window.inputs]
+  phases = []
+  for place in np.ndindex(s, s):
+    # Of output pixel m * s + place: its phase, and the first gradient that its window reaches.
+    first, phase = zip(
+      *(divmod(a + lo, s) for a, (lo, _) in zip(place, window.padding, strict=True)), strict=True
+    )
+    kernel = w[phase[0] :: s, phase[1] :: s][::-1, ::-1].transpose(0, 1, 3, 2)
+    before = [u - 1 - f for u, f in zip(kernel.shape[:2], first, strict=True)]
+    pads = [
+      (lo, m + u - 1 - n - lo)
+      for lo, m, u, n in zip(before, size, kernel.shape, window.outputs, strict=False)
+    ]
+    if 0 in kernel.shape[:2]:  # a stride beyond the kernel: pixels that no window sees
+      phases.append(jnp.zeros((g.shape[0], *size, w.shape[2]), g.dtype))
+    else:
+      phases.append(lax.conv_general_dilated(g, kernel, (1, 1), pads, dimension_numbers=_LAYOUT))
+  grid = jnp.stack(phases, axis=3).reshape(g.shape[0], *size, s, s, w.shape[2])
+  full = grid.transpose(0, 1, 3, 2, 4, 5).reshape(g.shape[0], size[0] * s, size[1] * s, w.shape[2])
+  return full[:, : window.inputs[0], : window.inputs[1]]

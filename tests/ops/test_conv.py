@@ -16,7 +16,9 @@ SHAPES = [
   ((7, 9), (3, 5), 2, ((0, 1), (2, 1)), 6, 9, 3),
   ((6, 6), (3, 3), 1, ((1, 1), (1, 1)), 12, 12, 6),
   ((8, 7), (3, 3), 2, ((1, 1), (1, 1)), 12, 6, 6),
+  ((4, 4), (3, 3), 1, ((1, 1), (1, 1)), 56, 28, 28),
   ((4, 4), (4, 4), 1, ((0, 0), (0, 0)), 6, 1, 1),
+  ((16, 16), (4, 4), 2, ((1, 1), (1, 1)), 6, 7, 1),
   ((10, 10), (2, 2), 3, ((0, 0), (0, 0)), 5, 3, 1),
   ((5, 5), (1, 1), 2, ((0, 0), (0, 0)), 8, 2, 1),
 ]
@@ -40,6 +42,14 @@ def test_the_cpu_form_equals_the_plain_form(shape):
     (ops._weight_gradient_plain, ops._weight_gradient_cpu, (x, g)),
   ):
     np.testing.assert_allclose(cpu(window, *args), plain(window, *args), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('shape', [s for s in SHAPES if s[2] > 1 and s[-1] == 1])
+@pytest.mark.parametrize('form', [ops._all_phases, ops._phase_by_phase])
+def test_both_ways_to_the_phases_of_a_strided_input_gradient_are_exact(shape, form):
+  window, _, w, g = _case(*shape)
+  expected = ops._input_gradient_plain(window, g, w)
+  np.testing.assert_allclose(form(window, g, w), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_forward_is_scipys_correlation():
