@@ -21,6 +21,8 @@ import jax
 from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
+from gan_jax import parallel
+
 # What a traced program can be made of, under the package: its steps, their parts, their operations.
 TRACED = (
   'build.py',
@@ -122,13 +124,13 @@ def _load(path: pathlib.Path | None, arguments: Any) -> Any:
 
 def _compile(function: Any, arguments: Any, path: pathlib.Path | None) -> Any:
   if path is None:
-    return function.lower(*arguments).compile()
+    return parallel.compile_for(function, *arguments)
   # Without JAX's cache: a CPU program that came out of it cannot be serialised whole.
   enabled = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
   jax.config.update('jax_enable_compilation_cache', False)
   compilation_cache.reset_cache()
   try:
-    program = function.lower(*arguments).compile()
+    program = parallel.compile_for(function, *arguments)
   finally:
     jax.config.update('jax_enable_compilation_cache', enabled)
     compilation_cache.reset_cache()

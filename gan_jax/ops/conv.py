@@ -14,7 +14,7 @@ that path (`parallel.compiler_options` keeps XLA from leaving it), or of matrix 
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -172,12 +172,9 @@ def _weight_gradient_plain(window: _Window, x: jax.Array, g: jax.Array) -> jax.A
   return dw
 
 
-# --- CPU: in terms of convolutions without groups or dilation -------------------------------------
+# --- CPU: in terms of convolutions without groups or dilation of the image ------------------------
 
 
-# Each group is a convolution of its own up to this number. Of more groups, several make one
-# convolution with zeros between them: work in vain, but the program stays small.
-_UNROLLED_GROUPS = 24
 # A convolution that computes all phases of an input gradient computes some pixels beyond the edge;
 # from this factor on, a convolution a phase is faster.
 _WASTE = 1.3
@@ -186,46 +183,55 @@ _FEW_CHANNELS = 4
 
 
 def _forward_cpu(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
-  merged = _groups_to_merge(window)
-  if merged > 1:
-    fewer = window._replace(groups=window.groups // merged)
-    return _forward_cpu(fewer, x, _with_zeros_between(window, merged, w))
   if window.groups > 1:
     return _each_group(_forward_cpu, window, x, w)
   if _sees_whole_image(window):
     return jnp.einsum('bijc,ijco->bo', x, w)[:, None, None]
-  return _forward_plain(window, x, w)
+  return _convolve(x, w, window.padding, stride=window.stride)
 
 
 def _input_gradient_cpu(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
-  merged = _groups_to_merge(window)
-  if merged > 1:
-    fewer = window._replace(groups=window.groups // merged)
-    return _input_gradient_cpu(fewer, g, _with_zeros_between(window, merged, w))
   if window.groups > 1:
     return _each_group(_input_gradient_cpu, window, g, w)
   if _sees_whole_image(window):
     return jnp.einsum('bo,ijco->bijc', g[:, 0, 0], w)
-  if window.stride == 1:
-    return _input_gradient_plain(window, g, w)
   (kh, kw), (ho, wo), s = window.kernel, window.outputs, window.stride
+  if s == 1:
+    before = [k - 1 - lo for k, (lo, _) in zip(window.kernel, window.padding, strict=True)]
+    pads = _reaching(window.inputs, window.outputs, window.kernel, before)
+    return _convolve(g, w[::-1, ::-1].transpose(0, 1, 3, 2), pads)
   waste = (ho - (-kh // s) - 1) * (wo - (-kw // s) - 1) / (ho * wo)
   return (_phase_by_phase if waste > _WASTE else _all_phases)(window, g, w)
 
 
 def _weight_gradient_cpu(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
-  merged = _groups_to_merge(window)
-  if merged > 1:
-    fewer = window._replace(groups=window.groups // merged)
-    return _without_zeros_between(window, merged, _weight_gradient_cpu(fewer, x, g))
   if window.groups > 1:
     return _each_group(_weight_gradient_cpu, window, x, g)
   if _sees_whole_image(window):
     return jnp.einsum('bijc,bo->ijco', x, g[:, 0, 0])
   if x.shape[-1] > _FEW_CHANNELS:
-    return _weight_gradient_plain(window, x, g)
+    # The images are a kernel's input channels, the gradient the kernel.
+    spread = [(n - 1) * window.stride + 1 for n in window.outputs]
+    pads = _reaching(window.kernel, window.inputs, spread, [lo for lo, _ in window.padding])
+    x, g = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
+    return _convolve(x, g, pads, dilation=window.stride).transpose(1, 2, 0, 3)
   dw = jnp.einsum('bhwk,bhwo->ko', _patches(window, x), g)
   return dw.reshape(*window.kernel, x.shape[-1], g.shape[-1])
+
+
+def _convolve(
+  x: jax.Array, w: jax.Array, padding: Any, stride: int = 1, dilation: int = 1
+) -> jax.Array:
+  """A convolution in the one order of axes that XLA runs fast even within a loop."""
+  return lax.conv_general_dilated(
+    x, w, (stride, stride), padding, rhs_dilation=(dilation, dilation), dimension_numbers=_LAYOUT
+  )
+
+
+def _reaching(results: Any, inputs: Any, kernel: Any, before: Any) -> list[tuple[int, int]]:
+  """Padding that begins with `before` and makes so many results out of so many inputs."""
+  sizes = zip(results, inputs, kernel, before, strict=False)
+  return [(lo, m + k - 1 - n - lo) for m, n, k, lo in sizes]
 
 
 def _sees_whole_image(window: _Window) -> bool:
@@ -251,35 +257,24 @@ def _patches(window: _Window, x: jax.Array) -> jax.Array:
 def _each_group(
   operation: Callable[..., jax.Array], window: _Window, a: jax.Array, b: jax.Array
 ) -> jax.Array:
-  """Runs an operation for each group; arguments and results are all split by their last axis."""
-  split = lambda array: jnp.split(array, window.groups, axis=-1)
+  """Runs an operation for each group; arguments and results are all split by their last axis.
+
+  As a loop: unrolled, XLA computes what comes before again in every group's slice of it, each time
+  in code of its own, which takes a minute to compile for a whole network and runs no faster.
+  """
   one = window._replace(groups=1)
-  return jnp.concatenate(
-    [operation(one, a, b) for a, b in zip(split(a), split(b), strict=True)], axis=-1
-  )
 
+  def part(array: jax.Array, group: jax.Array | int) -> jax.Array:
+    size = array.shape[-1] // window.groups
+    return lax.dynamic_slice_in_dim(array, group * size, size, axis=-1)
 
-def _groups_to_merge(window: _Window) -> int:
-  """How many groups make one, that there are few enough."""
-  groups = window.groups
-  return next(
-    m for m in range(1, groups + 1) if groups % m == 0 and groups // m <= _UNROLLED_GROUPS
-  )
+  def run(group: jax.Array | int, results: jax.Array) -> jax.Array:
+    result = operation(one, part(a, group), part(b, group))
+    return lax.dynamic_update_slice_in_dim(results, result, group * result.shape[-1], axis=-1)
 
-
-def _with_zeros_between(window: _Window, merged: int, w: jax.Array) -> jax.Array:
-  """The kernel of the same convolution in fewer groups, `[kh, kw, merged * C / groups, F]`."""
-  kh, kw, channels, filters = w.shape
-  w = w.reshape(kh, kw, channels, window.groups // merged, merged, -1)
-  w = jnp.einsum('ijcgmo,mn->ijncgmo', w, jnp.eye(merged, dtype=w.dtype))
-  return w.reshape(kh, kw, merged * channels, filters)
-
-
-def _without_zeros_between(window: _Window, merged: int, w: jax.Array) -> jax.Array:
-  """Takes from a kernel in fewer groups that of all groups, `[kh, kw, C / groups, F]`."""
-  kh, kw, channels, filters = w.shape
-  w = w.reshape(kh, kw, merged, channels // merged, window.groups // merged, merged, -1)
-  return jnp.einsum('ijmcgmo->ijcgmo', w).reshape(kh, kw, channels // merged, filters)
+  shape = jax.eval_shape(lambda: operation(one, part(a, 0), part(b, 0)))
+  results = jnp.zeros((*shape.shape[:-1], shape.shape[-1] * window.groups), shape.dtype)
+  return lax.fori_loop(0, window.groups, run, results)
 
 
 # --- CPU: the input gradient of a strided convolution
@@ -302,7 +297,7 @@ def _all_phases(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
     for n, u, size, (lo, _) in zip(window.outputs, taps, window.inputs, window.padding, strict=True)
   ]
   pads = [(u - 1, more) for u, more in zip(taps, reach, strict=True)]
-  phases = lax.conv_general_dilated(g, w, (1, 1), pads, dimension_numbers=_LAYOUT)
+  phases = _convolve(g, w, pads)
   b, h, v, _ = phases.shape
   full = phases.reshape(b, h, v, s, s, channels).transpose(0, 1, 3, 2, 4, 5)
   full = full.reshape(b, h * s, v * s, channels)
@@ -322,14 +317,11 @@ def _phase_by_phase(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
     )
     kernel = w[phase[0] :: s, phase[1] :: s][::-1, ::-1].transpose(0, 1, 3, 2)
     before = [u - 1 - f for u, f in zip(kernel.shape[:2], first, strict=True)]
-    pads = [
-      (lo, m + u - 1 - n - lo)
-      for lo, m, u, n in zip(before, size, kernel.shape, window.outputs, strict=False)
-    ]
+    pads = _reaching(size, window.outputs, kernel.shape, before)
     if 0 in kernel.shape[:2]:  # a stride beyond the kernel: pixels that no window sees
       phases.append(jnp.zeros((g.shape[0], *size, w.shape[2]), g.dtype))
     else:
-      phases.append(lax.conv_general_dilated(g, kernel, (1, 1), pads, dimension_numbers=_LAYOUT))
+      phases.append(_convolve(g, kernel, pads))
   grid = jnp.stack(phases, axis=3).reshape(g.shape[0], *size, s, s, w.shape[2])
   full = grid.transpose(0, 1, 3, 2, 4, 5).reshape(g.shape[0], size[0] * s, size[1] * s, w.shape[2])
   return full[:, : window.inputs[0], : window.inputs[1]]
