@@ -111,8 +111,10 @@ def _load(path: pathlib.Path | None, arguments: Any) -> Any:
   devices = [device for device in jax.devices() if device in used]
   try:
     with open(path, 'rb') as file:
-      content = pickle.load(file)
-    program = serialize_executable.deserialize_and_load(*content, execution_devices=devices)
+      serialized, in_tree, out_tree = pickle.load(file)
+    program = serialize_executable.deserialize_and_load(
+      serialized, in_tree, out_tree, execution_devices=devices
+    )
     os.utime(path)
     return program
   except FileNotFoundError:

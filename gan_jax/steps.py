@@ -68,6 +68,9 @@ def make_train_step(
     where the player's loss and gradients were all finite.
   """
   pmean = lambda tree: tree if axis_name is None else jax.lax.pmean(tree, axis_name)
+  # One call with reals and fakes is the same as two, unless examples see each other or only one
+  # half is penalised.
+  judge_together = discriminator.examples_independent and (r1_gamma is None) == (r2_gamma is None)
 
   def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
     shown = state.step * float(batch_size)
@@ -114,20 +117,34 @@ def make_train_step(
     labels = batch['label']
 
     def objective(params: PyTree) -> tuple[jax.Array, tuple[PyTree, Metrics]]:
-      mutable, metrics = player.mutable, {}
-      logits, penalty = {}, jnp.zeros(())
-      pairs = {'real': (batch['image'], r1_gamma, 'r1'), 'fake': (fakes, r2_gamma, 'r2')}
-      for kind, (images, gamma, name) in pairs.items():
+      mutable = player.mutable
+
+      def judge(images: jax.Array, labels: jax.Array, penalised: bool) -> Any:
+        """Logits and penalties, `[B]` each."""
+        nonlocal mutable
         score = lambda x, m=mutable: _apply(discriminator, params, m, x, labels)
-        if gamma is None:
-          logits[kind], mutable = score(images)
+        if penalised:
+          logits, norms, mutable = penalties.zero_centred(score, images)
         else:
-          logits[kind], norms, mutable = penalties.zero_centred(score, images)
+          logits, mutable = score(images)
+          norms = jnp.zeros_like(logits)
+        return logits, norms
+
+      if judge_together:
+        images = jnp.concatenate([batch['image'], fakes])
+        judged = judge(images, jnp.tile(labels, 2), r1_gamma is not None)
+        (real_logits, fake_logits), (real_norms, fake_norms) = (jnp.split(x, 2) for x in judged)
+      else:
+        real_logits, real_norms = judge(batch['image'], labels, r1_gamma is not None)
+        fake_logits, fake_norms = judge(fakes, labels, r2_gamma is not None)
+      metrics, penalty = {}, jnp.zeros(())
+      for name, gamma, norms in (('r1', r1_gamma, real_norms), ('r2', r2_gamma, fake_norms)):
+        if gamma is not None:
           metrics[name] = norms.mean()
-          penalty += gamma(shown) / 2 * norms.mean()
-      adversarial = loss.d_loss(logits['real'], logits['fake']).mean()
+          penalty += gamma(shown) / 2 * metrics[name]
+      adversarial = loss.d_loss(real_logits, fake_logits).mean()
       metrics['d_loss'] = adversarial
-      metrics['real_logit'], metrics['fake_logit'] = logits['real'].mean(), logits['fake'].mean()
+      metrics['real_logit'], metrics['fake_logit'] = real_logits.mean(), fake_logits.mean()
       return adversarial + penalty, (mutable, metrics)
 
     grads, (mutable, metrics) = jax.grad(objective, has_aux=True)(player.params)

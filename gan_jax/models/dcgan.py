@@ -112,6 +112,11 @@ class Discriminator(nn.Module):
   max_width: int = 512
   discriminator_norm: str = 'batch'
 
+  @property
+  def examples_independent(self) -> bool:
+    """Whether the other images of a batch have no part in a logit."""
+    return self.discriminator_norm == 'none'
+
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Scores the images; `train` normalises by the batch and updates the averages."""

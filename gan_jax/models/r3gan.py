@@ -173,6 +173,11 @@ class Discriminator(nn.Module):
   embedding_size: int = 64
   bfloat16_stages: int = 0
 
+  @property
+  def examples_independent(self) -> bool:
+    """Whether the other images of a batch have no part in a logit: always."""
+    return True
+
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Scores the images; training and scoring do not differ."""
