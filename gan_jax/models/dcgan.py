@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import Conv, ConvTranspose
+from gan_jax.models.layers import BatchNorm, Bias, Conv, ConvTranspose
 
 _INIT = nn.initializers.normal(0.02)
 
@@ -34,16 +34,12 @@ class _Norm(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     plain = self.num_classes == 0
-    x = nn.BatchNorm(
-      use_running_average=not train,
-      momentum=0.9,
-      epsilon=1e-5,
-      use_scale=plain,
-      use_bias=plain,
+    x = BatchNorm(
+      affine=plain,
       scale_init=lambda *args: 1.0 + _INIT(*args),
       axis_name=self.axis_name,
       name='norm',
-    )(x)
+    )(x, train)
     if plain:
       return x
     one, zero = nn.initializers.ones, nn.initializers.zeros
@@ -134,7 +130,7 @@ class Discriminator(nn.Module):
       if batch_norm and level:
         x = _Norm(0, self.axis_name, name=f'norm{level}')(x, labels, train)
       elif not batch_norm:
-        x += self.param(f'bias{level}', nn.initializers.zeros, (width,))
+        x = Bias(name=f'bias{level}')(x)
       x = nn.leaky_relu(x, 0.2)
     logits = Conv(1, 4, kernel_init=init, name='logit')(x)[:, 0, 0, 0]
     if self.num_classes:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.ops import channels
 from gan_jax.ops import conv as conv_op
 
 Initializer = Callable[..., jax.Array]
@@ -64,3 +65,59 @@ class ConvTranspose(nn.Module):
     shape = (self.kernel, self.kernel, self.features, x.shape[-1])
     kernel = self.param('kernel', self.kernel_init, shape)
     return conv_op.conv_transpose(x, kernel, stride=self.stride, padding=self.padding)
+
+
+class Bias(nn.Module):
+  """A bias for each channel of `[..., C]`, zero at first; float32, added in the images' type."""
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Adds the bias."""
+    bias = self.param('bias', nn.initializers.zeros, (x.shape[-1],))
+    return x + channels.over_pixels(bias.astype(x.dtype), x.shape)
+
+
+class BatchNorm(nn.Module):
+  """Batch normalisation of `[..., C]` (Ioffe and Szegedy 2015, arXiv:1502.03167).
+
+  A training batch's statistics are those of all devices of `axis_name`. Their moving averages,
+  which normalise outside training, are the collection `batch_stats`.
+
+  Attributes:
+    momentum: share of the old value in an update of the moving averages.
+    epsilon: added to the variance.
+    affine: learn a scale and a shift for each channel.
+    scale_init: initializer of the scale, `[C]`.
+    axis_name: mapped axis of devices, or None.
+  """
+
+  momentum: float = 0.9
+  epsilon: float = 1e-5
+  affine: bool = True
+  scale_init: Initializer = nn.initializers.ones
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    """Normalises by the batch's statistics where `train`, else by the moving averages."""
+    shape = (x.shape[-1],)
+    average_mean = self.variable('batch_stats', 'mean', jnp.zeros, shape)
+    average_variance = self.variable('batch_stats', 'var', jnp.ones, shape)
+    if train:
+      moments = channels.channel_mean(x), channels.channel_mean(x * x)
+      if self.axis_name is not None and not self.is_initializing():
+        moments = jax.lax.pmean(moments, self.axis_name)
+      mean = moments[0]
+      variance = jnp.maximum(moments[1] - mean * mean, 0.0)
+      if not self.is_initializing():
+        for average, new in ((average_mean, mean), (average_variance, variance)):
+          average.value = self.momentum * average.value + (1 - self.momentum) * new
+    else:
+      mean, variance = average_mean.value, average_variance.value
+    scale = jax.lax.rsqrt(variance + self.epsilon)
+    if self.affine:
+      scale *= self.param('scale', self.scale_init, shape)
+    shift = -mean * scale
+    if self.affine:
+      shift += self.param('bias', nn.initializers.zeros, shape)
+    return x * channels.over_pixels(scale, x.shape) + channels.over_pixels(shift, x.shape)

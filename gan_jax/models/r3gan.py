@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import Conv, Initializer
+from gan_jax.models.layers import Bias, Conv, Initializer
 from gan_jax.ops import resample
 
 
@@ -50,7 +50,7 @@ class _Block(nn.Module):
     # The gain of a leaky rectifier of slope 0.2, shared among L blocks: Section 3.3 and appendix.
     gain = math.sqrt(2 / 1.04) * self.depth**-0.25
     y = Conv(wide, 1, kernel_init=_scaled_normal(width, gain), dtype=self.dtype, name='widen')(x)
-    y = self._activate(y, 'bias1')
+    y = nn.leaky_relu(Bias(name='bias1')(y), 0.2)
     y = Conv(
       wide,
       3,
@@ -60,13 +60,9 @@ class _Block(nn.Module):
       dtype=self.dtype,
       name='mix',
     )(y)
-    y = self._activate(y, 'bias2')
+    y = nn.leaky_relu(Bias(name='bias2')(y), 0.2)
     zero = nn.initializers.zeros
     return x + Conv(width, 1, kernel_init=zero, dtype=self.dtype, name='narrow')(y)
-
-  def _activate(self, x: jax.Array, name: str) -> jax.Array:
-    bias = self.param(name, nn.initializers.zeros, (x.shape[-1],))
-    return nn.leaky_relu(x + bias.astype(x.dtype), 0.2)
 
 
 class _Stages(nn.Module):

@@ -1,0 +1,64 @@
+"""Layers against Flax's own."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.models import layers
+
+
+def images(seed=0):
+  return 3.0 + 2.0 * jax.random.normal(jax.random.key(seed), (8, 5, 4, 3))
+
+
+@pytest.mark.parametrize('affine', [True, False])
+def test_batch_norm_is_flax_batch_norm(affine):
+  """In training, in the averages it leaves, in its gradient, and outside training."""
+  ours = layers.BatchNorm(affine=affine)
+  theirs = nn.BatchNorm(momentum=0.9, epsilon=1e-5, use_scale=affine, use_bias=affine)
+  variables = ours.init(jax.random.key(0), images(), train=False)
+  if affine:
+    variables['params'] = {'scale': jnp.array([0.5, 1, 2]), 'bias': jnp.array([1.0, 0, -1])}
+
+  def run(apply):
+    def loss(x):
+      y, updated = apply(x)
+      return jnp.sum(y**3), (y, updated)
+
+    return jax.value_and_grad(loss, has_aux=True)(images())
+
+  (_, (y, left)), gradient = run(
+    lambda x: ours.apply(variables, x, train=True, mutable=['batch_stats'])
+  )
+  (_, (y_flax, left_flax)), gradient_flax = run(
+    lambda x: theirs.apply(variables, x, use_running_average=False, mutable=['batch_stats'])
+  )
+  close = lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+  close(y, y_flax)
+  jax.tree.map(close, left, left_flax)
+  close(gradient, gradient_flax)
+  variables = {**variables, **left}
+  close(
+    ours.apply(variables, images(1), train=False),
+    theirs.apply(variables, images(1), use_running_average=True),
+  )
+
+
+def test_batch_norm_takes_its_statistics_over_all_devices():
+  norm = layers.BatchNorm(axis_name='batch')
+  whole = layers.BatchNorm()
+  variables = norm.init(jax.random.key(0), images(), train=False)
+  run = lambda norm, x: norm.apply(variables, x, train=True, mutable=['batch_stats'])
+  halves = images().reshape(2, 4, 5, 4, 3)
+  split, left = jax.vmap(lambda x: run(norm, x), axis_name='batch')(halves)
+  together, left_whole = run(whole, images())
+  np.testing.assert_allclose(split.reshape(together.shape), together, rtol=1e-4, atol=1e-4)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a[0], b, rtol=1e-5), left, left_whole)
+
+
+def test_a_bias_is_added_to_each_channel():
+  bias = layers.Bias()
+  y = bias.apply({'params': {'bias': jnp.array([1.0, 2.0, 3.0])}}, images())
+  np.testing.assert_array_equal(y, images() + jnp.array([1.0, 2.0, 3.0]))
