@@ -31,11 +31,16 @@ def cosine(start: float, final: float | None, images: int) -> Schedule:
 def adam(
   learning_rate: Schedule, beta1: float, beta2: Schedule, epsilon: float, batch_size: int
 ) -> optax.GradientTransformation:
-  """Adam (arXiv:1412.6980) whose learning rate and β₂ follow schedules over images shown."""
+  """Adam (arXiv:1412.6980) whose learning rate and β₂ follow schedules over images shown.
+
+  All weights are updated as one vector: a few operations to compile and to launch, however many
+  layers there are.
+  """
   by_update = lambda schedule: lambda count: schedule(count * float(batch_size))
-  return optax.inject_hyperparams(optax.adam)(
+  tx = optax.inject_hyperparams(optax.adam)(
     learning_rate=by_update(learning_rate), b1=beta1, b2=by_update(beta2), eps=epsilon
   )
+  return optax.flatten(tx)
 
 
 def ema_decay(half_life: jax.Array, ramp: float, shown: jax.Array, batch_size: int) -> jax.Array:
