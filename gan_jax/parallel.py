@@ -31,14 +31,17 @@ def pmap_step(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def compiler_options() -> dict[str, str]:
-  """What XLA is told beyond its defaults, for `lower(...).compile(compiler_options=...)`.
-
-  On the CPU it would hand convolutions and matrix products to the library YNNPACK, which is up to
-  three times slower at the shapes of networks than XLA's own way (two cores, jax 0.10.2 and 0.12).
-  """
+  """What XLA is told beyond its defaults, for `lower(...).compile(compiler_options=...)`."""
   if jax.devices()[0].platform != 'cpu':
     return {}
-  return {'xla_cpu_experimental_ynn_fusion_type': ''}
+  return {
+    # XLA would hand convolutions and matrix products to the library YNNPACK, up to three times
+    # slower at the shapes of networks than its own way (two cores, jax 0.10.2 and 0.12).
+    'xla_cpu_experimental_ynn_fusion_type': '',
+    # LLVM at its third level takes a quarter longer over a step that then runs no faster, and three
+    # times as long over drawing the first weights.
+    'xla_backend_optimization_level': '1',
+  }
 
 
 def compile_for(function: Any, *arguments: Any) -> Any:

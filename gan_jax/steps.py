@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
@@ -244,7 +245,8 @@ def _descend(
   """One optimiser update, and the global norm of the gradient."""
   updates, opt_state = tx.update(grads, player.opt_state, player.params)
   params = optax.apply_updates(player.params, updates)
-  return player.replace(params=params, opt_state=opt_state), optax.global_norm(grads)
+  vector, _ = jax.flatten_util.ravel_pytree(grads)
+  return player.replace(params=params, opt_state=opt_state), jnp.sqrt(jnp.vdot(vector, vector))
 
 
 def _finite(*values: jax.Array) -> jax.Array:

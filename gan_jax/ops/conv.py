@@ -269,11 +269,14 @@ def _each_group(
 
   def part(array: jax.Array, group: jax.Array | int) -> jax.Array:
     size = array.shape[-1] // window.groups
-    return lax.dynamic_slice_in_dim(array, group * size, size, axis=-1)
+    return _slice(array, group * size, size, axis=-1)
 
   def run(group: jax.Array | int, results: jax.Array) -> jax.Array:
     result = operation(one, part(a, group), part(b, group))
-    return lax.dynamic_update_slice_in_dim(results, result, group * result.shape[-1], axis=-1)
+    place = group * result.shape[-1]
+    return lax.dynamic_update_slice_in_dim(
+      results, result, place, axis=-1, allow_negative_indices=False
+    )
 
   shape = jax.eval_shape(lambda: operation(one, part(a, 0), part(b, 0)))
   results = jnp.zeros((*shape.shape[:-1], shape.shape[-1] * window.groups), shape.dtype)
@@ -285,9 +288,13 @@ def _sum_over_parts(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
   batch = x.shape[0]
   fitting = max(1, _CACHED_BYTES * batch // x.nbytes)
   images = next(n for n in range(min(batch, fitting), 0, -1) if batch % n == 0)
-  part = lambda array, i: lax.dynamic_slice_in_dim(array, i * images, images, axis=0)
+  part = lambda array, i: _slice(array, i * images, images, axis=0)
   run = lambda i: _weight_gradient_cpu(window, part(x, i), part(g, i))
   return lax.fori_loop(1, batch // images, lambda i, total: total + run(i), run(0))
+
+
+def _slice(array: jax.Array, start: jax.Array | int, size: int, axis: int) -> jax.Array:
+  return lax.dynamic_slice_in_dim(array, start, size, axis, allow_negative_indices=False)
 
 
 # --- CPU: the input gradient of a strided convolution
