@@ -1,4 +1,4 @@
-"""Commands of gan_jax: train, sample, evaluate."""
+"""Commands of gan_jax: train, sample, evaluate, bench."""
 
 import difflib
 import logging
@@ -13,7 +13,7 @@ from ml_collections import config_flags
 FLAGS = flags.FLAGS
 
 
-def _define_train() -> None:
+def _define_config() -> None:
   config_flags.DEFINE_config_file(
     'config',
     None,
@@ -21,6 +21,10 @@ def _define_train() -> None:
     '--config.train.batch_size=128; configs/default.py lists them.',
     lock_config=True,
   )
+
+
+def _define_train() -> None:
+  _define_config()
   flags.DEFINE_string(
     'workdir', None, "Folder of the run's record; default: runs/<name of the config file>."
   )
@@ -49,19 +53,44 @@ def _define_sample() -> None:
   )
 
 
-def _train() -> None:
-  from gan_jax import progress, train
+def _define_bench() -> None:
+  _define_config()
+  flags.DEFINE_list(
+    'parts', ['step', 'input', 'features'], 'What to measure, of step, input and features.'
+  )
+  flags.DEFINE_integer('steps', 10, 'Timed steps, of which the median is given.')
+  flags.DEFINE_bool('devices', False, 'Also the step over 1, 2, 4 and 8 simulated CPU devices.')
+  flags.DEFINE_string('json', None, 'File to write the result to.')
 
+
+def _config_name() -> str:
+  """The name of the config file, which is there."""
   config_file = FLAGS['config'].present and config_flags.get_config_filename(FLAGS['config'])
   if not config_file:
     raise flags.IllegalFlagValueError('--config: name a config file, such as configs/digits.py')
   config_path = config_file.split(':')[0]
   if not os.path.isfile(config_path):
     raise flags.IllegalFlagValueError(f'--config={config_path}: there is no such file')
-  name = os.path.splitext(os.path.basename(config_path))[0]
-  workdir = FLAGS.workdir or os.path.join('runs', name)
+  return os.path.splitext(os.path.basename(config_path))[0]
+
+
+def _train() -> None:
+  from gan_jax import progress, train
+
+  workdir = FLAGS.workdir or os.path.join('runs', _config_name())
   scores = train.train(FLAGS.config, workdir, FLAGS.allow_config_changes)
   progress.show_run(workdir, scores)
+
+
+def _bench() -> None:
+  from gan_jax import bench
+
+  _config_name()
+  parts = (*FLAGS.parts, *(['devices'] if FLAGS.devices else []))
+  result = bench.bench(FLAGS.config, parts, FLAGS.steps)
+  bench.show(result)
+  if FLAGS.json:
+    bench.write(FLAGS.json, result)
 
 
 def _sample() -> None:
@@ -106,6 +135,12 @@ COMMANDS: dict[str, tuple[str, Callable[[], None], Callable[[], None], str]] = {
     _define_run,
     _evaluate,
     'launch.py evaluate --workdir=runs/digits',
+  ),
+  'bench': (
+    'Measure what a config costs on this machine.',
+    _define_bench,
+    _bench,
+    'launch.py bench --config=configs/bench/dcgan64.py --json=dcgan64.json',
   ),
 }
 

@@ -177,21 +177,24 @@ def keep_circumstances(workdir: str, seed: int, dataset: dict[str, Any]) -> None
   """
   run = read_circumstances(workdir)
   run['dataset'] = dataset
-  run.setdefault('starts', []).append(
-    {
-      'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
-      'command': sys.argv,
-      'seed': seed,
-      'git': _git(),
-      'python': platform.python_version(),
-      'packages': {name: metadata.version(name) for name in _PACKAGES},
-      'platform': platform.platform(),
-      'devices': [str(device) for device in jax.devices()],
-      'device_kind': jax.devices()[0].device_kind,
-      'hosts': jax.process_count(),
-    }
-  )
+  run.setdefault('starts', []).append({**circumstances(), 'seed': seed})
   write_atomically(os.path.join(workdir, 'run.json'), json.dumps(run, indent=2) + '\n')
+
+
+def circumstances() -> dict[str, Any]:
+  """When, with what code and on what machine this process runs."""
+  return {
+    'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+    'command': sys.argv,
+    'git': _git(),
+    'python': platform.python_version(),
+    'packages': {name: metadata.version(name) for name in _PACKAGES},
+    'platform': platform.platform(),
+    'processors': os.cpu_count(),
+    'devices': [str(device) for device in jax.devices()],
+    'device_kind': jax.devices()[0].device_kind,
+    'hosts': jax.process_count(),
+  }
 
 
 def read_circumstances(workdir: str) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from gan_jax import build, registry
 from gan_jax.errors import UserError
 
 ROOT = pathlib.Path(__file__).parent.parent
-CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+CONFIGS = sorted(
+  '.'.join(path.relative_to(ROOT).with_suffix('').parts)
+  for path in (ROOT / 'configs').rglob('*.py')
+)
 LEAVES = {'errors', 'cache'}
 # What the modules of a room may import of ours, beside their own room.
 ALLOWED = {
@@ -19,7 +22,7 @@ ALLOWED = {
   'models': {'ops', 'errors'},
   'losses': set(),
   'metrics': {'features'},
-  'features': {'ops', 'models', 'data', *LEAVES},
+  'features': {'ops', 'models', 'data', 'parallel', *LEAVES},
   'data': {'registry', 'errors'},
   'penalties': set(),
   'state': set(),
@@ -64,7 +67,7 @@ def test_the_visible_top_level_is_what_was_agreed():
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_every_name_in_every_config_is_there_and_its_networks_can_be_made(name):
-  config = importlib.import_module(f'configs.{name}').get_config()
+  config = importlib.import_module(name).get_config()
   config.train.batch_size = -(-config.train.batch_size // 8) * 8  # eight devices here
   build.check(config)
   parts = build.networks(config, channels=1, num_classes=10)
@@ -74,7 +77,7 @@ def test_every_name_in_every_config_is_there_and_its_networks_can_be_made(name):
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_every_config_has_the_keys_of_the_default_and_no_others(name):
-  config = importlib.import_module(f'configs.{name}').get_config()
+  config = importlib.import_module(name).get_config()
   assert _flat(config.to_dict()) == _flat(default.get_config().to_dict())
 
 

@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from gan_jax import registry
 from gan_jax.errors import UserError, nearest
 
+RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
 _MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 
 
@@ -138,6 +139,22 @@ class ImageDataset:
     return digest.hexdigest()[:16]
 
 
+class RandomImages(ImageDataset):
+  """Uniform noise of three channels without labels, made in memory: for measuring, not learning."""
+
+  def __init__(self, split: str, resolution: int, count: int = 2048):
+    """Makes `count` images; a split of another name holds others."""
+    self.name = f'{RANDOM_IMAGES} {split}'
+    self.shape, self.num_classes, self.class_names = (resolution, resolution, 3), 0, []
+    seed = int.from_bytes(hashlib.sha256(split.encode()).digest()[:4])
+    images = np.random.default_rng(seed).integers(0, 256, (count, *self.shape), np.uint8)
+    self._held = images, np.zeros(count, np.int32)
+    self.fingerprint = hashlib.sha256(images.data).hexdigest()[:16]
+
+  def __len__(self) -> int:
+    return len(self._held[1]) if self._held else 0
+
+
 def decode_image(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
   """Decodes PNG, JPEG or another format of Pillow's to uint8 of `shape` `(H, W, C)`.
 
@@ -207,5 +224,7 @@ def _check_reachable(builder: Any) -> None:
 def open_dataset(
   name: str, split: str, data_dir: str, resolution: int, memory_budget_mb: int
 ) -> ImageDataset:
-  """Opens one split; see `open_builder` and `ImageDataset`."""
+  """Opens one split; see `open_builder`, `ImageDataset` and, for its name, `RandomImages`."""
+  if name == RANDOM_IMAGES:
+    return RandomImages(split, resolution)
   return ImageDataset(open_builder(name, data_dir), split, resolution, memory_budget_mb)

@@ -6,6 +6,7 @@ Training images are distorted by small random affine maps. The accuracy on held-
 part of its description.
 """
 
+import functools
 import hashlib
 import json
 import logging
@@ -20,7 +21,7 @@ import optax
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from gan_jax import cache
+from gan_jax import cache, parallel
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.features.network import FeatureNetwork
@@ -130,7 +131,7 @@ def _train(model: Classifier, dataset: ImageDataset) -> Any:
     params = model.init(key, jnp.zeros((1, *dataset.shape)))['params']
     return params, tx.init(params)
 
-  @jax.jit
+  @functools.partial(jax.jit, compiler_options=parallel.compiler_options())
   def step(
     params: Any, opt_state: Any, key: jax.Array, images: jax.Array, labels: jax.Array
   ) -> Any:
@@ -173,7 +174,10 @@ def _distort(key: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def _accuracy(model: Classifier, params: Any, dataset: ImageDataset) -> float:
-  logits: Any = jax.jit(lambda images: model.apply({'params': params}, _to_model(images))[1])
+  logits: Any = jax.jit(
+    lambda images: model.apply({'params': params}, _to_model(images))[1],
+    compiler_options=parallel.compiler_options(),
+  )
   right = 0
   for start in range(0, len(dataset), 250):
     batch = dataset.fetch(np.arange(start, min(start + 250, len(dataset))))

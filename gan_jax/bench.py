@@ -1,0 +1,284 @@
+"""What a config costs on the machine at hand: its step, its input, its feature networks."""
+
+import concurrent.futures
+import contextlib
+import functools
+import json
+import math
+import multiprocessing
+import os
+import re
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from gan_jax import build, parallel, record, registry
+from gan_jax.data.source import ImageDataset
+from gan_jax.errors import UserError, nearest
+from gan_jax.metrics import fd
+
+PARTS = ('step', 'input', 'features', 'devices')
+_DEVICE_COUNTS = (1, 2, 4, 8)
+_FD_DIMENSIONS = 2048
+
+Result = dict[str, Any]
+
+
+def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
+  """Measures the parts asked for, each with nothing else going on.
+
+  Args:
+    config: of the run.
+    parts: of `PARTS`: the train step; the input pipeline alone; the feature networks of
+      `evaluate.features` and the Fréchet distance; the step over simulated CPU devices.
+    steps: timed steps, batches or passes of each.
+
+  Returns:
+    What was measured, as JSON can hold it, with `circumstances`: machine, versions, revision. Times
+    are seconds. `images_per_second` is the train step's median.
+
+  Raises:
+    UserError: for what the config or data cannot give.
+  """
+  for part in parts:
+    if part not in PARTS:
+      raise UserError(f'--parts={part}: {nearest(part, PARTS)}')
+  if steps < 1:
+    raise UserError(f'--steps={steps}: must be positive')
+  build.check(config)
+  datasets = build.datasets(config)
+  networks = build.networks(config, datasets.train.shape[-1], datasets.train.num_classes)
+  result: Result = {'circumstances': record.circumstances(), 'batch_size': config.train.batch_size}
+  if 'step' in parts:
+    result |= _step(config, networks, datasets.train, steps)
+  if 'input' in parts:
+    result['input_images_per_second'] = _input(config, datasets.train, steps)
+  if 'features' in parts:
+    result['features_images_per_second'] = _features(config, datasets, steps)
+    result['frechet_distance_seconds'] = _frechet_distance()
+  if 'devices' in parts:
+    result['devices'] = {count: _on_devices(config, steps, count) for count in _DEVICE_COUNTS}
+  # KiB on Linux, bytes on macOS.
+  unit = 1 if sys.platform == 'darwin' else 1024
+  result['peak_memory_bytes'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+  return result
+
+
+def _step(config: ConfigDict, parts: build.Networks, data: ImageDataset, steps: int) -> Result:
+  state = parallel.replicate(build.initial_program(config, parts)(jax.random.key(config.seed)))
+  batch = parallel.shard(next(build.batches(config, data, 0)))
+  result: Result = {
+    f'{player}_parameters': sum(
+      x.size for x in jax.tree.leaves(parallel.to_host(getattr(state, player).params))
+    )
+    for player in ('generator', 'discriminator')
+  }
+  with _empty_cache():
+    start = time.perf_counter()
+    compiled = build.step_program(config, parts).compiled(state, batch)
+    result['compile_seconds'] = time.perf_counter() - start
+    start = time.perf_counter()
+    build.step_program(config, parts).compiled(state, batch)
+    result['load_compiled_seconds'] = time.perf_counter() - start
+  times = []
+  for _ in range(steps + 1):
+    start = time.perf_counter()
+    state, metrics = compiled(state, batch)
+    jax.block_until_ready((state, metrics))
+    times.append(time.perf_counter() - start)
+  images = float(config.train.batch_size)
+  flops, matmul = step_flops(config, parts, state, batch), matmul_flops_per_second()
+  median = statistics.median(times[1:])
+  return result | {
+    'images_per_second': images / median,
+    'images_per_second_range': [images / max(times[1:]), images / min(times[1:])],
+    'first_step_seconds': times[0],
+    'step_temporary_bytes': compiled.memory_analysis().temp_size_in_bytes,
+    'step_flops': flops,
+    'flops_per_second': flops / median,
+    'matmul_flops_per_second': matmul,
+    'share_of_matmul': flops / median / matmul,
+    'all_reduced_bytes': all_reduced_bytes(compiled),
+  }
+
+
+@contextlib.contextmanager
+def _empty_cache() -> Iterator[None]:
+  """Compiled programs are kept in a folder of their own while this context lasts."""
+  before = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+  with tempfile.TemporaryDirectory() as folder:
+    jax.config.update('jax_compilation_cache_dir', folder)
+    try:
+      yield
+    finally:
+      jax.config.update('jax_compilation_cache_dir', before)
+
+
+def step_flops(config: ConfigDict, parts: build.Networks, state: Any, batch: Any) -> float:
+  """Floating-point operations of one step over all devices, by XLA's cost analysis.
+
+  Of the plain program, as an accelerator gets it: in that of the CPU the analysis would count a
+  loop over groups once, and work that only the CPU's forms do.
+  """
+  step = jax.vmap(build.train_step(config, parts), axis_name=parallel.AXIS)
+  lowered = jax.jit(step).trace(state, batch).lower(lowering_platforms=('tpu',))
+  return lowered.cost_analysis()['flops']
+
+
+def matmul_flops_per_second() -> float:
+  """Speed of the machine's devices at float32 matrix products, at its best of ten."""
+  on_cpu = jax.devices()[0].platform == 'cpu'
+  size = 1536 if on_cpu else 8192
+  a = parallel.shard(np.ones((jax.local_device_count() * size, size), np.float32))
+  multiply: Any = parallel.pmap_step(lambda a, b: (a @ b) / size)
+  b, best = jnp.array(a), math.inf
+  product = parallel.compile_for(multiply, a, b)
+  for _ in range(11):
+    start = time.perf_counter()
+    a = jax.block_until_ready(product(a, b))
+    best = min(best, time.perf_counter() - start)
+  return 2 * size**3 * jax.local_device_count() / best
+
+
+def all_reduced_bytes(compiled: Any) -> int:
+  """Bytes that each device hands to all-reduce in one call of a compiled program.
+
+  Raises:
+    ValueError: where the program holds another collective, which this would leave out.
+  """
+  total = 0
+  for line in compiled.as_text().splitlines():
+    found = re.match(r'\s*(?:ROOT )?\S+ = (.*?) ([a-z-]+)\(', line)
+    if not found:
+      continue
+    shapes, operation = found.groups()
+    if operation in ('all-reduce', 'all-reduce-start'):
+      total += sum(_bytes(*shape) for shape in re.findall(r'([a-z]+\d*)\[([\d,]*)\]', shapes))
+    elif re.match('all-gather|all-to-all|reduce-scatter|collective', operation):
+      raise ValueError(f'the program holds a collective that is not all-reduce: {operation}')
+  return total
+
+
+def _bytes(kind: str, shape: str) -> int:
+  bits = int(re.sub(r'\D', '', kind) or 8)  # pred: a byte
+  return bits // 8 * math.prod(int(n) for n in shape.split(',') if n)
+
+
+def _input(config: ConfigDict, data: ImageDataset, steps: int) -> float:
+  batches = build.batches(config, data, 0)
+  size = len(next(batches)['label'])
+  for _ in range(config.dataset.prefetch_batches):  # made ready before the clock started
+    next(batches)
+  count = max(steps, 100)
+  start = time.perf_counter()
+  for _ in range(count):
+    next(batches)
+  return count * size / (time.perf_counter() - start)
+
+
+def _features(config: ConfigDict, datasets: build.Datasets, steps: int) -> dict[str, float]:
+  size = min(config.evaluate.batch_size, len(datasets.train))
+  images = datasets.train.fetch(np.arange(size))['image']
+  speeds = {}
+  for name in config.evaluate.features:
+    network = registry.find('features', name, 'load', 'evaluate.features').load(*datasets)
+    run = parallel.map_batches(network.apply, size)
+    variables = parallel.replicate(network.params)
+    once = functools.partial(_exhaust, run, variables, images)
+    speeds[name] = size / _median_seconds(once, min(steps, 5))
+  return speeds
+
+
+def _exhaust(run: Callable[..., Iterator[Any]], *arguments: Any) -> None:
+  for _ in run(*arguments):
+    pass
+
+
+def _frechet_distance() -> float:
+  """Seconds for a distance of two sets of statistics, 2,048 dimensions."""
+  rng = np.random.default_rng(0)
+  moments = [
+    fd.moments(rng.standard_normal((2 * _FD_DIMENSIONS, _FD_DIMENSIONS))) for _ in range(2)
+  ]
+  start = time.perf_counter()
+  fd.frechet_distance(*moments[0], *moments[1])
+  return time.perf_counter() - start
+
+
+def _median_seconds(function: Callable[[], Any], count: int) -> float:
+  function()  # compiles
+  times = []
+  for _ in range(count):
+    start = time.perf_counter()
+    function()
+    times.append(time.perf_counter() - start)
+  return statistics.median(times)
+
+
+def _on_devices(config: ConfigDict, steps: int, count: int) -> Result:
+  """The step over simulated devices, in a process of its own: their number is set at its start."""
+  before = {name: os.environ.get(name) for name in ('JAX_PLATFORMS', 'JAX_NUM_CPU_DEVICES')}
+  os.environ |= {'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': str(count)}
+  spawn = multiprocessing.get_context('spawn')
+  try:
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+      result = pool.submit(bench, config, ('step',), steps).result()
+  finally:
+    for name, value in before.items():
+      os.environ.pop(name) if value is None else os.environ.update({name: value})
+  return {name: value for name, value in result.items() if name != 'circumstances'}
+
+
+def write(path: str, result: Result) -> None:
+  """Writes the result as JSON."""
+  try:
+    record.write_atomically(path, json.dumps(result, indent=2) + '\n')
+  except OSError as error:
+    raise UserError(f'--json={path}: cannot be written ({error.strerror})') from error
+
+
+def show(result: Result) -> None:
+  """Prints the result as tables."""
+  about = result['circumstances']
+  table = Table(title=f'{about["device_kind"]}, jax {about["packages"]["jax"]}', show_header=False)
+  rows = [
+    ('train step', 'images_per_second', 1, ' images/s'),
+    ('its operations', 'step_flops', 1e9, ' GFLOP'),
+    ('their speed', 'flops_per_second', 1e9, ' GFLOP/s'),
+    ('speed of matrix products', 'matmul_flops_per_second', 1e9, ' GFLOP/s'),
+    ('share of that speed', 'share_of_matmul', 0.01, ' %'),
+    ('trace and compile', 'compile_seconds', 1, ' s'),
+    ('load, compiled before', 'load_compiled_seconds', 1, ' s'),
+    ('first step', 'first_step_seconds', 1, ' s'),
+    ('memory of a step', 'step_temporary_bytes', 1e6, ' MB'),
+    ('all-reduced in a step', 'all_reduced_bytes', 1e6, ' MB'),
+    ('weights of the generator', 'generator_parameters', 1e6, ' million'),
+    ('weights of the discriminator', 'discriminator_parameters', 1e6, ' million'),
+    ('input pipeline', 'input_images_per_second', 1, ' images/s'),
+    ('Fréchet distance, 2,048 dimensions', 'frechet_distance_seconds', 1, ' s'),
+    ('peak memory of this process', 'peak_memory_bytes', 1e6, ' MB'),
+  ]
+  for text, key, unit, suffix in rows:
+    if key in result:
+      table.add_row(text, f'{result[key] / unit:,.4g}{suffix}')
+  for name, speed in result.get('features_images_per_second', {}).items():
+    table.add_row(f'features {name}', f'{speed:,.4g} images/s')
+  console = Console()
+  console.print(table)
+  if 'devices' in result:
+    table = Table('devices', 'images/s', 'all-reduced', title='Simulated CPU devices')
+    for count, one in result['devices'].items():
+      reduced = f'{one["all_reduced_bytes"] / 1e6:,.4g} MB'
+      table.add_row(str(count), f'{one["images_per_second"]:,.4g}', reduced)
+    console.print(table)
