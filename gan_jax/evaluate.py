@@ -10,6 +10,7 @@ from gan_jax import build, cache, checkpoint, parallel, record, registry
 from gan_jax.build import Datasets
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
+from gan_jax.features import kept
 from gan_jax.features.network import FeatureNetwork
 from gan_jax.metrics.features import Features
 from gan_jax.sample import Sampler
@@ -52,10 +53,9 @@ class Evaluator:
       run = parallel.map_batches(network.apply, config.evaluate.batch_size)
       variables = parallel.replicate(network.params)
       embed = lambda images, run=run, variables=variables: run(variables, images)
-      real = self._embed(embed, self._real_batches(datasets.train, rows), labels)
+      real = self._of_reals(network, embed, datasets.train, rows)
       held = np.arange(min(len(datasets.holdout), self._count))
-      holdout_labels = datasets.holdout.fetch(held)['label']
-      floor = self._embed(embed, self._real_batches(datasets.holdout, held), holdout_labels)
+      floor = self._of_reals(network, embed, datasets.holdout, held)
       self._networks.append((network, embed, real, floor))
     self._floors = self._floor_scores()
 
@@ -93,6 +93,22 @@ class Evaluator:
       for name, value in module.compute(real, fake).items():
         scores[f'{name}_{network.name}'] = value
     return scores
+
+  def _of_reals(
+    self,
+    network: FeatureNetwork,
+    embed: Callable[..., Any],
+    dataset: ImageDataset,
+    rows: np.ndarray,
+  ) -> Features:
+    """The features of rows of a dataset, with their labels."""
+
+    def compute() -> kept.Arrays:
+      features = self._embed(embed, self._real_batches(dataset, rows), None)
+      return features.pooled, features.logits
+
+    pooled, logits = kept.real_features(network, dataset.fingerprint, rows, compute)
+    return Features(pooled, logits, dataset.fetch(rows)['label'])
 
   def _embed(
     self, embed: Callable[..., Any], images: Iterable[np.ndarray], labels: np.ndarray | None

@@ -37,7 +37,7 @@ def one_line(stderr):
 def test_without_a_command_the_commands_are_listed(arguments, capsys):
   assert launch.main(['launch.py', *arguments]) == 0
   shown = capsys.readouterr().out
-  assert all(f'  {name}' in shown for name in ('train', 'sample', 'evaluate'))
+  assert all(f'  {name}' in shown for name in ('train', 'sample', 'evaluate', 'bench'))
 
 
 def test_an_unknown_command_offers_the_nearest(capsys):
@@ -51,6 +51,7 @@ def test_an_unknown_command_offers_the_nearest(capsys):
     ('train', ('--config', '--workdir', '--allow_config_changes')),
     ('sample', ('--workdir', '--count', '--classes', '--seed', '--truncation', '--out', '--step')),
     ('evaluate', ('--workdir', '--step')),
+    ('bench', ('--config', '--parts', '--steps', '--devices', '--json')),
   ],
 )
 def test_each_command_explains_its_flags(command, flags):
@@ -71,6 +72,8 @@ def test_each_command_explains_its_flags(command, flags):
     (('sample', '--workdir=/nowhere', '--out=x.png'), 'holds no run'),
     (('sample', '--out=x.png'), '--workdir'),
     (('evaluate', '--workdir=/nowhere', '--step=two'), '--step'),
+    (('bench',), '--config: name a config file'),
+    (('bench', '--config=configs/smoke.py', '--parts=steps'), "did you mean 'step'"),
   ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, message):

@@ -1,5 +1,7 @@
 """Batches in a seeded order, each a function of the step alone."""
 
+import functools
+import sys
 from collections.abc import Iterator
 
 import grain
@@ -46,10 +48,20 @@ def batches(
       f'dataset {dataset.name} has {len(dataset)} images; a batch takes {batch_size} '
       '(config.train.batch_size, twice where config.train.share_batch is False)'
     )
-  mine = slice(host * batch_size // hosts, (host + 1) * batch_size // hosts)
-  order = grain.MapDataset.range(len(dataset)).seed(seed).shuffle().repeat()
-  numbered = order.batch(batch_size, drop_remainder=True)[start:]
-  loaded = numbered.map(lambda indices: dataset.fetch(indices[mine]))
+  share = batch_size // hosts
+  first = host * share
+  order = functools.lru_cache(maxsize=2)(functools.partial(_epoch_order, len(dataset), seed))
+
+  def load(number: int) -> Batch:
+    places = number * batch_size + first + np.arange(share)
+    epochs, rows = np.divmod(places, len(dataset))
+    return dataset.fetch(np.array([order(e)[r] for e, r in zip(epochs, rows, strict=True)]))
+
   threads = 1 if dataset.in_memory else max(1, prefetch)
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, prefetch))
-  return iter(loaded.to_iter_dataset(options))
+  numbers = grain.MapDataset.range(start, sys.maxsize)
+  return iter(numbers.map(load).to_iter_dataset(options))
+
+
+def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+  return np.random.default_rng((seed % 2**32, epoch)).permutation(count)

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import tempfile
+import zipfile
 from typing import Any, NamedTuple
 
 import jax
@@ -197,7 +198,7 @@ def _load(path: str) -> tuple[Any, float] | None:
   try:
     with np.load(path, allow_pickle=False) as file:
       arrays = dict(file)
-  except (OSError, ValueError, EOFError):
+  except (OSError, ValueError, EOFError, zipfile.BadZipFile):
     return None
   accuracy = float(arrays.pop('holdout_accuracy'))
   return unflatten_dict({tuple(name.split('/')): value for name, value in arrays.items()}), accuracy

@@ -1,0 +1,70 @@
+"""Features of real images, kept in the user's cache: the same for every run on the same data."""
+
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax import cache
+from gan_jax.features.network import FeatureNetwork
+
+_KEPT = 16  # files; the one unused for the longest goes first
+_SUFFIX = '.features.npz'
+
+Arrays = tuple[np.ndarray, np.ndarray | None]
+
+
+def real_features(
+  network: FeatureNetwork, fingerprint: str, rows: np.ndarray, compute: Callable[[], Arrays]
+) -> Arrays:
+  """Pooled features `[N, F]` and logits (or None) of rows of a dataset, computed once.
+
+  Args:
+    network: what they are features of; its weights are part of the key.
+    fingerprint: of the dataset, which stands for its images.
+    rows: of the dataset, `[N]`, in order.
+    compute: gives what is not kept yet.
+  """
+  path = _path(network, fingerprint, rows)
+  found = _load(path)
+  if found is None:
+    found = compute()
+    _keep(path, found)
+  return found
+
+
+def _path(network: FeatureNetwork, fingerprint: str, rows: np.ndarray) -> pathlib.Path:
+  about = [network.name, network.description, fingerprint, jax.devices()[0].device_kind]
+  digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+  for array in [np.asarray(rows, np.int64), *map(np.asarray, jax.tree.leaves(network.params))]:
+    digest.update(np.ascontiguousarray(array).data)
+  return pathlib.Path(cache.directory('features')) / f'{digest.hexdigest()[:32]}{_SUFFIX}'
+
+
+def _load(path: pathlib.Path) -> Arrays | None:
+  """A file that is missing or not whole counts as not there."""
+  try:
+    with np.load(path, allow_pickle=False) as file:
+      arrays = dict(file)
+    os.utime(path)
+    return arrays['pooled'], arrays.get('logits')
+  except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+    return None
+
+
+def _keep(path: pathlib.Path, features: Arrays) -> None:
+  pooled, logits = features
+  arrays: Any = {'pooled': pooled} if logits is None else {'pooled': pooled, 'logits': logits}
+  with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    np.savez(file, **arrays)
+  os.replace(file.name, path)
+  kept = sorted(path.parent.glob(f'*{_SUFFIX}'), key=lambda p: p.stat().st_mtime, reverse=True)
+  for old in kept[_KEPT:]:
+    old.unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""Features of real images are computed once, and never mistaken for others."""
+
+import numpy as np
+import pytest
+
+from gan_jax.features import kept
+from gan_jax.features.network import FeatureNetwork
+
+
+def network(name='mean', weight=1.0):
+  return FeatureNetwork(name, {'w': np.full(2, weight)}, lambda p, x: (x, None), {'source': 'test'})
+
+
+@pytest.fixture
+def computed(tmp_path, monkeypatch):
+  """Looks features up in an empty cache; the list grows whenever they are computed."""
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+  calls = []
+
+  def look_up(*about, logits=None):
+    def compute():
+      calls.append(about)
+      return np.full((3, 2), float(len(calls)), np.float32), logits
+
+    return kept.real_features(*about, compute)
+
+  return look_up, calls
+
+
+def test_the_same_images_and_network_are_computed_once(computed):
+  look_up, calls = computed
+  logits = np.arange(6.0).reshape(3, 2)
+  first = look_up(network(), 'digits', np.arange(3), logits=logits)
+  again = look_up(network(), 'digits', np.arange(3))
+  assert len(calls) == 1
+  for a, b in zip(first, again, strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_without_logits_there_are_none_after_loading(computed):
+  look_up, _ = computed
+  look_up(network(), 'digits', np.arange(3))
+  assert look_up(network(), 'digits', np.arange(3))[1] is None
+
+
+def test_other_images_weights_and_networks_are_computed_anew(computed):
+  look_up, calls = computed
+  look_up(network(), 'digits', np.arange(3))
+  look_up(network(), 'other digits', np.arange(3))
+  look_up(network(), 'digits', np.arange(1, 4))
+  look_up(network(weight=2.0), 'digits', np.arange(3))
+  look_up(network(name='other'), 'digits', np.arange(3))
+  assert len(calls) == 5
+
+
+def test_a_torn_file_is_computed_anew(computed, tmp_path):
+  look_up, calls = computed
+  look_up(network(), 'digits', np.arange(3))
+  (path,) = tmp_path.rglob('*.features.npz')
+  path.write_bytes(path.read_bytes()[:50])
+  look_up(network(), 'digits', np.arange(3))
+  look_up(network(), 'digits', np.arange(3))
+  assert len(calls) == 2

@@ -1,0 +1,108 @@
+"""What `launch.py bench` counts, against what the networks and a product say themselves."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs.bench import dcgan64, r3gan32
+from gan_jax import bench, build, parallel
+from gan_jax.errors import UserError
+
+
+def small(make):
+  """A bench config cut down to what compiles in seconds."""
+  config = make()
+  config.dataset.resolution = 16
+  config.r3gan.widths = (16, 16, 16)
+  config.r3gan.blocks = 1
+  config.dcgan.width = 8
+  config.train.batch_size = 8
+  return config
+
+
+def compiled_step(config):
+  parts = build.networks(config, 3, 0)
+  state = build.initial_program(config, parts)(jax.random.key(0))
+  data = build.datasets(config).train
+  batch = parallel.shard(next(build.batches(config, data, 0)))
+  replicated = parallel.replicate(state)
+  return state, build.step_program(config, parts).compiled(replicated, batch)
+
+
+def test_a_step_all_reduces_its_gradients_and_metrics_once_and_nothing_else():
+  state, program = compiled_step(small(r3gan32.get_config))
+  weights = jax.tree.leaves((state.generator.params, state.discriminator.params))
+  metrics = len(('r1', 'r2', 'd_loss', 'real_logit', 'fake_logit', 'g_loss'))
+  assert bench.all_reduced_bytes(program) == 4 * (sum(w.size for w in weights) + metrics)
+
+
+def test_batch_norm_adds_its_statistics_and_their_gradients():
+  state, program = compiled_step(small(dcgan64.get_config))
+  weights = jax.tree.leaves((state.generator.params, state.discriminator.params))
+  metrics = len(('d_loss', 'real_logit', 'fake_logit', 'g_loss'))
+  statistics = lambda player: sum(x.size for x in jax.tree.leaves(player.mutable))
+  # Mean and square of each layer, forwards and backwards: the generator's once, the discriminator's
+  # for reals and fakes in its own update and for the fakes in the generator's.
+  extra = 2 * statistics(state.generator) + 6 * statistics(state.discriminator)
+  assert bench.all_reduced_bytes(program) == 4 * (sum(w.size for w in weights) + metrics + extra)
+
+
+def test_bytes_are_those_of_every_type_and_other_collectives_are_refused():
+  run = lambda f, x: jax.pmap(f, axis_name='i').lower(x).compile()
+  mean = lambda x: (jax.lax.pmean(x, 'i'), jax.lax.pmax(x[0].astype(jnp.int32), 'i'))
+  assert bench.all_reduced_bytes(run(mean, jnp.zeros((8, 5)))) == 5 * 4 + 4
+  assert bench.all_reduced_bytes(run(lambda x: 2 * x, jnp.zeros((8, 5)))) == 0
+  with pytest.raises(ValueError, match='all-gather'):
+    bench.all_reduced_bytes(run(lambda x: jax.lax.all_gather(x, 'i'), jnp.zeros((8, 5))))
+
+
+def test_operations_are_those_of_the_convolutions():
+  """Of an R3GAN step, dominated by convolutions and products, counted by hand per image."""
+  config = small(r3gan32.get_config)
+  config.r3gan.widths = (64, 64, 64)
+  config.r3gan.expansion = 1
+  parts = build.networks(config, 3, 0)
+  state = parallel.replicate(build.initial_program(config, parts)(jax.random.key(0)))
+  batch = parallel.shard(next(build.batches(config, build.datasets(config).train, 0)))
+  counted = bench.step_flops(config, parts, state, batch)
+  pixels = sum((4 << stage) ** 2 for stage in range(3))
+  block = 2 * pixels * 64 * (64 + 16 * 9 + 64)  # one pass through the blocks of one network
+  # Passes: G twice, backwards through G twice (input and weights); in D's update, on both halves,
+  # forwards, backwards to the image, then for these two the gradients of input and weights; in
+  # G's update D on reals and fakes and backwards to the fakes.
+  passes = 2 + 2 + 2 * (1 + 1 + 4) + 3
+  assert counted == pytest.approx(8 * passes * block, rel=0.2)
+
+
+def test_the_result_has_what_was_asked_for_and_is_json(tmp_path):
+  config = small(dcgan64.get_config)
+  config.evaluate.features = ()
+  result = bench.bench(config, ('step', 'input'), 2)
+  bench.write(str(tmp_path / 'result.json'), result)
+  read = json.loads((tmp_path / 'result.json').read_text())
+  low, high = read['images_per_second_range']
+  assert 0 < low <= read['images_per_second'] <= high
+  assert read['input_images_per_second'] > 0
+  assert read['circumstances']['packages']['jax'] == jax.__version__
+  assert 'features_images_per_second' not in read
+  bench.show(result)
+
+
+@pytest.mark.parametrize(
+  ('parts', 'steps', 'message'), [(('stp',), 1, "did you mean 'step'"), (('step',), 0, 'positive')]
+)
+def test_mistakes_are_named(parts, steps, message):
+  with pytest.raises(UserError, match=message):
+    bench.bench(small(dcgan64.get_config), parts, steps)
+
+
+def test_random_images_are_the_same_each_time_and_differ_between_splits():
+  config = small(dcgan64.get_config)
+  a, b = build.datasets(config), build.datasets(config)
+  assert a.train.fingerprint == b.train.fingerprint != a.holdout.fingerprint
+  images = a.train.fetch(np.arange(len(a.train)))['image']
+  assert images.shape[1:] == a.train.shape == (16, 16, 3)
+  assert abs(images.mean() - 127.5) < 1
