@@ -86,6 +86,8 @@ def _bench() -> None:
   from gan_jax import bench
 
   _config_name()
+  if FLAGS.json:
+    bench.check_writable(FLAGS.json)
   parts = (*FLAGS.parts, *(['devices'] if FLAGS.devices else []))
   result = bench.bench(FLAGS.config, parts, FLAGS.steps)
   bench.show(result)

@@ -54,6 +54,13 @@ def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
   for part in parts:
     if part not in PARTS:
       raise UserError(f'--parts={part}: {nearest(part, PARTS)}')
+  if not parts:
+    raise UserError(f'--parts: nothing to measure; accepted: {", ".join(PARTS)}')
+  most = max(_DEVICE_COUNTS)
+  if 'devices' in parts and config.train.batch_size % most:
+    raise UserError(
+      f'config.train.batch_size={config.train.batch_size}: --devices takes multiples of {most}'
+    )
   if steps < 1:
     raise UserError(f'--steps={steps}: must be positive')
   build.check(config)
@@ -238,6 +245,13 @@ def _on_devices(config: ConfigDict, steps: int, count: int) -> Result:
     for name, value in before.items():
       os.environ.pop(name) if value is None else os.environ.update({name: value})
   return {name: value for name, value in result.items() if name != 'circumstances'}
+
+
+def check_writable(path: str) -> None:
+  """Raises UserError where a result could not be written, before it is measured."""
+  folder = os.path.dirname(path) or '.'
+  if os.path.isdir(path) or not os.access(folder, os.W_OK):
+    raise UserError(f'--json={path}: must be a file in a folder that is there and can be written')
 
 
 def write(path: str, result: Result) -> None:

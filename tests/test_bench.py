@@ -92,11 +92,27 @@ def test_the_result_has_what_was_asked_for_and_is_json(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ('parts', 'steps', 'message'), [(('stp',), 1, "did you mean 'step'"), (('step',), 0, 'positive')]
+  ('parts', 'steps', 'batch_size', 'message'),
+  [
+    (('stp',), 1, 8, "did you mean 'step'"),
+    ((), 1, 8, 'nothing to measure'),
+    (('step',), 0, 8, 'positive'),
+    (('step',), 1, 9, 'multiple of the 8 devices'),
+    (('step', 'devices'), 1, 12, 'multiples of 8'),
+  ],
 )
-def test_mistakes_are_named(parts, steps, message):
+def test_mistakes_are_named(parts, steps, batch_size, message):
+  config = small(dcgan64.get_config)
+  config.train.batch_size = batch_size
   with pytest.raises(UserError, match=message):
-    bench.bench(small(dcgan64.get_config), parts, steps)
+    bench.bench(config, parts, steps)
+
+
+def test_a_result_that_cannot_be_written_is_refused_before_it_is_measured(tmp_path):
+  bench.check_writable(str(tmp_path / 'result.json'))
+  for path in (tmp_path, tmp_path / 'nowhere' / 'result.json'):
+    with pytest.raises(UserError, match='--json='):
+      bench.check_writable(str(path))
 
 
 def test_random_images_are_the_same_each_time_and_differ_between_splits():
