@@ -43,7 +43,7 @@ class Evaluator:
     }
     rows = np.random.default_rng(config.seed).permutation(len(datasets.train))
     rows = rows[: config.evaluate.num_reals]
-    labels = datasets.train.fetch(rows)['label']
+    labels = datasets.train.labels(rows)
     # Asked-for classes are as frequent as in the data: they are labels of real images.
     self._labels = labels[np.arange(self._count) % len(labels)]
     self._networks = []
@@ -108,7 +108,7 @@ class Evaluator:
       return features.pooled, features.logits
 
     pooled, logits = kept.real_features(network, dataset.fingerprint, rows, compute)
-    return Features(pooled, logits, dataset.fetch(rows)['label'])
+    return Features(pooled, logits, dataset.labels(rows))
 
   def _embed(
     self, embed: Callable[..., Any], images: Iterable[np.ndarray], labels: np.ndarray | None

@@ -95,11 +95,20 @@ class ImageDataset:
       images, labels = self._held[0][rows], self._held[1][rows]
     return {'image': images, 'label': labels}
 
+  def labels(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Reads the labels of examples alone, as `fetch` does, and decodes no image."""
+    if self._held is not None:
+      return self._held[1][np.asarray(indices)]
+    rows = [int(i) for i in indices]
+    records = self._records.__getitems__(rows)
+    pairs = zip(rows, records, strict=True)
+    return np.array([self._label(row, record) for row, record in pairs], np.int32)
+
   def _read(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = [int(i) for i in indices]
     records = self._records.__getitems__(rows)
     images = np.empty((len(rows), *self.shape), np.uint8)
-    labels = np.zeros(len(rows), np.int32)
+    labels = np.empty(len(rows), np.int32)
 
     def decode(place: int) -> None:
       row, record = rows[place], records[place]
@@ -109,14 +118,7 @@ class ImageDataset:
         unknown = isinstance(error, UnidentifiedImageError)
         why = 'of no format that Pillow knows' if unknown else f'not readable: {error}'
         raise UserError(f'dataset {self.name}: image of row {row} is {why}') from error
-      if self.num_classes:
-        label = int(record['label'])
-        if not 0 <= label < self.num_classes:
-          raise UserError(
-            f'dataset {self.name}: label of row {row} is {label}; '
-            f'accepted: 0 to {self.num_classes - 1}'
-          )
-        labels[place] = label
+      labels[place] = self._label(row, record)
 
     if sum(len(record['image']) for record in records) < _PARALLEL_BYTES * len(rows):
       for place in range(len(rows)):
@@ -126,6 +128,16 @@ class ImageDataset:
         for _ in pool.map(decode, range(len(rows)), chunksize=64):
           pass
     return images, labels
+
+  def _label(self, row: int, record: Any) -> int:
+    if not self.num_classes:
+      return 0
+    label = int(record['label'])
+    if not 0 <= label < self.num_classes:
+      raise UserError(
+        f'dataset {self.name}: label of row {row} is {label}; accepted: 0 to {self.num_classes - 1}'
+      )
+    return label
 
   def _fingerprint(self, builder: Any, split: str) -> str:
     """Hashes the whole of what is held in memory, and 256 examples spread over what is not."""
@@ -148,11 +160,8 @@ class RandomImages(ImageDataset):
     self.shape, self.num_classes, self.class_names = (resolution, resolution, 3), 0, []
     seed = int.from_bytes(hashlib.sha256(split.encode()).digest()[:4])
     images = np.random.default_rng(seed).integers(0, 256, (count, *self.shape), np.uint8)
-    self._held = images, np.zeros(count, np.int32)
+    self._records, self._held = range(count), (images, np.zeros(count, np.int32))
     self.fingerprint = hashlib.sha256(images.data).hexdigest()[:16]
-
-  def __len__(self) -> int:
-    return len(self._held[1]) if self._held else 0
 
 
 def decode_image(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:

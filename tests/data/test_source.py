@@ -133,3 +133,12 @@ def test_a_dataset_that_is_not_here_says_how_to_prepare_it(data_dir, monkeypatch
   monkeypatch.setattr(source.socket, 'getaddrinfo', no_network)
   with pytest.raises(UserError, match=r"'mnist' is not prepared in .*download_and_prepare"):
     source.open_builder('mnist', data_dir)
+
+
+@pytest.mark.parametrize('memory_budget_mb', [64, 0])
+def test_labels_alone_are_those_that_come_with_the_images(data_dir, memory_budget_mb):
+  dataset = source.open_dataset('digits', 'train', data_dir, 16, memory_budget_mb)
+  rows = np.array([3999, 0, 17, 17])
+  labels = dataset.labels(rows)
+  assert labels.dtype == np.int32
+  np.testing.assert_array_equal(labels, dataset.fetch(rows)['label'])
