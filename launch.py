@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from absl import flags
 from absl import logging as absl_logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 FLAGS = flags.FLAGS
 
@@ -63,33 +63,34 @@ def _define_bench() -> None:
   flags.DEFINE_string('json', None, 'File to write the result to.')
 
 
-def _config_name() -> str:
-  """The name of the config file, which is there."""
+def _config() -> tuple[str, ConfigDict]:
+  """The name of the config file, and the config."""
   config_file = FLAGS['config'].present and config_flags.get_config_filename(FLAGS['config'])
   if not config_file:
     raise flags.IllegalFlagValueError('--config: name a config file, such as configs/digits.py')
   config_path = config_file.split(':')[0]
   if not os.path.isfile(config_path):
     raise flags.IllegalFlagValueError(f'--config={config_path}: there is no such file')
-  return os.path.splitext(os.path.basename(config_path))[0]
+  return os.path.splitext(os.path.basename(config_path))[0], FLAGS.config
 
 
 def _train() -> None:
   from gan_jax import progress, train
 
-  workdir = FLAGS.workdir or os.path.join('runs', _config_name())
-  scores = train.train(FLAGS.config, workdir, FLAGS.allow_config_changes)
+  name, config = _config()
+  workdir = FLAGS.workdir or os.path.join('runs', name)
+  scores = train.train(config, workdir, FLAGS.allow_config_changes)
   progress.show_run(workdir, scores)
 
 
 def _bench() -> None:
   from gan_jax import bench
 
-  _config_name()
+  _, config = _config()
   if FLAGS.json:
     bench.check_writable(FLAGS.json)
   parts = (*FLAGS.parts, *(['devices'] if FLAGS.devices else []))
-  result = bench.bench(FLAGS.config, parts, FLAGS.steps)
+  result = bench.bench(config, parts, FLAGS.steps)
   bench.show(result)
   if FLAGS.json:
     bench.write(FLAGS.json, result)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 from rich.console import Console
@@ -83,12 +82,11 @@ def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
 
 
 def _step(config: ConfigDict, parts: build.Networks, data: ImageDataset, steps: int) -> Result:
-  state = parallel.replicate(build.initial_program(config, parts)(jax.random.key(config.seed)))
+  initial = build.initial_program(config, parts)(jax.random.key(config.seed))
+  state = parallel.replicate(initial)
   batch = parallel.shard(next(build.batches(config, data, 0)))
   result: Result = {
-    f'{player}_parameters': sum(
-      x.size for x in jax.tree.leaves(parallel.to_host(getattr(state, player).params))
-    )
+    f'{player}_parameters': sum(x.size for x in jax.tree.leaves(getattr(initial, player).params))
     for player in ('generator', 'discriminator')
   }
   with _empty_cache():
@@ -148,13 +146,8 @@ def matmul_flops_per_second() -> float:
   on_cpu = jax.devices()[0].platform == 'cpu'
   size = 1536 if on_cpu else 8192
   a = parallel.shard(np.ones((jax.local_device_count() * size, size), np.float32))
-  multiply: Any = parallel.pmap_step(lambda a, b: (a @ b) / size)
-  b, best = jnp.array(a), math.inf
-  product = parallel.compile_for(multiply, a, b)
-  for _ in range(11):
-    start = time.perf_counter()
-    a = jax.block_until_ready(product(a, b))
-    best = min(best, time.perf_counter() - start)
+  product = parallel.compile_for(jax.jit(lambda a: a @ a), a)
+  best = min(_seconds(lambda: jax.block_until_ready(product(a)), 10))
   return 2 * size**3 * jax.local_device_count() / best
 
 
@@ -203,7 +196,7 @@ def _features(config: ConfigDict, datasets: build.Datasets, steps: int) -> dict[
     run = parallel.map_batches(network.apply, size)
     variables = parallel.replicate(network.params)
     once = functools.partial(_exhaust, run, variables, images)
-    speeds[name] = size / _median_seconds(once, min(steps, 5))
+    speeds[name] = size / statistics.median(_seconds(once, min(steps, 5)))
   return speeds
 
 
@@ -223,14 +216,14 @@ def _frechet_distance() -> float:
   return time.perf_counter() - start
 
 
-def _median_seconds(function: Callable[[], Any], count: int) -> float:
-  function()  # compiles
+def _seconds(function: Callable[[], Any], count: int) -> list[float]:
+  """Of each of `count` calls, after one that may compile."""
   times = []
-  for _ in range(count):
+  for _ in range(count + 1):
     start = time.perf_counter()
     function()
     times.append(time.perf_counter() - start)
-  return statistics.median(times)
+  return times[1:]
 
 
 def _on_devices(config: ConfigDict, steps: int, count: int) -> Result:

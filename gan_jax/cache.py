@@ -1,8 +1,13 @@
 """What is kept between runs in the user's cache folder: compiled programs, feature networks."""
 
 import os
+import pathlib
+import tempfile
+import zipfile
+from typing import Any
 
 import jax
+import numpy as np
 
 
 def directory(name: str) -> str:
@@ -20,3 +25,26 @@ def enable_compilation_cache() -> None:
   # Every program, however small: start-up is made of many that compile in a fraction of a second.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
   jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
+
+
+def save_arrays(path: str | pathlib.Path, arrays: dict[str, Any]) -> None:
+  """Writes arrays as .npz; a reader sees the old file or the new one, never a part."""
+  with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
+    np.savez(file, **arrays)
+  os.replace(file.name, path)
+
+
+def load_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray] | None:
+  """Reads what `save_arrays` wrote; None where the file is missing or not whole."""
+  try:
+    with np.load(path, allow_pickle=False) as file:
+      return dict(file)
+  except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    return None
+
+
+def keep_newest(folder: pathlib.Path, suffix: str, count: int) -> None:
+  """Removes all files of a suffix but the `count` last written or touched."""
+  files = sorted(folder.glob(f'*{suffix}'), key=lambda p: p.stat().st_mtime, reverse=True)
+  for old in files[count:]:
+    old.unlink(missing_ok=True)

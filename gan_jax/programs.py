@@ -21,7 +21,7 @@ import jax
 from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
-from gan_jax import parallel
+from gan_jax import cache, parallel
 
 # What a traced program can be made of, under the package: its steps, their parts, their operations.
 TRACED = (
@@ -147,8 +147,6 @@ def _keep(program: Any, path: pathlib.Path) -> None:
     temporary = path.with_suffix(f'.{os.getpid()}.tmp')
     temporary.write_bytes(content)
     temporary.replace(path)
-    kept = sorted(path.parent.glob(f'*{_SUFFIX}'), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in kept[_KEPT:]:
-      old.unlink(missing_ok=True)
+    cache.keep_newest(path.parent, _SUFFIX, _KEPT)
   except Exception as error:  # a program that is not kept is compiled the next time
     logging.getLogger(__name__).debug('not kept, %s: %s', path, error)

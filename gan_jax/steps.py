@@ -245,6 +245,7 @@ def _descend(
   """One optimiser update, and the global norm of the gradient."""
   updates, opt_state = tx.update(grads, player.opt_state, player.params)
   params = optax.apply_updates(player.params, updates)
+  # As one vector, the optimiser's own: leaf by leaf there are hundreds of operations to compile.
   vector, _ = jax.flatten_util.ravel_pytree(grads)
   return player.replace(params=params, opt_state=opt_state), jnp.sqrt(jnp.vdot(vector, vector))
 

@@ -11,8 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
-import zipfile
 from typing import Any, NamedTuple
 
 import jax
@@ -188,17 +186,13 @@ def _accuracy(model: Classifier, params: Any, dataset: ImageDataset) -> float:
 
 def _save(path: str, params: Any, accuracy: float) -> None:
   flat = {'/'.join(name): value for name, value in flatten_dict(params).items()}
-  with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
-    np.savez(file, holdout_accuracy=accuracy, **flat)
-  os.replace(file.name, path)
+  cache.save_arrays(path, {'holdout_accuracy': accuracy, **flat})
 
 
 def _load(path: str) -> tuple[Any, float] | None:
   """Reads the cache; a file that is missing or not whole counts as not there."""
-  try:
-    with np.load(path, allow_pickle=False) as file:
-      arrays = dict(file)
-  except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+  arrays = cache.load_arrays(path)
+  if arrays is None:
     return None
   accuracy = float(arrays.pop('holdout_accuracy'))
   return unflatten_dict({tuple(name.split('/')): value for name, value in arrays.items()}), accuracy

@@ -4,10 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
-import tempfile
-import zipfile
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
@@ -33,11 +30,14 @@ def real_features(
     compute: gives what is not kept yet.
   """
   path = _path(network, fingerprint, rows)
-  found = _load(path)
-  if found is None:
-    found = compute()
-    _keep(path, found)
-  return found
+  arrays = cache.load_arrays(path)
+  if arrays is not None:
+    os.utime(path)
+    return arrays['pooled'], arrays.get('logits')
+  pooled, logits = compute()
+  cache.save_arrays(path, {'pooled': pooled} | ({} if logits is None else {'logits': logits}))
+  cache.keep_newest(path.parent, _SUFFIX, _KEPT)
+  return pooled, logits
 
 
 def _path(network: FeatureNetwork, fingerprint: str, rows: np.ndarray) -> pathlib.Path:
@@ -46,25 +46,3 @@ def _path(network: FeatureNetwork, fingerprint: str, rows: np.ndarray) -> pathli
   for array in [np.asarray(rows, np.int64), *map(np.asarray, jax.tree.leaves(network.params))]:
     digest.update(np.ascontiguousarray(array).data)
   return pathlib.Path(cache.directory('features')) / f'{digest.hexdigest()[:32]}{_SUFFIX}'
-
-
-def _load(path: pathlib.Path) -> Arrays | None:
-  """A file that is missing or not whole counts as not there."""
-  try:
-    with np.load(path, allow_pickle=False) as file:
-      arrays = dict(file)
-    os.utime(path)
-    return arrays['pooled'], arrays.get('logits')
-  except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-    return None
-
-
-def _keep(path: pathlib.Path, features: Arrays) -> None:
-  pooled, logits = features
-  arrays: Any = {'pooled': pooled} if logits is None else {'pooled': pooled, 'logits': logits}
-  with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-    np.savez(file, **arrays)
-  os.replace(file.name, path)
-  kept = sorted(path.parent.glob(f'*{_SUFFIX}'), key=lambda p: p.stat().st_mtime, reverse=True)
-  for old in kept[_KEPT:]:
-    old.unlink(missing_ok=True)
