@@ -1,0 +1,25 @@
+"""What a reader of any format makes of a file: images, or the reason why not."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Picture(NamedTuple):
+  """One image of a source, decoded.
+
+  Attributes:
+    name: where it is in the source; a part of a file is `file#part`.
+    pixels: `[H, W, C]`, uint8 or uint16, C of 1 (grey), 3 (RGB) or 4 (RGBA).
+    notes: what had to be converted, in a word or two each, such as `palette`.
+    group: what it must not be parted from by a split, such as a patient; '': nothing is known.
+  """
+
+  name: str
+  pixels: np.ndarray
+  notes: tuple[str, ...] = ()
+  group: str = ''
+
+
+class RefusedError(ValueError):
+  """A file that cannot become an image; the message is the reason alone, without the file's name."""
