@@ -22,4 +22,4 @@ class Picture(NamedTuple):
 
 
 class RefusedError(ValueError):
-  """A file that cannot become an image; the message is the reason alone, without the file's name."""
+  """A file that cannot become an image; the message is the reason, not the file."""
