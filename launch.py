@@ -99,18 +99,18 @@ def _bench() -> None:
 def _sample() -> None:
   from gan_jax import evaluate, sample
 
-  config, parts, variables, step = evaluate.open_run(FLAGS.workdir, FLAGS.step)
-  num_classes = parts.generator.num_classes
+  run = evaluate.open_run(FLAGS.workdir, FLAGS.step)
+  num_classes = run.generator.num_classes
   sample.write_samples(
-    sample.Sampler(parts.generator, min(FLAGS.count, config.evaluate.batch_size)),
-    variables,
+    run.sampler(min(FLAGS.count, run.config.evaluate.batch_size)),
+    run.variables,
     count=FLAGS.count,
     classes=sample.parse_classes(FLAGS.classes, num_classes),
     seed=FLAGS.seed,
     truncation=FLAGS.truncation,
     out=FLAGS.out,
   )
-  print(f'{FLAGS.count} images of step {step} in {FLAGS.out}')
+  print(f'{FLAGS.count} images of step {run.step} in {FLAGS.out}')
 
 
 def _evaluate() -> None:

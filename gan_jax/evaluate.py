@@ -1,9 +1,10 @@
 """Scores a generator against real images, with the floor that held-out real images reach."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from flax import linen as nn
 from ml_collections import ConfigDict
 
 from gan_jax import build, cache, checkpoint, parallel, record, registry
@@ -128,16 +129,30 @@ class Evaluator:
       yield item
 
 
-def open_run(workdir: str, step: int | None) -> tuple[ConfigDict, build.Networks, PyTree, int]:
-  """Opens a run's generator without its dataset.
+class OpenRun(NamedTuple):
+  """A run's generator, read from its workdir without its dataset.
 
-  Args:
-    workdir: of the run.
-    step: of the checkpoint; None: the newest.
-
-  Returns:
-    The run's config, its networks, the averaged generator's variables and their step.
+  Attributes:
+    config: of the run.
+    generator: the network.
+    dtype: of the images that it makes.
+    variables: the averaged ones of the generator.
+    step: that they are of.
   """
+
+  config: ConfigDict
+  generator: nn.Module
+  dtype: np.dtype
+  variables: PyTree
+  step: int
+
+  def sampler(self, batch_size: int) -> Sampler:
+    """Makes a sampler of the generator."""
+    return Sampler(self.generator, batch_size, self.dtype)
+
+
+def open_run(workdir: str, step: int | None) -> OpenRun:
+  """Opens a checkpoint of a run; `step` None is the newest."""
   cache.enable_compilation_cache()
   config = record.load_config(workdir)
   dataset = record.read_circumstances(workdir).get('dataset')
@@ -147,14 +162,15 @@ def open_run(workdir: str, step: int | None) -> tuple[ConfigDict, build.Networks
   checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
   template = build.shapes(parts)
   state = checkpoints.restore(template, step)
-  return config, parts, state.ema, int(state.step)
+  dtype = np.dtype(dataset.get('dtype', 'uint8'))
+  return OpenRun(config, parts.generator, dtype, state.ema, int(state.step))
 
 
 def evaluate(workdir: str, step: int | None = None) -> dict[str, float]:
   """Scores one checkpoint of a run and adds the scores to its record; see `Evaluator.score`."""
-  config, parts, variables, step = open_run(workdir, step)
-  datasets = build.datasets(config)
-  sampler = Sampler(parts.generator, config.evaluate.batch_size)
-  scores = Evaluator(config, datasets, sampler).score(variables)
+  run = open_run(workdir, step)
+  config, step = run.config, run.step
+  sampler = run.sampler(config.evaluate.batch_size)
+  scores = Evaluator(config, build.datasets(config), sampler).score(run.variables)
   record.append_line(workdir, 'evaluate', step, step * config.train.batch_size, scores)
   return scores

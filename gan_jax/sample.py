@@ -5,13 +5,13 @@ import os
 from collections.abc import Iterator
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from PIL import Image
 
 from gan_jax import parallel
 from gan_jax.errors import UserError
+from gan_jax.ops import pixels
 from gan_jax.state import PyTree
 from gan_jax.steps import draw_latents
 
@@ -19,20 +19,21 @@ from gan_jax.steps import draw_latents
 class Sampler:
   """Draws images from a generator; image i of a seed is the same however many are drawn."""
 
-  def __init__(self, generator: nn.Module, batch_size: int):
+  def __init__(self, generator: nn.Module, batch_size: int, dtype: np.dtype):
     """Compiles nothing yet.
 
     Args:
       generator: module `(latents, labels, train) -> images` in [-1, 1].
       batch_size: images at once, over all local devices.
+      dtype: of the images, uint8 or uint16, as those that it was trained on.
     """
-    self._generator = generator
+    self._generator, self._dtype = generator, dtype
     self._run = parallel.map_batches(self._generate, batch_size)
 
   def draw(
     self, variables: PyTree, labels: np.ndarray, seed: int, truncation: float = 1.0
   ) -> Iterator[np.ndarray]:
-    """Yields uint8 images `[b, H, W, C]`, batch by batch, one for each label.
+    """Yields images `[b, H, W, C]`, batch by batch, one for each label.
 
     Args:
       variables: the generator's, on the host.
@@ -55,12 +56,7 @@ class Sampler:
     size = self._generator.latent_size
     latents = draw_latents(key, places, size) * scale[:, None]
     images = self._generator.apply(variables, latents, labels, train=False)
-    return to_uint8(images)  # type: ignore[arg-type]
-
-
-def to_uint8(images: jax.Array) -> jax.Array:
-  """Maps [-1, 1] to 0..255, rounding; values outside are clipped."""
-  return jnp.clip(jnp.round((images + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
+    return pixels.from_model(images, self._dtype)  # type: ignore[arg-type]
 
 
 def grid_labels(num_classes: int, rows: int, columns: int) -> np.ndarray:
@@ -71,7 +67,11 @@ def grid_labels(num_classes: int, rows: int, columns: int) -> np.ndarray:
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
-  """Lays out `[N, H, W, C]` uint8 as one picture `[rows * H, columns * W, C]`, the rest black."""
+  """Lays out images for the eye: `[N, H, W, C]` to `[rows * H, columns * W, 1 or 3]`, uint8.
+
+  Of 16 bits the upper 8 are shown, transparency over a checkerboard, what is left over is black.
+  """
+  images = _opaque(images)
   N, H, W, C = images.shape
   rows = math.ceil(N / columns)
   filled = np.zeros((rows * columns, H, W, C), np.uint8)
@@ -83,8 +83,22 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
   )
 
 
+def _opaque(images: np.ndarray) -> np.ndarray:
+  """Maps `[N, H, W, C]` of any type to uint8 of one or three channels."""
+  if images.dtype == np.uint16:
+    images = (images >> 8).astype(np.uint8)
+  if images.shape[-1] != 4:
+    return images
+  H, W = images.shape[1:3]
+  square = max(1, min(H, W) // 8)
+  y, x = np.indices((H, W)) // square
+  board = np.where((x + y) % 2, 204.0, 255.0)[..., None]
+  alpha = images[..., 3:] / 255
+  return np.round(images[..., :3] * alpha + board * (1 - alpha)).astype(np.uint8)
+
+
 def save_image(path: str, image: np.ndarray) -> None:
-  """Writes `[H, W, C]` uint8, C of 1, 3 or 4, as PNG; a reader never sees a part of it."""
+  """Writes `[H, W, C]`, C of 1, 3 or 4, as PNG of its own depth; a reader never sees a part."""
   temporary = f'{path}.{os.getpid()}.tmp'
   pixels = image[:, :, 0] if image.shape[-1] == 1 else image
   Image.fromarray(pixels).save(temporary, format='PNG')
@@ -162,6 +176,6 @@ def _class_rows(images: np.ndarray, labels: np.ndarray, columns: int) -> np.ndar
   rows = []
   for label in present:
     row = images[labels == label]
-    blank = np.zeros((columns - len(row), *row.shape[1:]), np.uint8)
+    blank = np.zeros((columns - len(row), *row.shape[1:]), row.dtype)
     rows.append(np.concatenate([row, blank]))
   return grid(np.concatenate(rows), columns)

@@ -22,6 +22,7 @@ import optax
 from flax import linen as nn
 
 from gan_jax import optim, penalties
+from gan_jax.ops import pixels
 from gan_jax.optim import Schedule
 from gan_jax.state import Player, PyTree, TrainState
 
@@ -64,9 +65,9 @@ def make_train_step(
     axis_name: mapped axis of devices, or None.
 
   Returns:
-    `step(state, batch)`: `batch` holds `image`, uint8 `[b, H, W, C]`, and `label`, int32 `[b]`, of
-    this device. Metrics are float32 scalars, averaged over devices; `d_finite` and `g_finite` are 1
-    where the player's loss and gradients were all finite.
+    `step(state, batch)`: `batch` holds `image`, uint8 or uint16 `[b, H, W, C]`, and `label`, int32
+    `[b]`, of this device. Metrics are float32 scalars, averaged over devices; `d_finite` and
+    `g_finite` are 1 where the player's loss and gradients were all finite.
   """
   pmean = lambda tree: tree if axis_name is None else jax.lax.pmean(tree, axis_name)
   # One call with reals and fakes is the same as two, unless examples see each other or only one
@@ -77,7 +78,7 @@ def make_train_step(
     shown = state.step * float(batch_size)
     keys = _step_keys(state)
     places = _places(batch['label'].shape[0], axis_name)
-    batch = {'image': _to_model(batch['image']), 'label': batch['label']}
+    batch = {'image': pixels.to_model(batch['image']), 'label': batch['label']}
     if flip:
       batch['image'] = _flip(_per_example(keys['flip'], places), batch['image'])
     d_batch, g_batch, g_places = batch, batch, places
@@ -204,11 +205,6 @@ def _places(count: int, axis_name: str | None) -> jax.Array:
   """The places of this device's examples in the global batch, `[count]`."""
   index = 0 if axis_name is None else jax.lax.axis_index(axis_name)
   return index * count + jnp.arange(count)
-
-
-def _to_model(images: jax.Array) -> jax.Array:
-  """Maps uint8 pixels to [-1, 1]."""
-  return images.astype(jnp.float32) / 127.5 - 1.0
 
 
 def _flip(keys: jax.Array, images: jax.Array) -> jax.Array:

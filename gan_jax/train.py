@@ -50,6 +50,7 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     about = {
       'name': config.dataset.name,
       'shape': list(first.shape),
+      'dtype': first.dtype.name,
       'num_classes': first.num_classes,
       'class_names': first.class_names,
       'fingerprints': {d.name: d.fingerprint for d in datasets},
@@ -98,7 +99,9 @@ class _Run:
     for step in [s for s in self._scores if s > self._step]:
       self._scores.pop(step)
       self._ranks.pop(step, None)
-    self._sampler = sample.Sampler(parts.generator, config.evaluate.batch_size)
+    self._sampler = sample.Sampler(
+      parts.generator, config.evaluate.batch_size, datasets.train.dtype
+    )
     self._evaluator: Evaluator | None = None
     self._pending: collections.deque[tuple[int, Any]] = collections.deque()
     self._window: list[dict[str, float]] = []

@@ -14,7 +14,7 @@ def generator():
   init = jax.jit(
     lambda: module.init(jax.random.key(0), np.zeros((1, 8)), np.zeros(1, int), train=False)
   )
-  return sample.Sampler(module, 16), jax.device_get(init())
+  return sample.Sampler(module, 16, np.dtype(np.uint8)), jax.device_get(init())
 
 
 def draw(generator, labels, **options):
@@ -39,16 +39,36 @@ def test_truncation_zero_gives_one_image_a_class_and_one_changes_nothing(generat
   )
 
 
-def test_pixels_round_and_clip():
-  images = np.array([-2.0, -1.0, 0.0, 1.0, 1.5], np.float32)
-  np.testing.assert_array_equal(sample.to_uint8(images), [0, 0, 128, 255, 255])
-
-
 def test_a_grid_is_read_row_by_row():
   images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 2, 3, 1), np.uint8)
   picture = sample.grid(images, 3)
   assert picture.shape == (4, 9, 1)
   np.testing.assert_array_equal(picture[::2, ::3, 0], [[0, 1, 2], [3, 4, 0]])
+
+
+def test_a_grid_shows_transparency_over_a_checkerboard():
+  images = np.zeros((2, 16, 16, 4), np.uint8)
+  images[0, ..., 0] = images[0, ..., 3] = 255  # opaque red; the other is fully transparent
+  picture = sample.grid(images, 2)
+  assert picture.shape == (16, 32, 3)
+  np.testing.assert_array_equal(picture[:, :16], np.broadcast_to([255, 0, 0], (16, 16, 3)))
+  values, counts = np.unique(picture[:, 16:], return_counts=True)
+  assert len(values) == 2
+  assert counts[0] == counts[1]
+
+
+def test_a_grid_shows_the_upper_half_of_sixteen_bits():
+  images = np.array([0, 255, 256, 65535], np.uint16).reshape(4, 1, 1, 1)
+  np.testing.assert_array_equal(sample.grid(images, 4)[0, :, 0], [0, 0, 1, 255])
+
+
+@pytest.mark.parametrize(('dtype', 'channels'), [(np.uint8, 4), (np.uint16, 1)])
+def test_a_saved_image_keeps_transparency_and_depth(dtype, channels, tmp_path):
+  rng = np.random.default_rng(0)
+  image = rng.integers(0, np.iinfo(dtype).max, (5, 6, channels), dtype, endpoint=True)
+  sample.save_image(str(tmp_path / 'image.png'), image)
+  with Image.open(tmp_path / 'image.png') as saved:
+    np.testing.assert_array_equal(np.asarray(saved).reshape(image.shape), image)
 
 
 def test_a_folder_has_one_png_an_image_and_a_png_a_row_a_class(generator, tmp_path):

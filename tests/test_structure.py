@@ -27,7 +27,7 @@ ALLOWED = {
   'penalties': set(),
   'state': set(),
   'optim': {'state'},
-  'steps': {'optim', 'penalties', 'state'},
+  'steps': {'ops', 'optim', 'penalties', 'state'},
   'parallel': {'state', 'errors'},
 }
 

@@ -38,7 +38,7 @@ def batches(
     prefetch: batches made ready ahead.
 
   Yields:
-    `image`, uint8 `[batch_size / hosts, H, W, C]`, and `label`, int32.
+    `image`, uint8 or uint16 `[batch_size / hosts, H, W, C]`, and `label`, int32.
 
   Raises:
     UserError: for a dataset smaller than a batch.

@@ -34,6 +34,7 @@ class ImageDataset:
   Attributes:
     name: of the dataset, with its split, for messages.
     shape: of an image, `(H, W, C)`.
+    dtype: of its pixels, uint8 or, where the dataset has that depth, uint16.
     num_classes: number of labels; 0 where the dataset has none.
     class_names: what the labels mean, in their order.
     fingerprint: changes whenever the images or their labels could have changed.
@@ -54,6 +55,11 @@ class ImageDataset:
         f'config.dataset.name={builder.name!r}: {channels} channels; accepted: 1, 3, 4'
       )
     self.shape = (resolution, resolution, channels)
+    self.dtype = np.dtype(features['image'].np_dtype)
+    if self.dtype == np.uint16 and channels != 1:
+      raise UserError(
+        f'config.dataset.name={builder.name!r}: 16 bits in {channels} channels; accepted: 1 channel'
+      )
     label = features['label'] if 'label' in features else None  # noqa: SIM401 - it has no `get`
     self.class_names: list[str] = list(getattr(label, 'names', []))
     self.num_classes = len(self.class_names)
@@ -70,7 +76,8 @@ class ImageDataset:
         "anew in another config.dataset.data_dir with file_format='array_record'"
       ) from error
     self._held: tuple[np.ndarray, np.ndarray] | None = None
-    if len(self) * int(np.prod(self.shape)) <= memory_budget_mb * 2**20:
+    size = int(np.prod(self.shape)) * self.dtype.itemsize
+    if len(self) * size <= memory_budget_mb * 2**20:
       self._held = self._read(range(len(self)))
     self.fingerprint = self._fingerprint(builder, split)
 
@@ -83,7 +90,7 @@ class ImageDataset:
     return self._held is not None
 
   def fetch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-    """Reads examples: `image`, uint8 `[n, H, W, C]`, and `label`, int32 `[n]` (0 without classes).
+    """Reads examples: `image`, `[n, H, W, C]`, and `label`, int32 `[n]` (0 without classes).
 
     Raises:
       UserError: for an image that cannot be read or a label out of range, naming the row.
@@ -107,13 +114,13 @@ class ImageDataset:
   def _read(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = [int(i) for i in indices]
     records = self._records.__getitems__(rows)
-    images = np.empty((len(rows), *self.shape), np.uint8)
+    images = np.empty((len(rows), *self.shape), self.dtype)
     labels = np.empty(len(rows), np.int32)
 
     def decode(place: int) -> None:
       row, record = rows[place], records[place]
       try:
-        images[place] = decode_image(record['image'], self.shape)
+        images[place] = decode_image(record['image'], self.shape, self.dtype)
       except (OSError, Image.DecompressionBombError) as error:
         unknown = isinstance(error, UnidentifiedImageError)
         why = 'of no format that Pillow knows' if unknown else f'not readable: {error}'
@@ -158,27 +165,30 @@ class RandomImages(ImageDataset):
     """Makes `count` images; a split of another name holds others."""
     self.name = f'{RANDOM_IMAGES} {split}'
     self.shape, self.num_classes, self.class_names = (resolution, resolution, 3), 0, []
+    self.dtype = np.dtype(np.uint8)
     seed = int.from_bytes(hashlib.sha256(split.encode()).digest()[:4])
     images = np.random.default_rng(seed).integers(0, 256, (count, *self.shape), np.uint8)
     self._records, self._held = range(count), (images, np.zeros(count, np.int32))
     self.fingerprint = hashlib.sha256(images.data).hexdigest()[:16]
 
 
-def decode_image(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
-  """Decodes PNG, JPEG or another format of Pillow's to uint8 of `shape` `(H, W, C)`.
+def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8) -> np.ndarray:
+  """Decodes PNG, JPEG or another format of Pillow's to `shape` `(H, W, C)`, uint8 or uint16.
 
   The largest centred part of the wanted aspect is cut out and scaled with an antialiased bicubic.
   """
   height, width, channels = shape
   with Image.open(io.BytesIO(data)) as file:
-    image = file.convert(_MODES[channels])
+    # Pillow scales 16 bits in no mode of integers.
+    image = file.convert('F' if dtype == np.uint16 else _MODES[channels])
   if image.size != (width, height):
     scale = min(image.width / width, image.height / height)
     w, h = scale * width, scale * height
     left, top = (image.width - w) / 2, (image.height - h) / 2
     box = (left, top, left + w, top + h)
     image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
-  return np.asarray(image).reshape(shape)
+  pixels = np.asarray(image).reshape(shape)
+  return pixels if dtype == np.uint8 else np.round(pixels.clip(0, 65535)).astype(dtype)
 
 
 @functools.cache

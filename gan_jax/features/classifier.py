@@ -25,6 +25,7 @@ from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.features.network import FeatureNetwork
 from gan_jax.models.layers import Conv
+from gan_jax.ops import pixels
 
 
 class Recipe(NamedTuple):
@@ -111,12 +112,8 @@ def load(train: ImageDataset, holdout: ImageDataset) -> FeatureNetwork:
     'holdout_images': len(holdout),
     'recipe': RECIPE._asdict(),
   }
-  apply: Any = lambda params, images: model.apply({'params': params}, _to_model(images))
+  apply: Any = lambda params, images: model.apply({'params': params}, pixels.to_model(images))
   return FeatureNetwork('classifier', params, apply, description)
-
-
-def _to_model(images: jax.Array) -> jax.Array:
-  return images.astype(jnp.float32) / 127.5 - 1.0
 
 
 def _train(model: Classifier, dataset: ImageDataset) -> Any:
@@ -134,7 +131,7 @@ def _train(model: Classifier, dataset: ImageDataset) -> Any:
   def step(
     params: Any, opt_state: Any, key: jax.Array, images: jax.Array, labels: jax.Array
   ) -> Any:
-    images = _distort(key, _to_model(images))
+    images = _distort(key, pixels.to_model(images))
 
     def loss(params: Any) -> jax.Array:
       _, logits = model.apply({'params': params}, images)
@@ -174,7 +171,7 @@ def _distort(key: jax.Array, images: jax.Array) -> jax.Array:
 
 def _accuracy(model: Classifier, params: Any, dataset: ImageDataset) -> float:
   logits: Any = jax.jit(
-    lambda images: model.apply({'params': params}, _to_model(images))[1],
+    lambda images: model.apply({'params': params}, pixels.to_model(images))[1],
     compiler_options=parallel.compiler_options(),
   )
   right = 0

@@ -70,13 +70,13 @@ def logits_of(params: Params, images: jax.Array) -> jax.Array:
 
   Args:
     params: `load().params`.
-    images: `[B, H, W, C]` uint8, C of 1, 3 or 4.
+    images: `[B, H, W, C]` uint8 or uint16, C of 1, 3 or 4.
 
   Returns:
     `[B, 1000]` float32, in the usual order of ImageNet-1k's classes.
 
   Raises:
-    ValueError: if the images are not uint8 or have another number of channels.
+    ValueError: if the images are of another type or have another number of channels.
   """
   features = _features(params, images)
   with jax.default_matmul_precision('float32'):
@@ -89,9 +89,15 @@ def _apply(params: Params, images: jax.Array) -> tuple[jax.Array, None]:
 
 @jax.jit  # Called operation by operation it would compile 240 programs, in ten times the time.
 def _features(params: Params, images: jax.Array) -> jax.Array:
-  if images.ndim != 4 or images.dtype != jnp.uint8 or images.shape[-1] not in (1, 3, 4):
+  if (
+    images.ndim != 4
+    or images.dtype not in (jnp.uint8, jnp.uint16)
+    or images.shape[-1] not in (1, 3, 4)
+  ):
     found = f'{images.dtype}{list(images.shape)}'
-    raise ValueError(f'images are {found}, accepted are uint8[B, H, W, C] with C of 1, 3 or 4')
+    raise ValueError(
+      f'images are {found}, accepted are uint8 or uint16[B, H, W, C], C of 1, 3 or 4'
+    )
   # Full float32 on every platform: GPUs and TPUs default to less, and scores would differ.
   with jax.default_matmul_precision('float32'):
     return lax.platform_dependent(params, images, cpu=_chunked_trunk, default=_trunk)
@@ -108,7 +114,7 @@ def _chunked_trunk(params: Params, images: jax.Array) -> jax.Array:
 
 
 def _trunk(params: Params, images: jax.Array) -> jax.Array:
-  """Maps `[B, H, W, C]` uint8 to `[B, 1280]`, the mean of the last feature map."""
+  """Maps `[B, H, W, C]` to `[B, 1280]`, the mean of the last feature map."""
   x = _prepare(images)
   stem, layout = params['stem'], ('NHWC', 'HWIO', 'NHWC')
   # SAME, as in TensorFlow: PyTorch's usual symmetric padding moves every layer of stride 2 by a
@@ -126,8 +132,8 @@ def _trunk(params: Params, images: jax.Array) -> jax.Array:
 
 
 def _prepare(images: jax.Array) -> jax.Array:
-  """Maps uint8 images of any size to the network's `[B, 224, 224, 3]`, about [-1, 1]."""
-  x = images.astype(jnp.float32)
+  """Maps images of any size to the network's `[B, 224, 224, 3]`, about [-1, 1]."""
+  x = images.astype(jnp.float32) * (255 / jnp.iinfo(images.dtype).max)
   if x.shape[-1] == 4:
     alpha = x[..., 3:] / 255
     x = x[..., :3] * alpha + 255 * (1 - alpha)  # over white

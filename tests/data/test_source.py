@@ -97,6 +97,25 @@ def test_decoding_scales_the_centre():
   np.testing.assert_array_equal(image, np.full((4, 4, 1), 200))
 
 
+def test_sixteen_bits_are_kept_and_scaled():
+  ramp = np.repeat(np.arange(0, 65536, 4369, dtype=np.uint16), 16).reshape(16, 16)
+  same = source.decode_image(png(ramp).getvalue(), (16, 16, 1), np.uint16)
+  np.testing.assert_array_equal(same[:, :, 0], ramp)
+  half = source.decode_image(png(ramp).getvalue(), (8, 8, 1), np.uint16)
+  assert half.dtype == np.uint16
+  # A linear ramp keeps its middle values; rows 4 and 5 become one between them.
+  np.testing.assert_allclose(half[3, 3, 0], (int(ramp[6, 0]) + int(ramp[7, 0])) / 2, atol=4)
+
+
+def test_transparent_colours_do_not_bleed_into_the_scaled_image():
+  sprite = np.zeros((8, 8, 4), np.uint8)
+  sprite[:, :4] = (200, 0, 0, 255)
+  sprite[:, 4:] = (0, 255, 0, 0)  # green, but not to be seen
+  small = source.decode_image(png(sprite).getvalue(), (3, 3, 4))
+  visible = small[small[..., 3] > 30]
+  assert visible[:, 1].max() <= 2
+
+
 def test_an_image_that_cannot_be_read_is_named_by_its_row(tmp_path):
   builder = TinyPictures(data_dir=tmp_path)
   TinyPictures.broken = True

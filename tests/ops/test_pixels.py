@@ -1,0 +1,20 @@
+import numpy as np
+import pytest
+
+from gan_jax.ops import pixels
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+def test_every_value_comes_back_and_the_ends_are_exact(dtype):
+  values = np.arange(np.iinfo(dtype).max + 1).astype(dtype)
+  seen = pixels.to_model(values)
+  assert seen.dtype == np.float32
+  assert (seen[0], seen[-1]) == (-1.0, 1.0)
+  np.testing.assert_array_equal(pixels.from_model(seen, dtype), values)
+
+
+def test_values_outside_are_clipped_and_others_rounded():
+  images = np.array([-2.0, -1.0, 0.0, 1.0, 1.5], np.float32)
+  expected = {np.uint8: [0, 0, 128, 255, 255], np.uint16: [0, 0, 32768, 65535, 65535]}
+  for dtype, values in expected.items():
+    np.testing.assert_array_equal(pixels.from_model(images, dtype), values)
