@@ -222,6 +222,8 @@ def open_builder(name: str, data_dir: str) -> Any:
       _check_reachable(builder)
       with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own account of it
         builder.download_and_prepare(file_format='array_record')
+    except UserError as error:
+      raise UserError(f'config.dataset.name={name!r}: {error}') from error
     except Exception as error:  # whatever a builder's own code and its downloads may raise
       raise UserError(
         f'config.dataset.name={name!r} is not prepared in {builder.data_dir} and cannot be here '

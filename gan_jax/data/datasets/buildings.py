@@ -1,0 +1,79 @@
+"""Buildings: façades, doors, walls, floors and other surfaces from the game UFO: Alien Invasion.
+
+Source: the Debian package `ufoai-textures`, fetched and unpacked, not installed. Licence: GPL-2 or
+later, some CC BY and CC BY-SA (its `copyright` file names them one by one). Size: 256×256 RGB,
+about 900 squares of seven folders; the package has 336 MB. A texture that is not square gives the
+squares that lie side by side in it; all of one series (`wall_brick01`, `wall_brick02`) are on the
+same side of the split. Transparent and plain ones and those under 128 pixels are left out. Not for:
+whole buildings, of which it has none.
+"""
+
+import io
+import pathlib
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from gan_jax.data import packages
+from gan_jax.data.datasets.packaged import Example, PackagedBuilder
+
+_SIZE = 256
+_LEAST_SIDE = 128
+_LEAST_DEVIATION = 4.0  # of grey values within an image: below it is a plain colour
+_MAPS = ('_nm', '_gm', '_sm', '_rm')  # of normals, glow, gloss and roughness: not colours
+
+
+class Builder(PackagedBuilder):
+  """TFDS builder of `buildings`, with the splits `train` and `test`."""
+
+  name = 'buildings'
+  SHAPE: ClassVar = (_SIZE, _SIZE, 3)
+  CLASSES: ClassVar = (
+    'tex_buildings',
+    'tex_buildings_snow',
+    'tex_ctp1',
+    'tex_doors',
+    'tex_material',
+    'tex_mattn',
+    'tex_nature',
+  )
+  LICENCE: ClassVar = 'GPL-2.0-or-later, in part CC BY and CC BY-SA'
+  HOMEPAGE: ClassVar = 'https://ufoai.org'
+
+  def examples(self) -> Iterator[Example]:
+    """Lists the squares of every texture."""
+    archive = packages.debian(
+      ['ufoai-textures'], 'usr/share/games/ufoai/base/0textures.pk3', self.packages_folder
+    )
+    with zipfile.ZipFile(archive) as file:
+      for path in sorted(file.namelist()):
+        place = pathlib.PurePosixPath(path)
+        if place.suffix not in ('.png', '.jpg') or place.stem.endswith(_MAPS):
+          continue
+        folder = place.parent.name
+        if folder not in self.CLASSES:
+          continue
+        with file.open(path) as data:
+          width, height = Image.open(data).size
+        series = re.sub(r'[\d_]*[a-z]?$', '', place.stem) or place.stem
+        for number in range(max(width, height) // min(width, height)):
+          load = lambda path=path, number=number: _load(archive, path, number)
+          name = f'{folder}/{place.stem}#{number}'
+          yield Example(name, folder, load, group=f'{folder}/{series}')
+
+
+def _load(archive: pathlib.Path, path: str, number: int) -> np.ndarray | None:
+  """The square of that number along the longer side."""
+  with zipfile.ZipFile(archive) as file, Image.open(io.BytesIO(file.read(path))) as texture:
+    image = texture.convert('RGBA')
+  side = min(image.size)
+  if side < _LEAST_SIDE or image.getextrema()[3][0] < 250:
+    return None
+  left, top = (number * side, 0) if image.width > image.height else (0, number * side)
+  square = image.convert('RGB').crop((left, top, left + side, top + side))
+  pixels = np.asarray(square.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC))
+  return pixels if np.std(pixels.mean(axis=-1)) >= _LEAST_DEVIATION else None
