@@ -1,0 +1,167 @@
+"""Reads NIfTI volumes: one grey picture a slice, the usual way up, empty slices left out."""
+
+import contextlib
+import gzip
+import io
+import logging
+import math
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from gan_jax.data.ingest.picture import Picture, RefusedError
+
+MAX_BYTES = 2**32  # of a volume, decompressed: four GiB of zeros fit in four MiB of gzip
+FOREGROUND = 0.1  # of the range shown: what is brighter is no background
+_GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
+_SUFFIXES = ('.nii', '.nii.gz')
+
+# It prints what it mends in a header, whatever the caller's logging.
+logging.getLogger('nibabel.global').setLevel(logging.CRITICAL)
+
+
+def is_nifti(name: str, data: bytes) -> bool:
+  """Whether a file is NIfTI by its name, or, uncompressed, by its first bytes.
+
+  A broken file of that name is one too, so that it is refused for what is wrong with it.
+  """
+  return name.lower().endswith(_SUFFIXES) or _image_class(data) is not None
+
+
+def read(
+  name: str,
+  data: bytes,
+  *,
+  axis: int = 2,
+  slices: tuple[int | None, int | None] = (None, None),
+  percentiles: tuple[float, float] = (0.5, 99.5),
+  empty_below: float = 0.02,
+) -> Iterator[Picture]:
+  """Yields slices of a volume, uint16 `[H, W, 1]` over 0..65535.
+
+  Axes are the patient's, whichever way the file stores them: the volume is turned to the nearest
+  RAS+ orientation, in which 0 counts from left to right, 1 from posterior to anterior, 2 from
+  inferior to superior. Slices are shown as DICOM viewers show them: anterior up in axial ones,
+  superior up in the others; the patient's left is on the right-hand side of axial and coronal
+  ones, anterior is on the left-hand side of sagittal ones. Pixels are the voxels as they are, not
+  made square where a voxel is not.
+
+  Intensities are those of each 3-D volume between two percentiles of its non-zero finite voxels.
+  A slice is empty where fewer than `empty_below` of its pixels are brighter than a tenth of that
+  range. NaN and infinite voxels are black.
+
+  The group is the file's name without its suffix, folders included. All slices of a volume have
+  to stay on one side of a split, as neighbours are near copies; nothing in NIfTI says which files
+  are of one patient.
+
+  Args:
+    name: of the file; slice 131 is `name#s0131`, of volume 2 of a 4-D file `name#v02s0131`.
+    data: the whole file, gzipped or not.
+    axis: across which slices are cut: 0 sagittal, 1 coronal, 2 axial.
+    slices: start and stop, in slices of that axis counted from 0, as of a Python slice.
+    percentiles: shown as black and as white, in percent.
+    empty_below: fraction of a slice's pixels; 0 keeps every slice.
+
+  Raises:
+    RefusedError: for a file that cannot be read, or of which no slice is left.
+  """
+  group = name
+  for suffix in _SUFFIXES:
+    if name.lower().endswith(suffix):
+      group = name[: -len(suffix)]
+  with _refusals():
+    image = _open(data)
+    turn = nib.orientations.io_orientation(image.affine)
+    number = image.shape[3] if len(image.shape) > 3 else 1
+  yielded = 0
+  for index in range(number):
+    with _refusals():
+      volume = nib.orientations.apply_orientation(_volume(image, index), turn)
+      levels = _levels(volume, percentiles)
+    for place in range(volume.shape[axis])[slice(*slices)]:
+      shown = levels.take(place, axis).T[::-1, ::-1, None]
+      if np.mean(shown > FOREGROUND * 65535) < empty_below:
+        continue
+      part = f'v{index:02d}' * (number > 1) + f's{place:04d}'
+      yield Picture(f'{name}#{part}', np.ascontiguousarray(shown), (), group)
+      yielded += 1
+  if not yielded:
+    raise RefusedError('no slice is left: all are empty or out of the range asked for')
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+  """Turns whatever a hostile file makes nibabel or NumPy raise into a refusal, in silence."""
+  try:
+    with np.errstate(all='ignore'):
+      yield
+  except RefusedError:
+    raise
+  except Exception as error:
+    kind = 'broken or truncated gzip' if isinstance(error, _GZIP_ERRORS) else 'not readable'
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    raise RefusedError(f'{kind}: {lines[0][:120]}') from error
+
+
+def _image_class(data: bytes) -> Any:
+  """Returns the class of nibabel's for a single-file NIfTI that begins so, or None."""
+  if data[344:347] == b'n+1':
+    return nib.Nifti1Image
+  return nib.Nifti2Image if data[4:7] == b'n+2' else None
+
+
+def _open(data: bytes) -> Any:
+  """Parses the header, and reads the voxels once its claims are known to be bounded.
+
+  Returns:
+    nibabel's image, whose fourth dimension alone may be followed by others, of length 1.
+  """
+  stream: Any = io.BytesIO(data)
+  if data[:2] == b'\x1f\x8b':
+    stream = gzip.GzipFile(fileobj=stream)
+  head = stream.read(540)
+  kind = _image_class(head)
+  if kind is None:
+    raise RefusedError('not NIfTI in a single file')
+  header = kind.header_class.from_fileobj(io.BytesIO(head))
+  shape, dtype = header.get_data_shape(), header.get_data_dtype()
+  if dtype.fields or dtype.kind == 'c':
+    raise RefusedError('a volume of colours or complex numbers; grey is read')
+  if min(shape, default=0) < 1 or math.prod(shape[4:]) != 1:
+    raise RefusedError(f'a volume of shape {shape}; three dimensions or four are read')
+  size = header.get_data_offset() + math.prod(shape) * dtype.itemsize
+  if size > MAX_BYTES:
+    raise RefusedError(f'a volume of {size / 2**30:.1f} GiB; at most {MAX_BYTES / 2**30:.0f}')
+  whole = head + stream.read(max(0, size - len(head)))
+  if len(whole) < size:
+    raise RefusedError(f'truncated: {len(whole)} of {size} bytes')
+  while more := stream.read(2**20):  # gzip compares its checksum at the end alone
+    size += len(more)
+    if size > MAX_BYTES:
+      raise RefusedError(f'more than {MAX_BYTES / 2**30:.0f} GiB, most of it not of the volume')
+  return kind.from_bytes(whole)
+
+
+def _volume(image: Any, index: int) -> np.ndarray:
+  """Reads one 3-D volume of an image, scaled, float32 `[X, Y, Z]`."""
+  voxels = image.dataobj
+  if len(image.shape) > 3:
+    voxels = voxels[(..., index, *[0] * (len(image.shape) - 4))]
+  return np.asarray(voxels).astype(np.float32).reshape((*image.shape, 1, 1)[:3])
+
+
+def _levels(volume: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
+  """Maps a volume to uint16 0..65535 between percentiles of its non-zero finite voxels."""
+  finite = np.isfinite(volume)
+  foreground = volume[finite & (volume != 0)]
+  if not foreground.size:
+    return np.zeros(volume.shape, np.uint16)
+  least, greatest = (float(limit) for limit in np.percentile(foreground, percentiles))
+  if least == greatest:  # a mask: its zeros are the other end
+    least, greatest = min(least, 0), max(greatest, 0)
+  levels = np.clip((volume - least) / (greatest - least), 0, 1)
+  levels[~finite | np.isnan(levels)] = 0
+  return np.rint(levels * 65535).astype(np.uint16)
