@@ -82,7 +82,8 @@ def read(
       volume = nib.orientations.apply_orientation(_volume(image, index), turn)
       levels = _levels(volume, percentiles)
     for place in range(volume.shape[axis])[slice(*slices)]:
-      shown = levels.take(place, axis).T[::-1, ::-1, None]
+      slice_at = (slice(None),) * axis + (place,)  # a view; `take` would copy the whole volume
+      shown = levels[slice_at].T[::-1, ::-1, None]
       if np.mean(shown > FOREGROUND * 65535) < empty_below:
         continue
       part = f'v{index:02d}' * (number > 1) + f's{place:04d}'

@@ -1,0 +1,69 @@
+"""MRI: slices through T1-weighted scans of the head of one person, in three planes.
+
+Source: the Debian package `mricron-data`, fetched and unpacked, not installed: `ch2` (with skull) and
+`ch2better` (the average of 27 scans, brain alone), both of one person (Holmes et al. 1998, "Colin
+27"). Licence: BSD-3-Clause. Size: 224×224 grey of 16 bits at 1 mm a pixel, about 1,300 slices; the
+package has 16 MB. Held out are slabs of 10 mm in every 100 mm, with 2 mm on either side left out, as
+neighbouring slices are nearly copies. Not for: anything medical. One person has no variety: a
+model of this has seen one healthy brain, and held-out slices are of that same brain.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+import nibabel as nib
+import numpy as np
+from PIL import Image
+
+from gan_jax.data import packages
+from gan_jax.data.datasets.packaged import Example, PackagedBuilder
+from gan_jax.data.ingest import nifti
+
+_SIDE = 224
+_PLANES = {'sagittal': 0, 'coronal': 1, 'axial': 2}
+_PERIOD, _HELD_OUT, _MARGIN = 100.0, (50.0, 60.0), 2.0  # millimetres along the axis
+
+
+class Builder(PackagedBuilder):
+  """TFDS builder of `mri`, with the splits `train` and `test`; the label is the plane."""
+
+  name = 'mri'
+  SHAPE: ClassVar = (_SIDE, _SIDE, 1)
+  DTYPE: ClassVar = np.uint16
+  CLASSES: ClassVar = tuple(_PLANES)
+  LICENCE: ClassVar = 'BSD-3-Clause'
+  HOMEPAGE: ClassVar = 'https://github.com/neurolabusc/MRIcron'
+
+  def examples(self) -> Iterator[Example]:
+    """Lists the slices of both volumes, plane by plane."""
+    root = packages.debian(['mricron-data'], 'usr/share/mricron/templates', self.packages_folder)
+    for volume in ('ch2', 'ch2better'):
+      path = root / f'{volume}.nii.gz'
+      spacing = float(nib.load(path).header.get_zooms()[0])  # the same along all axes
+      data = path.read_bytes()
+      for plane, axis in _PLANES.items():
+        for picture in nifti.read(f'{volume}/{plane}', data, axis=axis):
+          index = int(re.findall(r'\d+$', picture.name)[0])
+          if split := _split(index * spacing):
+            load = lambda pixels=picture.pixels, spacing=spacing: _place(pixels, spacing)
+            yield Example(picture.name, plane, load, group=volume, split=split)
+
+
+def _split(position: float) -> str:
+  """The split of a slice at that place along its axis, mm; '' between the two."""
+  place, (first, last) = position % _PERIOD, _HELD_OUT
+  if first <= place < last:
+    return 'test'
+  return '' if first - _MARGIN <= place < last + _MARGIN else 'train'
+
+
+def _place(pixels: np.ndarray, spacing: float) -> np.ndarray:
+  """Scales a slice to 1 mm a pixel and centres it on a black square."""
+  height, width = (round(side * spacing) for side in pixels.shape[:2])
+  image = Image.fromarray(pixels[:, :, 0].astype(np.float32))
+  scaled = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+  square = np.zeros((_SIDE, _SIDE, 1), np.uint16)
+  top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
+  square[top : top + height, left : left + width, 0] = np.round(scaled.clip(0, 65535))
+  return square
