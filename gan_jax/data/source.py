@@ -179,8 +179,12 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
   """
   height, width, channels = shape
   with Image.open(io.BytesIO(data)) as file:
-    # Pillow scales 16 bits in no mode of integers.
-    image = file.convert('F' if dtype == np.uint16 else _MODES[channels])
+    if dtype == np.uint16:
+      image = file.convert('F')  # Pillow scales 16 bits in no mode of integers
+    elif file.mode.startswith('I;16'):
+      image = file.convert('F').point(lambda x: x / 257).convert(_MODES[channels])
+    else:
+      image = file.convert(_MODES[channels])
   if image.size != (width, height):
     scale = min(image.width / width, image.height / height)
     w, h = scale * width, scale * height

@@ -1,0 +1,298 @@
+"""Where a user's files are: a folder, an archive, arrays or a TFDS dataset, read file by file."""
+
+import os
+import pathlib
+import stat
+import tarfile
+import threading
+import unicodedata
+import zipfile
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax.data.ingest.picture import RefusedError
+from gan_jax.errors import UserError
+
+MAX_FILE_BYTES = 2**30  # an archive may claim any size for what it holds
+# What lies beside images and is none: not tried, but told of.
+_BESIDE = (
+  '.csv', '.db', '.doc', '.docx', '.htm', '.html', '.ini', '.json', '.lut', '.md', '.pdf', '.py',
+  '.tsv', '.txt', '.xml', '.yaml', '.yml',
+)  # fmt: skip
+
+
+class File(NamedTuple):
+  """One file of a source.
+
+  Attributes:
+    name: its path in the source, with `/`, in Unicode's composed form.
+    read: returns what it holds: bytes as stored, or decoded pixels `[H, W, C]`.
+    label: its class, where the source itself knows it.
+    split: its split, likewise.
+    stamp: changes when the file does.
+  """
+
+  name: str
+  read: Callable[[], bytes | np.ndarray]
+  label: str = ''
+  split: str = ''
+  stamp: str = ''
+
+
+class Source(NamedTuple):
+  """All files of a source.
+
+  Attributes:
+    files: in an order that is the same every time; reading in that order is the fast way.
+    refused: name and reason of what must not be read, such as a path out of an archive.
+    beside: names of what is not meant to be an image.
+  """
+
+  files: list[File]
+  refused: list[tuple[str, str]]
+  beside: list[str]
+
+
+def open_source(source: str, data_dir: str, open_tfds: Callable[[str, str], Any]) -> Source:
+  """Opens a folder, .zip, .tar (also compressed), .npy, .npz, single file, or `tfds:NAME`.
+
+  Args:
+    source: as the user gave it.
+    data_dir: where TFDS looks for a dataset of that name.
+    open_tfds: opens a dataset by name and folder.
+
+  Raises:
+    UserError: where there is nothing of the kind.
+  """
+  if source.startswith('tfds:'):
+    return _tfds(open_tfds(source.removeprefix('tfds:'), data_dir))
+  path = pathlib.Path(source).expanduser()
+  if not path.exists():
+    raise UserError(
+      f'--source={source}: there is no such file or folder; accepted: a folder, .zip, .tar, '
+      '.npy, .npz, a DICOM or NIfTI file, tfds:NAME'
+    )
+  try:
+    if path.is_dir():
+      return _folder(path)
+    if path.suffix in ('.npy', '.npz'):
+      return _arrays(path)
+    if zipfile.is_zipfile(path):
+      return _zip(path)
+    if tarfile.is_tarfile(path):
+      return _tar(path)
+    return _sorted([File(path.name, path.read_bytes, stamp=_stamp(path))], [], [])
+  except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    raise UserError(f'--source={source}: cannot be read: {error}') from error
+
+
+def _folder(root: pathlib.Path) -> Source:
+  files: list[File] = []
+  refused: list[tuple[str, str]] = []
+  beside: list[str] = []
+  real_root = os.path.realpath(root)
+  for folder, folders, names in os.walk(root):
+    for name in list(folders):
+      path = os.path.join(folder, name)
+      if os.path.islink(path):
+        refused.append((_name(os.path.relpath(path, root)), 'a symbolic link to a folder'))
+      if name.startswith(('.', '__MACOSX')):
+        folders.remove(name)
+    for name in names:
+      path = pathlib.Path(folder, name)
+      shown = _name(path.relative_to(root).as_posix())
+      if _is_beside(shown):
+        beside.append(shown)
+      elif path.is_symlink() and not _within(os.path.realpath(path), real_root):
+        refused.append((shown, 'a symbolic link out of the folder'))
+      elif not path.exists():
+        refused.append((shown, 'a symbolic link to nothing'))
+      elif not path.is_file():
+        refused.append((shown, 'not a regular file'))
+      else:
+        files.append(File(shown, path.read_bytes, stamp=_stamp(path)))
+  return _sorted(files, refused, beside)
+
+
+def _zip(path: pathlib.Path) -> Source:
+  archive = zipfile.ZipFile(path)
+  members = []
+  for info in archive.infolist():
+    if info.is_dir():
+      continue
+    link = stat.S_ISLNK(info.external_attr >> 16)
+    reason = 'a symbolic link' if link else 'encrypted' if info.flag_bits & 1 else ''
+    members.append((info.filename, info.file_size, reason, lambda i=info: archive.read(i)))
+  return _members(members, _stamp(path))
+
+
+def _tar(path: pathlib.Path) -> Source:
+  archive = tarfile.open(path)  # noqa: SIM115 - stays open as long as its files are read
+  lock = threading.Lock()
+
+  def read(member: tarfile.TarInfo) -> bytes:
+    with lock:
+      file = archive.extractfile(member)
+      assert file is not None  # a regular file
+      return file.read()
+
+  members = []
+  for member in archive.getmembers():
+    if member.isdir():
+      continue
+    link = member.issym() or member.islnk()
+    reason = 'a link' if link else '' if member.isfile() else 'not a regular file'
+    members.append((member.name, member.size, reason, lambda m=member: read(m)))
+  return _members(members, _stamp(path))
+
+
+def _members(
+  members: list[tuple[str, int, str, Callable[[], bytes]]], stamp: str
+) -> Source:
+  """Makes a source of an archive's members: name, size, reason against it, how to read it."""
+  files: list[File] = []
+  refused: list[tuple[str, str]] = []
+  beside: list[str] = []
+  seen = set()
+  for raw, size, reason, read in members:
+    name = _name(raw.removeprefix('./'))
+    parts = name.replace('\\', '/').split('/')
+    if not reason and (name.startswith('/') or '..' in parts or ':' in parts[0]):
+      reason = 'its path leads out of the archive'
+    if not reason and size > MAX_FILE_BYTES:
+      reason = f'{size:,} bytes; at most {MAX_FILE_BYTES:,}'
+    if not reason and name in seen:
+      reason = 'a second file of that name'
+    if any(part.startswith(('.', '__MACOSX')) for part in parts[:-1] if part != '..'):
+      continue
+    if reason:
+      refused.append((name, reason))
+    elif _is_beside(name):
+      beside.append(name)
+    else:
+      seen.add(name)
+      files.append(File(name, read, stamp=stamp))
+  return _checked(Source(files, refused, beside))  # in the archive's order: that reads on and on
+
+
+def _arrays(path: pathlib.Path) -> Source:
+  """An array of images `[N, H, W]` or `[N, H, W, C]`, in .npz with an array of labels beside."""
+  try:
+    loaded = np.load(path, mmap_mode='r', allow_pickle=False)
+  except ValueError as error:
+    raise UserError(f'--source={path}: not an array of numbers: {error}') from error
+  labels = None
+  if not isinstance(loaded, np.ndarray):
+    images = _pick(loaded, path, ('images', 'image', 'x', 'x_train', 'arr_0'))
+    names = [name for name in ('labels', 'label', 'y', 'y_train') if name in loaded.files]
+    labels = loaded[names[0]].reshape(-1) if names else None
+  else:
+    images = loaded
+  if images.ndim == 3:
+    images = images[..., None]
+  if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or not len(images):
+    raise UserError(
+      f'--source={path}: an array of shape {images.shape}; accepted: [N, H, W] or [N, H, W, C] '
+      'with C of 1, 3 or 4'
+    )
+  if labels is not None and len(labels) != len(images):
+    raise UserError(f'--source={path}: {len(images):,} images and {len(labels):,} labels')
+  stamp = _stamp(path)
+  return _checked(
+    Source(
+      [
+        File(
+          f'{row:08d}',
+          lambda row=row: _whole_numbers(np.asarray(images[row])),
+          '' if labels is None else str(labels[row]),
+          stamp=stamp,
+        )
+        for row in range(len(images))
+      ],
+      [],
+      [],
+    )
+  )
+
+
+def _pick(loaded: Any, path: pathlib.Path, names: tuple[str, ...]) -> np.ndarray:
+  for name in names:
+    if name in loaded.files:
+      return loaded[name]
+  raise UserError(
+    f'--source={path}: holds {", ".join(loaded.files)}; the images are looked for as '
+    f'{", ".join(names)}'
+  )
+
+
+def _whole_numbers(pixels: np.ndarray) -> np.ndarray:
+  """Takes uint8, uint16 or floats in [0, 1], which become 8 bits (grey: 16)."""
+  if pixels.dtype in (np.uint8, np.uint16):
+    return pixels
+  if pixels.dtype.kind == 'f':
+    if not np.isfinite(pixels).all():
+      raise RefusedError('holds NaN or infinite values')
+    if pixels.min() < 0 or pixels.max() > 1:
+      raise RefusedError(
+        f'floats from {pixels.min():g} to {pixels.max():g}; accepted: from 0 to 1'
+      )
+    top, dtype = (65535, np.uint16) if pixels.shape[-1] == 1 else (255, np.uint8)
+    return np.rint(pixels.astype(np.float64) * top).astype(dtype)
+  raise RefusedError(f'of type {pixels.dtype}; accepted: uint8, uint16, floats from 0 to 1')
+
+
+def _tfds(builder: Any) -> Source:
+  import tensorflow_datasets as tfds
+
+  features = builder.info.features
+  if 'image' not in features:
+    raise UserError(f'--source=tfds:{builder.name}: has no feature `image`')
+  names = getattr(features['label'], 'names', None) if 'label' in features else None
+  files = []
+  for split in builder.info.splits:
+    records = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
+    for row in range(len(records)):
+      label = names[int(records[row]['label'])] if names else ''
+      read = lambda records=records, row=row: records[row]['image']
+      stamp = builder.info.full_name
+      files.append(File(f'{split}/{row:08d}', read, label, split, stamp))
+  return _checked(Source(files, [], []))
+
+
+def _sorted(files: list[File], refused: list[tuple[str, str]], beside: list[str]) -> Source:
+  return _checked(Source(sorted(files, key=lambda f: f.name), sorted(refused), sorted(beside)))
+
+
+def _checked(source: Source) -> Source:
+  """Refuses a second file of one name, which composed and decomposed Unicode can bring about."""
+  seen: set[str] = set()
+  files = []
+  for file in source.files:
+    if file.name in seen:
+      source.refused.append((file.name, 'a second file of that name'))
+    else:
+      seen.add(file.name)
+      files.append(file)
+  return source._replace(files=files)
+
+
+def _is_beside(name: str) -> bool:
+  base = name.rsplit('/', 1)[-1]
+  return base.startswith('.') or base.lower().endswith(_BESIDE) or base == 'DICOMDIR'
+
+
+def _name(text: str) -> str:
+  """A file's name as text that can be printed and stored, whatever its bytes are."""
+  shown = text.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
+  return unicodedata.normalize('NFC', shown)
+
+
+def _within(path: str, root: str) -> bool:
+  return os.path.commonpath([path, root]) == root
+
+
+def _stamp(path: pathlib.Path) -> str:
+  about = path.stat()
+  return f'{about.st_size}-{about.st_mtime_ns}'
