@@ -95,7 +95,8 @@ class Overlap(NamedTuple):
     exact: images of `second` whose pixels are also in `first`; within a split, one fewer than
       there are of each.
     near: images of `second` that look like one of `first`, `exact` among them; likewise.
-    pairs: at most `MAX_PAIRS` of these, exact copies last, with the difference of their thumbnails.
+    pairs: at most `MAX_PAIRS` of these, exact copies last, with the difference of their thumbnails;
+      it is above the threshold where two are alike only through others between them.
     groups: values of the feature `group` that are in both splits; empty within a split.
   """
 

@@ -8,7 +8,14 @@ import numpy as np
 from PIL import Image
 
 from gan_jax.data.inspection import Example, Inspection
-from gan_jax.data.inspection_text import findings, overlap_rows, plain, split_rows, where
+from gan_jax.data.inspection_text import (
+  findings,
+  overlap_rows,
+  plain,
+  split_rows,
+  unreadable_rows,
+  where,
+)
 
 _MAX_PAIRS = 20  # of near-duplicates
 _MAX_UNREADABLE = 200
@@ -110,11 +117,7 @@ def _pairs(inspection: Inspection) -> list[str]:
 
 
 def _unreadable(inspection: Inspection) -> list[str]:
-  rows = [
-    [plain(split.name), f'{bad.row}', plain(bad.name), plain(bad.reason)]
-    for split in inspection.splits
-    for bad in split.unreadable
-  ]
+  rows = unreadable_rows(inspection)
   if not rows:
     return []
   shown = rows[:_MAX_UNREADABLE]

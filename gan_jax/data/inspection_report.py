@@ -13,14 +13,14 @@ from rich.text import Text
 
 from gan_jax.data import inspection_page
 from gan_jax.data.inspection import Inspection
-from gan_jax.data.inspection_text import findings, overlap_rows, plain, split_rows
+from gan_jax.data.inspection_text import findings, overlap_rows, plain, split_rows, unreadable_rows
 from gan_jax.errors import UserError
 
 _MAX_UNREADABLE = 10  # unreadable images listed on the terminal
 _CELL = 72  # pixels of an image of the sheet, with its margin
 _COLUMNS = 8
 _DPI = 100
-_WORST_NAME = 24  # characters of a class name on the sheet
+_LONGEST = 24  # characters of a class name on the sheet
 
 
 def show(inspection: Inspection, console: Console | None = None) -> None:
@@ -45,12 +45,9 @@ def show(inspection: Inspection, console: Console | None = None) -> None:
       for row in rows
     ]
     _table(console, title, ['class', *splits], counts)
-  unreadable = [(split.name, bad) for split in inspection.splits for bad in split.unreadable]
+  unreadable = unreadable_rows(inspection)
   if unreadable:
-    lines = [
-      [plain(split), f'{bad.row}', plain(bad.name), plain(bad.reason)]
-      for split, bad in unreadable[:_MAX_UNREADABLE]
-    ]
+    lines = unreadable[:_MAX_UNREADABLE]
     title = f'Unreadable: the first {len(lines)} of {len(unreadable):,}'
     _table(console, title, ['split', 'row', 'name', 'why'], lines, texts=4)
   found = findings(inspection)
@@ -103,7 +100,7 @@ def sheet(inspection: Inspection) -> bytes:
 
   lines = _lines(inspection)
   with_bars = bool(inspection.class_names)
-  names = [_short(title) for title, _, _ in lines]
+  names = [plain(title, _LONGEST) for title, _, _ in lines]
   left = 0.35 + 0.085 * max([len(name) for name in names], default=0)  # inches
   width, height = _COLUMNS * _CELL / _DPI, max(len(lines), 1) * _CELL / _DPI
   bars = 3.0 if with_bars else 0.0
@@ -175,7 +172,7 @@ def _bars(axes: Any, inspection: Inspection, labels: list[int]) -> None:
   for place, split in enumerate(splits):
     counts = [split.class_counts[label] for label in labels]
     at = np.arange(len(labels)) + 0.1 + thick * (place + 0.5)
-    drawn = axes.barh(at, counts, 0.9 * thick, label=_short(split.name))
+    drawn = axes.barh(at, counts, 0.9 * thick, label=plain(split.name, _LONGEST))
     axes.bar_label(drawn, [f'{n:,}' for n in counts], padding=3, fontsize=min(8, 40 * thick))
   axes.set_xlim(0, max(largest, 1) * 1.2)
   axes.set_ylim(len(labels), 0)
@@ -187,8 +184,3 @@ def _bars(axes: Any, inspection: Inspection, labels: list[int]) -> None:
   )
   for text in legend.get_texts():
     text.set_parse_math(False)
-
-
-def _short(name: str) -> str:
-  name = plain(name)
-  return name if len(name) <= _WORST_NAME else f'{name[: _WORST_NAME - 1]}…'

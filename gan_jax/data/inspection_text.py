@@ -7,13 +7,14 @@ from gan_jax.data.inspection import Example, Inspection, Overlap, Split, imbalan
 _IMBALANCED = 10  # a class so many times smaller than the largest is named
 _NAMED = 3  # classes, groups or rows named in one finding
 _SHOWN = 5  # sizes, modes or values shown in one cell
-_LONGEST = 60  # characters of a name
+_LONGEST, _LONGEST_PATH = 60, 500  # characters of a name; of one to be looked up
 
 
-def plain(text: str) -> str:
-  """A name from outside as one short line without control characters."""
+def plain(text: str, longest: int = _LONGEST) -> str:
+  """A name from outside as one short line without control characters; both its ends are kept."""
   line = ''.join(c if c.isprintable() else '�' for c in text)
-  return line if len(line) <= _LONGEST else f'{line[: _LONGEST - 1]}…'
+  head = longest // 3
+  return line if len(line) <= longest else f'{line[:head]}…{line[head + 1 - longest :]}'
 
 
 def findings(inspection: Inspection) -> list[str]:
@@ -167,6 +168,15 @@ def where(example: Example, inspection: Inspection) -> str:
   if 0 <= example.label < len(inspection.class_names):
     title = f' {plain(inspection.class_names[example.label])}'
   return f'{plain(example.split)} {example.row}{title} {plain(example.name)}'.rstrip()
+
+
+def unreadable_rows(inspection: Inspection) -> list[list[str]]:
+  """Rows of the table of images that cannot be read: split, row, name, why."""
+  return [
+    [plain(split.name), f'{bad.row}', plain(bad.name, _LONGEST_PATH), plain(bad.reason)]
+    for split in inspection.splits
+    for bad in split.unreadable
+  ]
 
 
 def count(number: int, one: str, many: str = '') -> str:

@@ -76,7 +76,7 @@ def picture(data: bytes) -> np.ndarray:
       values = 255 * (values - values.min()) / max(float(np.ptp(values)), 1.0)
       image = Image.fromarray(values.astype(np.uint8)).convert('RGBA')
     else:
-      image = file.convert('RGBA')
+      image = (file.convert('L') if file.mode == 'F' else file).convert('RGBA')
   image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
   return np.asarray(image)
 

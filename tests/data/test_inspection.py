@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from gan_jax.data import inspection, inspection_report
-from gan_jax.data.inspection_text import findings
+from gan_jax.data.inspection_text import findings, plain
 from gan_jax.errors import UserError
 from tests.data.scenes import scene
 
@@ -215,6 +215,14 @@ def test_the_terminal_shows_names_as_they_are_and_no_control_characters(looked):
   text = shown(looked._replace(name='\x1b[31m[bold]train'))
   assert '\x1b' not in text
   assert '[bold]train' in text
+
+
+def test_a_long_name_keeps_both_ends():
+  name = 'class/' + 'x' * 90 + '/0001.png'
+  short = plain(name, 30)
+  assert len(short) == 30
+  assert short.startswith('class/')
+  assert short.endswith('/0001.png')
 
 
 @pytest.mark.parametrize('which', ['looked', 'bare'])

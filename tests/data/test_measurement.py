@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -36,6 +38,7 @@ KINDS = {
   'RGB': encoded(np.stack([GREY] * 3, -1)),
   'RGBA': encoded(np.zeros((3, 4, 4), np.uint8)),
   'I;16': encoded(GREY.astype(np.uint16) * 257),
+  'F': encoded(GREY.astype(np.float32), 'TIFF'),
   'CMYK': encoded(Image.fromarray(GREY).convert('CMYK'), 'JPEG'),
 }
 
@@ -89,6 +92,16 @@ def test_what_is_fully_transparent_is_blank_whatever_it_hides():
   hidden[..., 3] = 0
   assert measure(encoded(hidden), 4).blank
   assert not measure(encoded(hidden), 3).blank
+
+
+def test_colour_of_16_bits_which_pillow_halves_is_named():
+  chunk = lambda kind, data: b''.join(
+    [struct.pack('>I', len(data)), kind, data, struct.pack('>I', zlib.crc32(kind + data))]
+  )
+  header = struct.pack('>IIBBBBB', 2, 1, 16, 2, 0, 0, 0)  # 2 by 1 pixels, 16 bits, RGB
+  rows = zlib.compress(bytes(1 + 2 * 3 * 2))
+  parts = [chunk(b'IHDR', header), chunk(b'IDAT', rows), chunk(b'IEND', b'')]
+  assert measure(b'\x89PNG\r\n\x1a\n' + b''.join(parts), 3).mode == 'RGB of 16 bits'
 
 
 def test_several_frames_are_noticed():
