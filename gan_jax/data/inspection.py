@@ -1,89 +1,24 @@
 """Looks at a dataset before it is trained on: counts, sizes, balance, copies, unreadable files."""
 
-import functools
 import math
-import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from gan_jax.data import measurement, perceptual
-from gan_jax.errors import UserError, nearest
+from gan_jax.data.split_reader import Example, Split, SplitReader
+from gan_jax.errors import UserError
 
 MAX_PAIRS = 20  # near-duplicates of two splits that are kept to be looked at
 MAX_CLASSES = 40  # classes that are kept to be looked at: the largest and the smallest
 _PER_CLASS, _PER_SPLIT = 8, 32  # examples to look at
-_CHUNK = 512  # images decoded at once
-# Smaller images than this, encoded, are measured faster by one thread than by several.
-_PARALLEL_BYTES = 8192
 _CHANNELS = {
   1: ('grey',),
   3: ('red', 'green', 'blue'),
   4: ('red', 'green', 'blue', 'alpha'),
 }
-
-
-class Example(NamedTuple):
-  """Where an image is; `name` is '' where the dataset does not say, `label` -1 without classes."""
-
-  split: str
-  row: int
-  name: str = ''
-  label: int = -1
-
-
-class Unreadable(NamedTuple):
-  """An image that cannot be decoded."""
-
-  row: int
-  name: str
-  reason: str
-
-
-class Split(NamedTuple):
-  """What is in one split.
-
-  Attributes:
-    name: of the split.
-    total: images in it.
-    inspected: images that were looked at: all, or as many as `limit` allows, evenly spread.
-    class_counts: images of each class, in the order of the dataset's class names.
-    bad_labels: labels that are no class.
-    unreadable: images that cannot be decoded.
-    sizes: images of each `(H, W)`, the most frequent first.
-    modes: images of each mode of Pillow's, as `RGB`; `I;16` is 16-bit grey.
-    transparent: images that carry transparency: an alpha channel or a transparent colour.
-    animated: images of more than one frame; only the first is read.
-    blank: images of one colour, or fully transparent.
-    mean: of all pixels in [0, 1], for each channel; empty without a readable image.
-    std: of all pixels, likewise.
-    attributes: for each column of `attributes`, how often each value occurs, most frequent first.
-  """
-
-  name: str
-  total: int
-  inspected: int
-  class_counts: tuple[int, ...]
-  bad_labels: int
-  unreadable: tuple[Unreadable, ...]
-  sizes: dict[tuple[int, int], int]
-  modes: dict[str, int]
-  transparent: int
-  animated: int
-  blank: int
-  mean: tuple[float, ...]
-  std: tuple[float, ...]
-  attributes: dict[str, dict[str, int]]
-
-  @property
-  def limited(self) -> bool:
-    """Whether only a part of the split was looked at."""
-    return self.inspected < self.total
 
 
 class Overlap(NamedTuple):
@@ -184,8 +119,8 @@ def inspect(
   if channels not in measurement.MODES:
     raise UserError(f'dataset {builder.name!r}: {channels} channels; accepted: 1, 3, 4')
   sizes = {name: info.num_examples for name, info in builder.info.splits.items()}
-  chosen = splits or sorted(sizes, key=lambda name: -sizes[name])
-  readers = [_Reader(builder, name, channels, limit) for name in chosen]
+  chosen = dict.fromkeys(splits or sorted(sizes, key=lambda name: -sizes[name]))
+  readers = [SplitReader(builder, name, channels, limit) for name in chosen]
   total = sum(len(reader.rows) for reader in readers)
   done = 0
   for reader in readers:
@@ -215,124 +150,7 @@ def inspect(
   )
 
 
-class _Reader:
-  """Reads one split, and keeps of each readable image what is small."""
-
-  def __init__(self, builder: Any, name: str, channels: int, limit: int | None):
-    try:
-      self.records = builder.as_data_source(name, decoders={'image': tfds.decode.SkipDecoding()})
-    except ValueError as error:
-      accepted = nearest(name, builder.info.splits)
-      raise UserError(f'split {name!r} of dataset {builder.name!r}: {accepted}') from error
-    except NotImplementedError as error:
-      raise UserError(
-        f'dataset {builder.name!r} in {builder.data_dir} is not in ArrayRecord files; prepare it '
-        "anew in another folder with file_format='array_record'"
-      ) from error
-    features = builder.info.features
-    self.name = name
-    self.class_names = tuple(getattr(features['label'], 'names', ()) if 'label' in features else ())
-    self._columns = features['attributes'] if 'attributes' in features else {}  # noqa: SIM401
-    self._channels = channels
-    total = len(self.records)
-    count = total if limit is None else min(limit, total)
-    self.rows = np.linspace(0, max(total - 1, 0), count).round().astype(int)
-    # Of readable images, in order.
-    self.examples: list[Example] = []
-    self.blank: list[bool] = []
-    self.digests: list[int] = []
-    hashes, thumbnails = perceptual.signature(
-      np.empty((0, perceptual.SIDE, perceptual.SIDE, channels))
-    )
-    self.hashes, self.thumbnails = [hashes], [thumbnails]
-    # Of all images.
-    self.groups: set[str] = set()
-    self._labels: Counter[int] = Counter()
-    self._attributes: dict[str, Counter[str]] = {column: Counter() for column in self._columns}
-    self._unreadable: list[Unreadable] = []
-    self._counts: Counter[Any] = Counter()
-    self._sums = np.zeros((2, channels))
-    self._pixels = 0
-
-  def read(self) -> Iterable[int]:
-    """Reads all, and yields after each part the number of its images."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-      for start in range(0, len(self.rows), _CHUNK):
-        rows = [int(row) for row in self.rows[start : start + _CHUNK]]
-        records = self.records.__getitems__(rows)
-        data = [record['image'] for record in records]
-        large = sum(map(len, data)) > _PARALLEL_BYTES * len(data)
-        measure = functools.partial(measurement.measure, channels=self._channels)
-        measured = (pool.map if large else map)(measure, data)
-        small = []
-        for row, record, image in zip(rows, records, measured, strict=True):
-          example = self._note(row, record)
-          if isinstance(image, str):
-            self._unreadable.append(Unreadable(row, example.name, image))
-          else:
-            self._add(example, image)
-            small.append(image.small)
-        if small:
-          hashes, thumbnails = perceptual.signature(np.stack(small))
-          self.hashes.append(hashes)
-          self.thumbnails.append(thumbnails)
-        yield len(rows)
-
-  def _note(self, row: int, record: Any) -> Example:
-    """Counts what is known of a record beside its image."""
-    label = int(record['label']) if self.class_names else -1
-    self._labels[label] += 1
-    group = _text(record.get('group', ''))
-    if group:
-      self.groups.add(group)
-    for column, counter in self._attributes.items():
-      value = record['attributes'][column]
-      names = getattr(self._columns[column], 'names', ())
-      known = bool(names) and 0 <= int(value) < len(names)
-      counter[names[int(value)] if known else _text(value)] += 1
-    return Example(self.name, row, _text(record.get('name', '')), label)
-
-  def _add(self, example: Example, image: measurement.Measured) -> None:
-    self.examples.append(example)
-    self.blank.append(image.blank)
-    self.digests.append(image.digest)
-    self._counts['size', image.size] += 1
-    self._counts['mode', image.mode] += 1
-    self._counts['transparent'] += image.transparent
-    self._counts['animated'] += image.animated
-    self._sums += image.total, image.squares
-    self._pixels += math.prod(image.size)
-
-  def split(self) -> Split:
-    """Sums up what was read."""
-    of = lambda kind: {k[1]: n for k, n in self._counts.most_common() if k[0] == kind}
-    mean, squares = self._sums / max(self._pixels, 1)
-    std = np.sqrt(np.maximum(squares - mean**2, 0))
-    known = range(len(self.class_names))
-    return Split(
-      name=self.name,
-      total=len(self.records),
-      inspected=len(self.rows),
-      class_counts=tuple(self._labels[label] for label in known),
-      bad_labels=sum(n for label, n in self._labels.items() if known and label not in known),
-      unreadable=tuple(self._unreadable),
-      sizes=of('size'),
-      modes=of('mode'),
-      transparent=self._counts['transparent'],
-      animated=self._counts['animated'],
-      blank=sum(self.blank),
-      mean=tuple(mean.tolist()) if self._pixels else (),
-      std=tuple(std.tolist()) if self._pixels else (),
-      attributes={key: dict(counter.most_common()) for key, counter in self._attributes.items()},
-    )
-
-
-def _text(value: Any) -> str:
-  value = value.item() if hasattr(value, 'item') and getattr(value, 'ndim', 0) == 0 else value
-  return value.decode(errors='replace') if isinstance(value, bytes) else str(value)
-
-
-def _overlaps(readers: list[_Reader]) -> tuple[tuple[Overlap, ...], bool]:
+def _overlaps(readers: list[SplitReader]) -> tuple[tuple[Overlap, ...], bool]:
   """Finds what splits share and hold twice, and whether that is all."""
   kept = ~np.array([blank for reader in readers for blank in reader.blank], bool)
   join = lambda lists: np.concatenate([part for parts in lists for part in parts])[kept]
@@ -382,7 +200,7 @@ def _pairs(label: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarr
 
 
 def _sheet(
-  readers: list[_Reader], splits: tuple[Split, ...], class_names: tuple[str, ...]
+  readers: list[SplitReader], splits: tuple[Split, ...], class_names: tuple[str, ...]
 ) -> tuple[SheetRow, ...]:
   """Draws a row of examples for each class that is shown, or some for each split."""
   rng = np.random.default_rng(0)

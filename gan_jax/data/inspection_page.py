@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.inspection import Example, Inspection
+from gan_jax.data.inspection import Inspection
 from gan_jax.data.inspection_text import (
   findings,
   overlap_rows,
@@ -16,6 +16,7 @@ from gan_jax.data.inspection_text import (
   unreadable_rows,
   where,
 )
+from gan_jax.data.split_reader import Example
 
 _MAX_PAIRS = 20  # of near-duplicates
 _MAX_UNREADABLE = 200
