@@ -1,0 +1,261 @@
+import html
+import io
+import math
+import re
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from rich.console import Console
+
+from gan_jax.data import inspection, inspection_report
+from gan_jax.data.inspection_text import findings, plain
+from gan_jax.errors import UserError
+from tests.data.scenes import scene
+
+NASTY = '<script>alert("$x_1")</script>'
+
+
+def encoded(image, kind='PNG', **options):
+  file = io.BytesIO()
+  image.save(file, format=kind, **options)
+  return file.getvalue()
+
+
+class Mixed(tfds.core.GeneratorBasedBuilder):
+  """Scenes of two classes with copies, a shared group, and one broken, one blank image."""
+
+  VERSION = tfds.core.Version('1.0.0')
+
+  def _info(self):
+    features = {
+      'image': tfds.features.Image(shape=(None, None, 3)),
+      'label': tfds.features.ClassLabel(names=['dwarves', NASTY, 'ogres']),
+      'name': tfds.features.Text(),
+      'group': tfds.features.Text(),
+      'attributes': {'sex': tfds.features.ClassLabel(names=['f', 'm']), 'age': np.int32},
+    }
+    return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+  def _split_generators(self, dl_manager):
+    return {'test': self._generate_examples('test'), 'train': self._generate_examples('train')}
+
+  def _generate_examples(self, split):
+    if split == 'train':
+      images = [encoded(scene(seed)) for seed in range(24)]
+      images += [encoded(scene(0), 'JPEG', quality=80), encoded(scene(1), 'BMP')]
+      images += [encoded(Image.new('RGB', (3, 3), color)) for color in ('red', 'red')]
+      images += [images[0][:80]]
+      labels = [1, 1, *[0] * 24, 0, 0, 0]
+    else:
+      images = [encoded(scene(seed)) for seed in (100, 101, 2)]
+      images += [encoded(scene(3).resize((105, 70)))]
+      labels = [0, 0, 1, 1]
+    for i, (data, label) in enumerate(zip(images, labels, strict=True)):
+      yield (
+        i,
+        {
+          'image': io.BytesIO(data),
+          'label': label,
+          'name': f'{split}/{NASTY}{i}.png',
+          'group': f'patient {i}' if split == 'train' else f'patient {i + 27}',
+          'attributes': {'sex': i % 2, 'age': 7},
+        },
+      )
+
+
+class Bare(tfds.core.GeneratorBasedBuilder):
+  """One grey pixel, and nothing known of it."""
+
+  VERSION = tfds.core.Version('1.0.0')
+
+  def _info(self):
+    image = tfds.features.Image(shape=(None, None, 1))
+    return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({'image': image}))
+
+  def _split_generators(self, dl_manager):
+    return {'train': self._generate_examples()}
+
+  def _generate_examples(self):
+    yield 0, {'image': io.BytesIO(encoded(Image.new('L', (1, 1), 9)))}
+
+
+def prepared(kind, folder):
+  builder = kind(data_dir=folder)
+  builder.download_and_prepare(file_format='array_record')
+  return builder
+
+
+@pytest.fixture(scope='module')
+def mixed(tmp_path_factory):
+  return prepared(Mixed, tmp_path_factory.mktemp('mixed'))
+
+
+@pytest.fixture(scope='module')
+def looked(mixed):
+  return inspection.inspect(mixed)
+
+
+@pytest.fixture(scope='module')
+def bare(tmp_path_factory):
+  return inspection.inspect(prepared(Bare, tmp_path_factory.mktemp('bare')))
+
+
+def overlap(looked, first, second):
+  (found,) = [o for o in looked.overlaps if (o.first, o.second) == (first, second)]
+  return found
+
+
+def shown(looked):
+  console = Console(file=io.StringIO(), width=160)
+  inspection_report.show(looked, console)
+  return console.file.getvalue()
+
+
+def test_counts_sizes_modes_and_attributes(looked):
+  train, test = looked.splits
+  assert (train.name, train.total, test.total) == ('train', 29, 4)  # the largest first
+  assert train.class_counts == (27, 2, 0)
+  assert test.class_counts == (2, 2, 0)
+  assert train.sizes == {(64, 96): 26, (3, 3): 2}
+  assert test.sizes == {(64, 96): 3, (70, 105): 1}
+  assert train.modes == {'RGB': 28}
+  assert train.blank == 2
+  assert sum(train.attributes['sex'].values()) == 29
+  assert set(train.attributes['sex']) == {'f', 'm'}
+  assert test.attributes['age'] == {'7': 4}
+  assert not train.limited
+
+
+def test_an_unreadable_image_is_listed_by_row_and_name(mixed, looked):
+  (bad,) = looked.splits[0].unreadable
+  assert bad.name == f'train/{NASTY}28.png'
+  assert bad.reason
+  source = mixed.as_data_source('train', decoders={'image': tfds.decode.SkipDecoding()})
+  assert source[bad.row]['name'].decode() == bad.name
+
+
+def test_moments_are_those_of_all_pixels(looked):
+  images = [encoded(scene(seed)) for seed in (100, 101, 2)] + [encoded(scene(3).resize((105, 70)))]
+  pixels = np.concatenate(
+    [np.asarray(Image.open(io.BytesIO(data))).reshape(-1, 3) / 255 for data in images]
+  )
+  np.testing.assert_allclose(looked.splits[1].mean, pixels.mean(0))
+  np.testing.assert_allclose(looked.splits[1].std, pixels.std(0))
+
+
+def test_copies_within_a_split_are_found_and_blank_images_are_none(looked):
+  within = overlap(looked, 'train', 'train')
+  assert (within.exact, within.near) == (1, 2)
+  number = lambda example: int(re.search(r'(\d+)\.png', example.name)[1])
+  pairs = {frozenset(map(number, pair[:2])) for pair in within.pairs}
+  assert pairs == {frozenset({0, 24}), frozenset({1, 25})}
+  assert all(0 <= distance < 0.03 for _, _, distance in within.pairs)
+
+
+def test_copies_and_groups_across_splits_are_found(looked):
+  across = overlap(looked, 'train', 'test')
+  assert (across.exact, across.near) == (1, 2)
+  assert {(a.split, b.split) for a, b, _ in across.pairs} == {('train', 'test')}
+  assert across.groups == ('patient 27', 'patient 28')
+  assert overlap(looked, 'test', 'test').near == 0
+
+
+def test_findings_say_what_to_do(looked):
+  found = '\n'.join(findings(looked))
+  assert (
+    'test holds 2 near-duplicates of train images (1 exact): scores on it are too good; '
+    'split by group (--group)'
+  ) in found
+  assert 'train and test share 2 groups (patient 27, patient 28)' in found
+  assert f'class "{NASTY}" has 2 images in train, 14 times fewer than "dwarves"' in found
+  assert 'train has no image of 1 class ("ogres")' in found
+  assert 'train has 1 unreadable image' in found
+  assert 'train has 2 blank images' in found
+
+
+@pytest.mark.parametrize(
+  ('counts', 'ratio', 'effective'),
+  [
+    ((5, 5, 5), 1, 3),
+    ((8, 0, 2), 4, math.exp(-0.8 * math.log(0.8) - 0.2 * math.log(0.2))),
+    ((7,), 1, 1),
+  ],
+)
+def test_imbalance_is_its_closed_form(counts, ratio, effective):
+  np.testing.assert_allclose(inspection.imbalance(counts), (ratio, effective))
+
+
+def test_imbalance_of_nothing_is_unknown():
+  assert all(map(math.isnan, inspection.imbalance((0, 0))))
+
+
+def test_a_limit_looks_at_a_part_and_says_so(mixed):
+  calls = []
+  part = inspection.inspect(mixed, ['train'], lambda *call: calls.append(call), limit=5)
+  (train,) = part.splits
+  assert (train.inspected, train.total, train.limited) == (5, 29, True)
+  assert calls[-1] == (5, 5)
+  assert 'of train 5 of 29 images were looked at' in findings(part)[0]
+
+
+def test_an_unknown_split_offers_the_nearest(mixed):
+  with pytest.raises(UserError, match="did you mean 'train'"):
+    inspection.inspect(mixed, ['trian'])
+
+
+def test_one_pixel_without_labels_is_enough(bare):
+  assert bare.class_names == ()
+  assert bare.splits[0].blank == 1
+  assert 'bare' in shown(bare)
+
+
+def test_the_terminal_shows_names_as_they_are_and_no_control_characters(looked):
+  text = shown(looked._replace(name='\x1b[31m[bold]train'))
+  assert '\x1b' not in text
+  assert '[bold]train' in text
+
+
+def test_a_long_name_keeps_both_ends():
+  name = 'class/' + 'x' * 90 + '/0001.png'
+  short = plain(name, 30)
+  assert len(short) == 30
+  assert short.startswith('class/')
+  assert short.endswith('/0001.png')
+
+
+@pytest.mark.parametrize('which', ['looked', 'bare'])
+def test_the_page_is_self_contained_and_escapes_names(which, request, tmp_path):
+  given = request.getfixturevalue(which)
+  path = tmp_path / 'new' / 'page.html'
+  inspection_report.write(given, str(path))
+  page = path.read_text()
+  assert '<script' not in page
+  assert 'http' not in page
+  sources = re.findall(r'src="([^"]*)"', page)
+  assert all(source.startswith('data:image/png;base64,') for source in sources)
+  assert len(sources) >= sum(len(row.examples) for row in given.sheet) > 0
+  if which == 'looked':
+    assert html.escape(NASTY) in page
+    assert all(html.escape(bad.reason) in page for bad in given.splits[0].unreadable)
+  assert [path.name for path in path.parent.iterdir()] == ['page.html']
+
+
+@pytest.mark.parametrize('which', ['looked', 'bare'])
+def test_the_sheet_is_a_picture(which, request, tmp_path):
+  inspection_report.write(request.getfixturevalue(which), str(tmp_path / 'sheet.png'))
+  with Image.open(tmp_path / 'sheet.png') as image:
+    assert image.format == 'PNG'
+    assert np.asarray(image.convert('L')).std() > 1
+
+
+@pytest.mark.parametrize(
+  ('name', 'message'),
+  [('sheet.pdf', r'--out=.*sheet\.pdf: must end in \.html or \.png'), ('file/x.html', '--out=')],
+)
+def test_a_place_that_cannot_be_written_is_one_line(bare, tmp_path, name, message):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(UserError, match=message) as raised:
+    inspection_report.write(bare, str(tmp_path / name))
+  assert '\n' not in str(raised.value)
