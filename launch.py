@@ -1,4 +1,4 @@
-"""Commands of gan_jax: train, sample, evaluate, bench."""
+"""Commands of gan_jax: prepare, inspect, train, sample, evaluate, bench."""
 
 import difflib
 import logging
@@ -63,6 +63,43 @@ def _define_bench() -> None:
   flags.DEFINE_string('json', None, 'File to write the result to.')
 
 
+def _define_prepare() -> None:
+  text = lambda name, default, help: flags.DEFINE_string(name, default, help)
+  text('dataset', None, 'A dataset that gan_jax or TFDS knows by name, such as characters.')
+  text(
+    'source', None, 'Your images: a folder, .zip, .tar, .npy, .npz, DICOM or NIfTI, or tfds:NAME.'
+  )
+  text('name', None, 'Of the dataset made of --source: lower-case letters, digits, _.')
+  text('data_dir', '', 'Where datasets are put; default: $TFDS_DATA_DIR or ~/tensorflow_datasets.')
+  flags.DEFINE_integer('resolution', None, 'Side of the square that images are brought to, pixels.')
+  text('size', '', 'WIDTHxHEIGHT instead, such as 96x64. Neither: as the images are.')
+  text('fit', 'crop', 'crop: the largest centred part; pad: the whole, on black; stretch.')
+  text('channels', 'auto', 'grey, grey16, rgb, rgba; auto: what holds all images.')
+  text(
+    'labels', '', 'folders: the class is the folder; or a .csv, .tsv or .json, in --source or not.'
+  )
+  text('label', '', 'Column of the class in that file; default: label, class, or the only one.')
+  text('group', '', 'Column or regular expression over names: what no split may part.')
+  text('split', '', 'Shares, such as train:0.8,test:0.2; default: as in --source, or 0.9 and 0.1.')
+  text('window', '', 'DICOM: CENTRE,WIDTH; default: as each file says.')
+  text('axis', 'axial', 'NIfTI: slices that are sagittal, coronal or axial.')
+  text('slices', '', 'NIfTI: FIRST:END along that axis; default: all that are not empty.')
+  text('percentiles', '', 'NIfTI: shown as black and white; default: 0.5,99.5.')
+  text('licence', '', 'Of the images, for the metadata.')
+  text('description', '', 'Of the images, for the metadata.')
+  flags.DEFINE_bool('strict', False, 'Make nothing where one file is refused.')
+  flags.DEFINE_bool('overwrite', False, 'Replace a dataset of that name once the new one is whole.')
+
+
+def _define_inspect() -> None:
+  _define_config()
+  flags.DEFINE_string('dataset', None, 'A dataset by name, instead of --config.')
+  flags.DEFINE_string('data_dir', '', 'Where it is, with --dataset.')
+  flags.DEFINE_list('splits', None, 'Splits to look at; default: all.')
+  flags.DEFINE_integer('limit', None, 'Images of each split, evenly spread; default: all.')
+  flags.DEFINE_string('out', None, 'FILE.html or FILE.png for what is to be seen.')
+
+
 def _config() -> tuple[str, ConfigDict]:
   """The name of the config file, and the config."""
   config_file = FLAGS['config'].present and config_flags.get_config_filename(FLAGS['config'])
@@ -72,6 +109,64 @@ def _config() -> tuple[str, ConfigDict]:
   if not os.path.isfile(config_path):
     raise flags.IllegalFlagValueError(f'--config={config_path}: there is no such file')
   return os.path.splitext(os.path.basename(config_path))[0], FLAGS.config
+
+
+def _prepare() -> None:
+  from gan_jax import progress
+  from gan_jax.data import source
+  from gan_jax.data.ingest import options, prepare
+  from gan_jax.errors import UserError
+
+  if bool(FLAGS.dataset) == bool(FLAGS.source):
+    raise UserError('--dataset=NAME or --source=... with --name=...: give one of them')
+  if FLAGS.dataset:
+    progress.show_dataset(source.open_builder(FLAGS.dataset, FLAGS.data_dir))
+    return
+  if not FLAGS.name:
+    raise UserError(f'--source={FLAGS.source}: needs --name=..., what the dataset will be called')
+  asked = options.Options(
+    source=FLAGS.source,
+    name=FLAGS.name,
+    data_dir=source.data_folder(FLAGS.data_dir),
+    size=options.size(FLAGS.resolution, FLAGS.size),
+    fit=options.check_fit(FLAGS.fit),
+    kind=options.kind(FLAGS.channels),
+    split=options.shares(FLAGS.split),
+    medical=options.medical(FLAGS.window, FLAGS.axis, FLAGS.slices, FLAGS.percentiles),
+    labels=FLAGS.labels,
+    label=FLAGS.label,
+    group=FLAGS.group,
+    licence=FLAGS.licence,
+    description=FLAGS.description,
+    strict=FLAGS.strict,
+    overwrite=FLAGS.overwrite,
+  )
+  with progress.counting('preparing', 'files') as report:
+    prepared = prepare.prepare(asked, source.open_builder, report)
+  progress.show_preparation(asked.name, prepared.folder, prepared.report)
+
+
+def _inspect() -> None:
+  from gan_jax import progress
+  from gan_jax.data import source
+  from gan_jax.data.inspection import inspect, report
+  from gan_jax.errors import UserError
+
+  if FLAGS.limit is not None and FLAGS.limit < 1:
+    raise UserError(f'--limit={FLAGS.limit}: must be positive')
+  if FLAGS.dataset:
+    builder = source.open_builder(FLAGS.dataset, FLAGS.data_dir)
+  else:
+    _, config = _config()
+    builder = source.open_builder(config.dataset.name, config.dataset.data_dir)
+  if FLAGS.out:
+    report.check(FLAGS.out)
+  with progress.counting('looking', 'images') as count:
+    found = inspect.inspect(builder, FLAGS.splits, count, FLAGS.limit)
+  report.show(found)
+  if FLAGS.out:
+    report.write(found, FLAGS.out)
+    print(f'to be seen in {FLAGS.out}')
 
 
 def _train() -> None:
@@ -121,6 +216,18 @@ def _evaluate() -> None:
 
 # Name: (what it does, its flags, its function, an example).
 COMMANDS: dict[str, tuple[str, Callable[[], None], Callable[[], None], str]] = {
+  'prepare': (
+    'Make a dataset of your own images, or fetch one by name.',
+    _define_prepare,
+    _prepare,
+    'launch.py prepare --source=photos.zip --name=photos --resolution=64 --labels=folders',
+  ),
+  'inspect': (
+    'Look at a dataset before training: counts, balance, copies, what cannot be read.',
+    _define_inspect,
+    _inspect,
+    'launch.py inspect --dataset=photos --out=photos.html',
+  ),
   'train': (
     'Train a GAN, or go on with a run that was stopped.',
     _define_train,

@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
   config.dcgan.width = 32
   config.dcgan.max_width = 256
   config.train.images = 150_000
-  config.train.batch_size = 64
+  config.train.batch_size = 32
   config.train.log_images = 5_000
   config.train.sample_images = 25_000
   config.train.checkpoint_images = 50_000

@@ -1,12 +1,19 @@
 """What a person sees while a run goes on, and when it ends."""
 
+import contextlib
 import os
 import sys
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+_SECONDS_BETWEEN_LINES = 5.0  # of progress on a stream that is no terminal
+_MOST_LINES = 20  # of refused files on the screen; all are in the report
 
 
 class ProgressBar:
@@ -70,6 +77,92 @@ class ProgressBar:
       print(text, file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
+def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+  """A bar for work that is counted; gives the function that takes how many of how many are done.
+
+  On a plain stream it is a line every few seconds.
+  """
+  live = sys.stderr.isatty()
+  bar = Progress(
+    TextColumn('{task.description}'),
+    BarColumn(bar_width=None),
+    TextColumn('{task.completed:,.0f}/{task.total:,.0f} ' + unit),
+    TimeRemainingColumn(),
+    console=Console(stderr=True),
+    disable=not live,
+  )
+  task = bar.add_task(what, total=1)
+  last = time.monotonic()
+
+  def report(done: int, total: int) -> None:
+    nonlocal last
+    bar.update(task, completed=done, total=total)
+    if not live and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+      last = time.monotonic()
+      print(f'{what}: {done:,} of {total:,} {unit}', file=sys.stderr, flush=True)
+
+  with bar:
+    yield report
+
+
+def show_preparation(name: str, folder: str, report: dict[str, Any]) -> None:
+  """Says what was taken, converted and refused, and what to do next.
+
+  Args:
+    name: of the dataset.
+    folder: of the dataset.
+    report: as `ingest.prepare.Prepared` has it.
+  """
+  print(
+    f'{report["images"]:,} images of {report["files"]:,} files taken, '
+    f'{report["converted"]:,} converted, {report["refused"]:,} refused'
+  )
+  for note, count in report['conversions'].items():
+    print(f'  converted: {note} ({count:,})')
+  for file, reason in report['refusals'][:_MOST_LINES]:
+    print(f'  refused: {file}: {reason}')
+  if report['refused'] > _MOST_LINES:
+    print(f'  ... and {report["refused"] - _MOST_LINES:,} more')
+  for row in report.get('rows_without_image', [])[:_MOST_LINES]:
+    print(f'  label for no image: {row}')
+  if report['other_files']:
+    print(
+      f'  {len(report["other_files"]):,} other files left aside, such as {report["other_files"][0]}'
+    )
+  height, width, channels = report['image_shape']
+  splits = ', '.join(f'{split} {count:,}' for split, count in report['splits'].items())
+  print(f'images       {width}x{height} pixels, {channels} channels ({report["kind"]}); {splits}')
+  if report['classes']:
+    counts = report['classes'].values()
+    print(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')
+  print(f'dataset      {folder}')
+  print(f'all of this  {folder}/preparation.json')
+  _show_next(name)
+
+
+def show_dataset(builder: Any) -> None:
+  """Says what a dataset is that was prepared by name."""
+  info = builder.info
+  splits = ', '.join(f'{name} {split.num_examples:,}' for name, split in info.splits.items())
+  print(info.description)
+  print(f'images       {splits}')
+  print(f'dataset      {builder.data_dir}')
+  _show_next(builder.name)
+
+
+def _show_next(name: str) -> None:
+  print('next:')
+  print(f'  {_python()} launch.py inspect --dataset={name} --out={name}.html')
+  print(f'  {_python()} launch.py train --config=configs/... --config.dataset.name={name}')
+
+
+def _python() -> str:
+  """How this interpreter is called from here."""
+  python = os.path.relpath(sys.executable)
+  return 'python' if python.startswith('..') else python
+
+
 def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = None) -> None:
   """Prints a table of scores, each with its N and its floor.
 
@@ -109,12 +202,10 @@ def show_run(workdir: str, scores: dict[str, float]) -> None:
   print(f'pictures     {workdir}/samples')
   print(f'scores       {workdir}/metrics.jsonl')
   print(f'checkpoints  {workdir}/checkpoints')
-  python = os.path.relpath(sys.executable)
-  python = 'python' if python.startswith('..') else python
   print('next:')
   for command in (
     f'launch.py sample --workdir={workdir} --count=100 --out={workdir}/grid.png',
     f'launch.py evaluate --workdir={workdir}',
     f'-m tensorboard.main --logdir={workdir}/tensorboard',
   ):
-    print(f'  {python} {command}')
+    print(f'  {_python()} {command}')

@@ -1,5 +1,6 @@
 """Fetches packages that carry images, and unpacks them without installing anything."""
 
+import functools
 import logging
 import os
 import pathlib
@@ -35,7 +36,7 @@ def debian(packages: Sequence[str], holds: str, folder: str | os.PathLike[str]) 
   reason = 'there is no apt-get here'
   if shutil.which('apt-get') and shutil.which('dpkg-deb'):
     for package, root in zip(packages, unpacked, strict=True):
-      reason = _into(root, lambda part, package=package: _fetch_debian(package, part))
+      reason = _into(root, functools.partial(_fetch_debian, package))
       if not reason and (found := _find(root, holds)):
         return found
   raise UserError(
@@ -52,7 +53,7 @@ def npm(package: str, version: str, holds: str, folder: str | os.PathLike[str]) 
     return found
   reason = 'there is no npm here'
   if shutil.which('npm'):
-    reason = _into(root, lambda part: _fetch_npm(f'{package}@{version}', part))
+    reason = _into(root, functools.partial(_fetch_npm, f'{package}@{version}'))
     if not reason and (found := _find(root, holds)):
       return found
   raise UserError(

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import pathlib
 import socket
 import urllib.parse
 from collections.abc import Sequence
@@ -195,6 +196,13 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
   return pixels if dtype == np.uint8 else np.round(pixels.clip(0, 65535)).astype(dtype)
 
 
+def data_folder(data_dir: str) -> str:
+  """Where prepared data are; '': `$TFDS_DATA_DIR`, or else TFDS's default."""
+  return os.path.expanduser(
+    data_dir or os.environ.get('TFDS_DATA_DIR') or os.path.join('~', 'tensorflow_datasets')
+  )
+
+
 @functools.cache
 def open_builder(name: str, data_dir: str) -> Any:
   """Finds a dataset by name and prepares it if it is not prepared yet.
@@ -206,7 +214,7 @@ def open_builder(name: str, data_dir: str) -> Any:
   Raises:
     UserError: for an unknown name, or one that cannot be prepared here.
   """
-  directory = os.path.expanduser(data_dir) or None
+  directory = data_folder(data_dir)
   own = registry.names('data.datasets', 'Builder')
   if name in own:
     module = registry.find('data.datasets', name, 'Builder', 'dataset.name')
@@ -215,9 +223,10 @@ def open_builder(name: str, data_dir: str) -> Any:
     try:
       builder = tfds.builder(name, data_dir=directory)
     except (tfds.core.DatasetNotFoundError, tfds.core.registered.DatasetNotFoundError) as error:
-      accepted = nearest(name, own)
+      accepted = nearest(name, [*own, *_prepared(directory)])
       raise UserError(
-        f'config.dataset.name={name!r}: unknown here and to TFDS; {accepted}, or a TFDS name'
+        f'config.dataset.name={name!r}: unknown here and to TFDS, and not in {directory}; '
+        f'{accepted}, or a TFDS name; `launch.py prepare` makes one of your own images'
       ) from error
   if not builder.is_prepared():
     logging.getLogger(__name__).info('preparing dataset %s in %s', name, builder.data_dir)
@@ -237,6 +246,12 @@ def open_builder(name: str, data_dir: str) -> Any:
         'config.dataset.data_dir to its folder'
       ) from error
   return builder
+
+
+def _prepared(folder: str) -> list[str]:
+  """Names of the datasets that are prepared in a folder."""
+  paths = pathlib.Path(folder).glob('*/*/dataset_info.json')
+  return sorted({path.parent.parent.name for path in paths})
 
 
 def _check_reachable(builder: Any) -> None:

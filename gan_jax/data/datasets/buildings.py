@@ -8,6 +8,7 @@ same side of the split. Transparent and plain ones and those under 128 pixels ar
 whole buildings, of which it has none.
 """
 
+import functools
 import io
 import pathlib
 import re
@@ -61,17 +62,21 @@ class Builder(PackagedBuilder):
           width, height = Image.open(data).size
         series = re.sub(r'[\d_]*[a-z]?$', '', place.stem) or place.stem
         for number in range(max(width, height) // min(width, height)):
-          load = lambda path=path, number=number: _load(archive, path, number)
           name = f'{folder}/{place.stem}#{number}'
-          yield Example(name, folder, load, group=f'{folder}/{series}')
+          yield Example(
+            name,
+            folder,
+            functools.partial(_load, archive, path, number),
+            group=f'{folder}/{series}',
+          )
 
 
 def _load(archive: pathlib.Path, path: str, number: int) -> np.ndarray | None:
   """The square of that number along the longer side."""
   with zipfile.ZipFile(archive) as file, Image.open(io.BytesIO(file.read(path))) as texture:
     image = texture.convert('RGBA')
-  side = min(image.size)
-  if side < _LEAST_SIDE or image.getextrema()[3][0] < 250:
+  side = min(image.width, image.height)
+  if side < _LEAST_SIDE or np.asarray(image)[..., 3].min() < 250:
     return None
   left, top = (number * side, 0) if image.width > image.height else (0, number * side)
   square = image.convert('RGB').crop((left, top, left + side, top + side))

@@ -8,6 +8,7 @@ on the same side of the split. Frames of dying units and all but empty ones are 
 stands for the colour of the player's side. Not for: people; styles other than this game's.
 """
 
+import functools
 import pathlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ class Builder(PackagedBuilder):
       for path in paths:
         if not any(word in path.stem for word in _LEFT_OUT):
           name = path.relative_to(root).with_suffix('').as_posix()
-          yield Example(name, faction, lambda path=path: _load(path), f'{faction}/{units[path]}')
+          yield Example(name, faction, functools.partial(_load, path), f'{faction}/{units[path]}')
 
 
 def _units(paths: list[pathlib.Path]) -> dict[pathlib.Path, str]:

@@ -6,7 +6,9 @@ categories; 74 MB. Variants of one emoji in other skin colours are on the same s
 Not for: flags and symbols of which a plausible but wrong one would mislead.
 """
 
+import functools
 import json
+import pathlib
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -45,10 +47,11 @@ class Builder(PackagedBuilder):
       for image in [emoji, *emoji.get('skin_variations', {}).values()]:
         path = root / 'img' / 'google' / '64' / image['image']
         if image.get('has_img_google') and path.exists():
-          load = lambda path=path: _load(path)
-          yield Example(path.stem, emoji['category'], load, group=emoji['unified'])
+          yield Example(
+            path.stem, emoji['category'], functools.partial(_load, path), group=emoji['unified']
+          )
 
 
-def _load(path: str) -> np.ndarray:
+def _load(path: pathlib.Path) -> np.ndarray:
   with Image.open(path) as file:
     return np.asarray(file.convert('RGBA').resize((64, 64), Image.Resampling.BICUBIC))

@@ -6,6 +6,7 @@ held out, as published; 7,000 of each of ten classes; 31 MB. Not for: judging co
 fit, which 28 grey pixels do not show; or a shop other than the one whose catalogue of 2017 it is.
 """
 
+import functools
 import gzip
 import pathlib
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ class Builder(PackagedBuilder):
       images = _read(folder / f'{prefix}-images-idx3-ubyte.gz', 'images').reshape(-1, *self.SHAPE)
       for row, label in enumerate(_read(folder / f'{prefix}-labels-idx1-ubyte.gz', 'labels')):
         name = f'{split}/{row:05d}'
-        load = lambda images=images, row=row: images[row]
+        load = functools.partial(images.__getitem__, row)
         yield Example(name, self.CLASSES[label], load, group=name, split=split)
 
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from gan_jax.data.ingest import splits
+from gan_jax.data.ingest.chunks import encode_png
 
 HOLDOUT_SHARE = 0.1
 
@@ -32,7 +32,7 @@ class Example(NamedTuple):
   split: str = ''
 
 
-class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
   """A TFDS builder with the splits `train` and `test`, whose subclasses name their examples.
 
   Attributes:
@@ -90,14 +90,6 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     for example in examples:
       pixels = example.load()
       if pixels is not None:
-        image = png(pixels)
+        image = io.BytesIO(encode_png(pixels))
         name, label, group = example.name, example.label, example.group
         yield name, {'image': image, 'label': label, 'name': name, 'group': group}
-
-
-def png(pixels: np.ndarray) -> io.BytesIO:
-  """Encodes `[H, W, C]`, uint8 or (C = 1) uint16, without loss."""
-  file = io.BytesIO()
-  Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels).save(file, format='PNG')
-  file.seek(0)
-  return file

@@ -1,12 +1,11 @@
 """Reads one file of any accepted format into pictures."""
 
+import io
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
-
-import io
 
 from gan_jax.data.ingest import dicom, nifti
 from gan_jax.data.ingest.picture import Picture, RefusedError
@@ -44,8 +43,9 @@ def read(name: str, data: bytes | np.ndarray, medical: Medical) -> Iterator[Pict
   elif dicom.is_dicom(data):
     yield from map(_reduced, dicom.read(name, data, medical.window))
   elif nifti.is_nifti(name, data):
-    about = {'axis': medical.axis, 'slices': medical.slices, 'percentiles': medical.percentiles}
-    yield from nifti.read(name, data, **about)
+    yield from nifti.read(
+      name, data, axis=medical.axis, slices=medical.slices, percentiles=medical.percentiles
+    )
   else:
     yield _read_image(name, data)
 
@@ -64,7 +64,7 @@ def _read_image(name: str, data: bytes) -> Picture:
     with Image.open(io.BytesIO(data)) as file:
       if file.width * file.height > MAX_PIXELS:
         raise RefusedError(
-          f'{file.width:,}×{file.height:,} pixels; at most {MAX_PIXELS:,} in all, a small file '
+          f'{file.width:,}x{file.height:,} pixels; at most {MAX_PIXELS:,} in all, a small file '
           'that claims more may be meant to exhaust the memory'
         )
       if getattr(file, 'n_frames', 1) > 1:
@@ -95,12 +95,12 @@ def _pixels(image: Image.Image) -> tuple[np.ndarray, str]:
     return _array(image), ''
   if mode == 'RGBA':
     # Alpha that hides nothing is no channel of the picture.
-    opaque = image.getextrema()[3][0] == 255
+    opaque = _is_opaque(image)
     return (_array(image.convert('RGB')), 'opaque alpha dropped') if opaque else (_array(image), '')
   if mode in ('LA', 'PA', 'La', 'RGBa') or transparent:
     rgba = image.convert('RGBA')
     note = 'palette' if mode in ('P', 'PA') else 'transparency made a channel'
-    opaque = rgba.getextrema()[3][0] == 255
+    opaque = _is_opaque(rgba)
     return _array(rgba.convert('RGB') if opaque else rgba), note
   if mode == '1':
     return _array(image.convert('L')), '1 bit'
@@ -119,6 +119,10 @@ def _pixels(image: Image.Image) -> tuple[np.ndarray, str]:
       raise RefusedError('floats that are not from 0 to 1')
     return np.rint(values.astype(np.float64) * 65535).astype(np.uint16)[..., None], 'floats'
   return _array(image.convert('RGB')), mode  # CMYK, YCbCr, LAB, HSV
+
+
+def _is_opaque(rgba: Image.Image) -> bool:
+  return rgba.getchannel('A').getextrema()[0] == 255
 
 
 def _array(image: Image.Image) -> np.ndarray:

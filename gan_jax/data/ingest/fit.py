@@ -27,7 +27,7 @@ def fit(pixels: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
   """
   H, W = pixels.shape[:2]
   height, width = size
-  if (H, W) == size:
+  if pixels.shape[:2] == size:
     return pixels
   box = (0.0, 0.0, float(W), float(H))
   target = size

@@ -1,5 +1,6 @@
 """Where a user's files are: a folder, an archive, arrays or a TFDS dataset, read file by file."""
 
+import functools
 import os
 import pathlib
 import stat
@@ -21,6 +22,10 @@ _BESIDE = (
   '.csv', '.db', '.doc', '.docx', '.htm', '.html', '.ini', '.json', '.lut', '.md', '.pdf', '.py',
   '.tsv', '.txt', '.xml', '.yaml', '.yml',
 )  # fmt: skip
+
+
+# Name, size, the reason against it or '', and how to read it.
+_Member = tuple[str, int, str, Callable[[], bytes]]
 
 
 class File(NamedTuple):
@@ -95,9 +100,10 @@ def _folder(root: pathlib.Path) -> Source:
   real_root = os.path.realpath(root)
   for folder, folders, names in os.walk(root):
     for name in list(folders):
-      path = os.path.join(folder, name)
-      if os.path.islink(path):
-        refused.append((_name(os.path.relpath(path, root)), 'a symbolic link to a folder'))
+      inner = pathlib.Path(folder, name)
+      if inner.is_symlink():
+        shown = _name(inner.relative_to(root).as_posix())
+        refused.append((shown, 'a symbolic link to a folder'))
       if name.startswith(('.', '__MACOSX')):
         folders.remove(name)
     for name in names:
@@ -118,13 +124,13 @@ def _folder(root: pathlib.Path) -> Source:
 
 def _zip(path: pathlib.Path) -> Source:
   archive = zipfile.ZipFile(path)
-  members = []
+  members: list[_Member] = []
   for info in archive.infolist():
     if info.is_dir():
       continue
     link = stat.S_ISLNK(info.external_attr >> 16)
     reason = 'a symbolic link' if link else 'encrypted' if info.flag_bits & 1 else ''
-    members.append((info.filename, info.file_size, reason, lambda i=info: archive.read(i)))
+    members.append((info.filename, info.file_size, reason, functools.partial(archive.read, info)))
   return _members(members, _stamp(path))
 
 
@@ -138,19 +144,17 @@ def _tar(path: pathlib.Path) -> Source:
       assert file is not None  # a regular file
       return file.read()
 
-  members = []
+  members: list[_Member] = []
   for member in archive.getmembers():
     if member.isdir():
       continue
     link = member.issym() or member.islnk()
     reason = 'a link' if link else '' if member.isfile() else 'not a regular file'
-    members.append((member.name, member.size, reason, lambda m=member: read(m)))
+    members.append((member.name, member.size, reason, functools.partial(read, member)))
   return _members(members, _stamp(path))
 
 
-def _members(
-  members: list[tuple[str, int, str, Callable[[], bytes]]], stamp: str
-) -> Source:
+def _members(members: list[_Member], stamp: str) -> Source:
   """Makes a source of an archive's members: name, size, reason against it, how to read it."""
   files: list[File] = []
   refused: list[tuple[str, str]] = []
@@ -205,7 +209,7 @@ def _arrays(path: pathlib.Path) -> Source:
       [
         File(
           f'{row:08d}',
-          lambda row=row: _whole_numbers(np.asarray(images[row])),
+          functools.partial(_whole_numbers, images, row),
           '' if labels is None else str(labels[row]),
           stamp=stamp,
         )
@@ -227,17 +231,16 @@ def _pick(loaded: Any, path: pathlib.Path, names: tuple[str, ...]) -> np.ndarray
   )
 
 
-def _whole_numbers(pixels: np.ndarray) -> np.ndarray:
+def _whole_numbers(images: np.ndarray, row: int) -> np.ndarray:
   """Takes uint8, uint16 or floats in [0, 1], which become 8 bits (grey: 16)."""
+  pixels = np.asarray(images[row])
   if pixels.dtype in (np.uint8, np.uint16):
     return pixels
   if pixels.dtype.kind == 'f':
     if not np.isfinite(pixels).all():
       raise RefusedError('holds NaN or infinite values')
     if pixels.min() < 0 or pixels.max() > 1:
-      raise RefusedError(
-        f'floats from {pixels.min():g} to {pixels.max():g}; accepted: from 0 to 1'
-      )
+      raise RefusedError(f'floats from {pixels.min():g} to {pixels.max():g}; accepted: from 0 to 1')
     top, dtype = (65535, np.uint16) if pixels.shape[-1] == 1 else (255, np.uint8)
     return np.rint(pixels.astype(np.float64) * top).astype(dtype)
   raise RefusedError(f'of type {pixels.dtype}; accepted: uint8, uint16, floats from 0 to 1')
@@ -255,10 +258,14 @@ def _tfds(builder: Any) -> Source:
     records = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
     for row in range(len(records)):
       label = names[int(records[row]['label'])] if names else ''
-      read = lambda records=records, row=row: records[row]['image']
+      read = functools.partial(_image_of, records, row)
       stamp = builder.info.full_name
       files.append(File(f'{split}/{row:08d}', read, label, split, stamp))
   return _checked(Source(files, [], []))
+
+
+def _image_of(records: Any, row: int) -> bytes:
+  return records[row]['image']
 
 
 def _sorted(files: list[File], refused: list[tuple[str, str]], beside: list[str]) -> Source:

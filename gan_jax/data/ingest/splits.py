@@ -26,7 +26,8 @@ def divide(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
   sizes = Counter(groups)
   order = sorted(sizes, key=lambda group: hashlib.sha256(group.encode()).digest())
   split_of: dict[str, str] = {}
-  names, ends = list(shares), []
+  names = list(shares)
+  ends: list[float] = []
   for share in shares.values():
     ends.append((ends[-1] if ends else 0.0) + share * len(groups))
   before, place = 0, 0

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from gan_jax.data.inspection import Inspection, Overlap, imbalance
-from gan_jax.data.split_reader import Example, Split
+from gan_jax.data.inspection.inspect import Inspection, Overlap, imbalance
+from gan_jax.data.inspection.split_reader import Example, Split
 
 _IMBALANCED = 10  # a class so many times smaller than the largest is named
 _NAMED = 3  # classes, groups or rows named in one finding

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gan_jax.data import measurement, perceptual
+from gan_jax.data.inspection import measurement, perceptual
 from gan_jax.errors import UserError, nearest
 
 _CHUNK = 512  # images decoded at once

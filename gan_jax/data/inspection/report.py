@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gan_jax.data import inspection_page
-from gan_jax.data.inspection import Inspection
-from gan_jax.data.inspection_text import findings, overlap_rows, plain, split_rows, unreadable_rows
+from gan_jax.data.inspection import page
+from gan_jax.data.inspection.inspect import Inspection
+from gan_jax.data.inspection.text import findings, overlap_rows, plain, split_rows, unreadable_rows
 from gan_jax.errors import UserError
 
 _MAX_UNREADABLE = 10  # unreadable images listed on the terminal
@@ -69,19 +69,20 @@ def _table(
   console.print(table)
 
 
+def check(path: str) -> None:
+  """Raises UserError for an ending that `write` does not know, before anything is looked at."""
+  if os.path.splitext(path)[1].lower() not in ('.html', '.png'):
+    raise UserError(f'--out={path}: must end in .html or .png')
+
+
 def write(inspection: Inspection, path: str) -> None:
   """Writes a self-contained page (.html) or a contact sheet with class counts (.png).
 
   Raises:
     UserError: for another ending, or a place that cannot be written.
   """
-  ending = os.path.splitext(path)[1].lower()
-  if ending == '.html':
-    data = inspection_page.page(inspection).encode()
-  elif ending == '.png':
-    data = sheet(inspection)
-  else:
-    raise UserError(f'--out={path}: must end in .html or .png')
+  check(path)
+  data = page.page(inspection).encode() if path.lower().endswith('.html') else sheet(inspection)
   temporary = f'{path}.{os.getpid()}.tmp'
   try:
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.data.measurement import measure, picture
+from gan_jax.data.inspection.measurement import measure, picture
 
 
 def encoded(image, kind='PNG', **options):

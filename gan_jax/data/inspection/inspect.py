@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.data import measurement, perceptual
-from gan_jax.data.split_reader import Example, Split, SplitReader
+from gan_jax.data.inspection import measurement, perceptual
+from gan_jax.data.inspection.split_reader import Example, Split, SplitReader
 from gan_jax.errors import UserError
 
 MAX_PAIRS = 20  # near-duplicates of two splits that are kept to be looked at

@@ -7,8 +7,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.inspection import Inspection
-from gan_jax.data.inspection_text import (
+from gan_jax.data.inspection.inspect import Inspection
+from gan_jax.data.inspection.split_reader import Example
+from gan_jax.data.inspection.text import (
   findings,
   overlap_rows,
   plain,
@@ -16,7 +17,6 @@ from gan_jax.data.inspection_text import (
   unreadable_rows,
   where,
 )
-from gan_jax.data.split_reader import Example
 
 _MAX_PAIRS = 20  # of near-duplicates
 _MAX_UNREADABLE = 200

@@ -9,10 +9,10 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from rich.console import Console
 
-from gan_jax.data import inspection, inspection_report
-from gan_jax.data.inspection_text import findings, plain
+from gan_jax.data.inspection import inspect, report
+from gan_jax.data.inspection.text import findings, plain
 from gan_jax.errors import UserError
-from tests.data.scenes import scene
+from tests.data.inspection.scenes import scene
 
 NASTY = '<script>alert("$x_1")</script>'
 
@@ -94,12 +94,12 @@ def mixed(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def looked(mixed):
-  return inspection.inspect(mixed)
+  return inspect.inspect(mixed)
 
 
 @pytest.fixture(scope='module')
 def bare(tmp_path_factory):
-  return inspection.inspect(prepared(Bare, tmp_path_factory.mktemp('bare')))
+  return inspect.inspect(prepared(Bare, tmp_path_factory.mktemp('bare')))
 
 
 def overlap(looked, first, second):
@@ -109,7 +109,7 @@ def overlap(looked, first, second):
 
 def shown(looked):
   console = Console(file=io.StringIO(), width=160)
-  inspection_report.show(looked, console)
+  report.show(looked, console)
   return console.file.getvalue()
 
 
@@ -184,16 +184,16 @@ def test_findings_say_what_to_do(looked):
   ],
 )
 def test_imbalance_is_its_closed_form(counts, ratio, effective):
-  np.testing.assert_allclose(inspection.imbalance(counts), (ratio, effective))
+  np.testing.assert_allclose(inspect.imbalance(counts), (ratio, effective))
 
 
 def test_imbalance_of_nothing_is_unknown():
-  assert all(map(math.isnan, inspection.imbalance((0, 0))))
+  assert all(map(math.isnan, inspect.imbalance((0, 0))))
 
 
 def test_a_limit_looks_at_a_part_and_says_so(mixed):
   calls = []
-  part = inspection.inspect(mixed, ['train'], lambda *call: calls.append(call), limit=5)
+  part = inspect.inspect(mixed, ['train'], lambda *call: calls.append(call), limit=5)
   (train,) = part.splits
   assert (train.inspected, train.total, train.limited) == (5, 29, True)
   assert calls[-1] == (5, 5)
@@ -202,7 +202,7 @@ def test_a_limit_looks_at_a_part_and_says_so(mixed):
 
 def test_an_unknown_split_offers_the_nearest(mixed):
   with pytest.raises(UserError, match="did you mean 'train'"):
-    inspection.inspect(mixed, ['trian'])
+    inspect.inspect(mixed, ['trian'])
 
 
 def test_one_pixel_without_labels_is_enough(bare):
@@ -229,7 +229,7 @@ def test_a_long_name_keeps_both_ends():
 def test_the_page_is_self_contained_and_escapes_names(which, request, tmp_path):
   given = request.getfixturevalue(which)
   path = tmp_path / 'new' / 'page.html'
-  inspection_report.write(given, str(path))
+  report.write(given, str(path))
   page = path.read_text()
   assert '<script' not in page
   assert 'http' not in page
@@ -244,7 +244,7 @@ def test_the_page_is_self_contained_and_escapes_names(which, request, tmp_path):
 
 @pytest.mark.parametrize('which', ['looked', 'bare'])
 def test_the_sheet_is_a_picture(which, request, tmp_path):
-  inspection_report.write(request.getfixturevalue(which), str(tmp_path / 'sheet.png'))
+  report.write(request.getfixturevalue(which), str(tmp_path / 'sheet.png'))
   with Image.open(tmp_path / 'sheet.png') as image:
     assert image.format == 'PNG'
     assert np.asarray(image.convert('L')).std() > 1
@@ -257,5 +257,5 @@ def test_the_sheet_is_a_picture(which, request, tmp_path):
 def test_a_place_that_cannot_be_written_is_one_line(bare, tmp_path, name, message):
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match=message) as raised:
-    inspection_report.write(bare, str(tmp_path / name))
+    report.write(bare, str(tmp_path / name))
   assert '\n' not in str(raised.value)

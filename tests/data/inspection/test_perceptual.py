@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.data import measurement, perceptual
-from tests.data.scenes import scene
+from gan_jax.data.inspection import measurement, perceptual
+from tests.data.inspection.scenes import scene
 
 
 def brute_force(hashes):

@@ -1,0 +1,1 @@
+"""Looks at a dataset before it is trained on."""
