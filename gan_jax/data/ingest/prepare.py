@@ -96,7 +96,7 @@ def prepare(
         about={'source': options.source, 'licence': options.licence or 'not stated'},
         description=options.description or f'Images of {options.source}.',
       )
-    report = _report(source, examples, refused, table) | metadata
+    report = _report(source, examples, refused, table, metadata['kind']) | metadata
     (made / options.name / writer.VERSION / REPORT).write_text(json.dumps(report, indent=2))
     _swap(made / options.name, place)
   return Prepared(str(place / writer.VERSION), report)
@@ -221,14 +221,19 @@ def _report(
   examples: Sequence[Example],
   refused: Sequence[chunks.Refusal],
   table: labels.Table | None,
+  kind: str,
 ) -> dict[str, Any]:
-  converted = [example.item for example in examples if example.item.notes]
+  notes: dict[str, list[str]] = {}
+  for example in examples:
+    item = example.item
+    if found := [*item.notes, *([f'{item.kind} to {kind}'] if item.kind != kind else [])]:
+      notes[item.name] = found
   report: dict[str, Any] = {
     'files': len(source.files) + len(source.refused),
     'images': len(examples),
-    'converted': len(converted),
-    'conversions': dict(Counter(note for item in converted for note in item.notes)),
-    'converted_images': {item.name: list(item.notes) for item in converted},
+    'converted': len(notes),
+    'conversions': dict(Counter(note for found in notes.values() for note in found)),
+    'converted_images': notes,
     'refused': len(refused),
     'refusals': [list(refusal) for refusal in refused],
     'other_files': source.beside,
