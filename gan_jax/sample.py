@@ -10,10 +10,14 @@ from flax import linen as nn
 from PIL import Image
 
 from gan_jax import parallel
+from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.ops import pixels
 from gan_jax.state import PyTree
 from gan_jax.steps import draw_latents
+
+# Labels read for a grid of real images: enough to find rare classes, few enough to be quick.
+_LOOKED_THROUGH = 20_000
 
 
 class Sampler:
@@ -64,6 +68,25 @@ def grid_labels(num_classes: int, rows: int, columns: int) -> np.ndarray:
   if not num_classes:
     return np.zeros(rows * columns, np.int32)
   return np.repeat(np.arange(min(rows, num_classes), dtype=np.int32), columns)
+
+
+def reals(dataset: ImageDataset, labels: np.ndarray | None, count: int) -> np.ndarray:
+  """Picks real images `[count, H, W, C]` for a grid that stands beside one of generated images.
+
+  Args:
+    dataset: picked from, its first images first.
+    labels: class of each, `[count]`, or None for any. A class without images stays black.
+    count: of the images.
+  """
+  if labels is None:
+    return dataset.fetch(np.arange(count) % len(dataset))['image']
+  found = dataset.labels(np.arange(min(len(dataset), _LOOKED_THROUGH)))
+  images = np.zeros((count, *dataset.shape), dataset.dtype)
+  for label in np.unique(labels):
+    rows, places = np.flatnonzero(found == label), np.flatnonzero(labels == label)
+    if len(rows):
+      images[places] = dataset.fetch(rows[np.arange(len(places)) % len(rows)])['image']
+  return images
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:

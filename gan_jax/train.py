@@ -221,10 +221,14 @@ class _Run:
     config = self._config
     num_classes = self._datasets.train.num_classes if config.model.conditional else 0
     labels = sample.grid_labels(num_classes, config.sample.rows, config.sample.columns)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    reals = os.path.join(os.path.dirname(path), 'reals.png')
+    if not os.path.exists(reals):
+      images = sample.reals(self._datasets.train, labels if num_classes else None, len(labels))
+      sample.save_image(reals, sample.grid(images, config.sample.columns))
     variables = parallel.to_host(self._state.ema)
     images = np.concatenate(list(self._sampler.draw(variables, labels, config.seed)))
     picture = sample.grid(images, config.sample.columns)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     sample.save_image(path, picture)
     self._record.image('samples', self._images(self._step), picture)
 

@@ -71,6 +71,18 @@ def test_a_saved_image_keeps_transparency_and_depth(dtype, channels, tmp_path):
     np.testing.assert_array_equal(np.asarray(saved).reshape(image.shape), image)
 
 
+def test_real_images_of_a_grid_are_of_the_classes_asked_for(digits):
+  labels = sample.grid_labels(10, 3, 4)
+  images = sample.reals(digits, labels, len(labels))
+  everything = digits.fetch(np.arange(len(digits)))
+  for image, label in zip(images, labels, strict=True):
+    rows = np.flatnonzero((everything['image'] == image).all(axis=(1, 2, 3)))
+    assert label in everything['label'][rows]
+  assert len(np.unique(images, axis=0)) == len(images)
+  first = sample.reals(digits, None, 3)
+  np.testing.assert_array_equal(first, everything['image'][:3])
+
+
 def test_a_folder_has_one_png_an_image_and_a_png_a_row_a_class(generator, tmp_path):
   sampler, variables = generator
   options = {'count': 5, 'classes': [0, 2], 'seed': 0, 'truncation': 1.0}
