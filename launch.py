@@ -154,13 +154,13 @@ def _inspect() -> None:
 
   if FLAGS.limit is not None and FLAGS.limit < 1:
     raise UserError(f'--limit={FLAGS.limit}: must be positive')
+  if FLAGS.out:
+    report.check(FLAGS.out)
   if FLAGS.dataset:
     builder = source.open_builder(FLAGS.dataset, FLAGS.data_dir)
   else:
     _, config = _config()
     builder = source.open_builder(config.dataset.name, config.dataset.data_dir)
-  if FLAGS.out:
-    report.check(FLAGS.out)
   with progress.counting('looking', 'images') as count:
     found = inspect.inspect(builder, FLAGS.splits, count, FLAGS.limit)
   report.show(found)

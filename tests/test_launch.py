@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import launch
 
@@ -37,7 +39,8 @@ def one_line(stderr):
 def test_without_a_command_the_commands_are_listed(arguments, capsys):
   assert launch.main(['launch.py', *arguments]) == 0
   shown = capsys.readouterr().out
-  assert all(f'  {name}' in shown for name in ('train', 'sample', 'evaluate', 'bench'))
+  commands = ('prepare', 'inspect', 'train', 'sample', 'evaluate', 'bench')
+  assert all(f'  {name}' in shown for name in commands)
 
 
 def test_an_unknown_command_offers_the_nearest(capsys):
@@ -48,6 +51,8 @@ def test_an_unknown_command_offers_the_nearest(capsys):
 @pytest.mark.parametrize(
   ('command', 'flags'),
   [
+    ('prepare', ('--source', '--name', '--labels', '--group', '--split', '--window', '--strict')),
+    ('inspect', ('--config', '--dataset', '--splits', '--limit', '--out')),
     ('train', ('--config', '--workdir', '--allow_config_changes')),
     ('sample', ('--workdir', '--count', '--classes', '--seed', '--truncation', '--out', '--step')),
     ('evaluate', ('--workdir', '--step')),
@@ -73,6 +78,16 @@ def test_each_command_explains_its_flags(command, flags):
     (('sample', '--out=x.png'), '--workdir'),
     (('evaluate', '--workdir=/nowhere', '--step=two'), '--step'),
     (('bench',), '--config: name a config file'),
+    (('prepare',), '--dataset=NAME or --source=...'),
+    (('prepare', '--source=/nowhere'), 'needs --name'),
+    (('prepare', '--source=/nowhere', '--name=x'), '--source=/nowhere: there is no such file'),
+    (('prepare', '--source=.', '--name=X'), '--name=X: accepted: lower-case letters'),
+    (('prepare', '--source=.', '--name=x', '--size=9by9'), '--size=9by9: accepted: WIDTHxHEIGHT'),
+    (('prepare', '--source=.', '--name=x', '--fit=corp'), "--fit=corp: did you mean 'crop'?"),
+    (('prepare', '--source=.', '--name=characters'), 'comes with gan_jax'),
+    (('inspect', '--dataset=digit'), "did you mean 'digits'"),
+    (('inspect', '--dataset=digits', '--out=x.pdf'), '--out=x.pdf: must end in'),
+    (('inspect', '--dataset=digits', '--limit=0'), '--limit=0: must be positive'),
     (('bench', '--config=configs/smoke.py', '--parts=steps'), "did you mean 'step'"),
   ],
 )
@@ -80,6 +95,44 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, message):
   result = run(*arguments)
   assert result.returncode == 2
   assert message in one_line(result.stderr)
+
+
+def test_images_of_a_folder_are_prepared_inspected_and_trained_on(tmp_path):
+  rng = np.random.default_rng(0)
+  for number in range(60):
+    folder = tmp_path / 'photos' / ('cats', 'dogs')[number % 2]
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 256, (24, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / f'{number}.png')
+  (tmp_path / 'photos' / 'cats' / 'empty.png').touch()
+  place = f'--data_dir={tmp_path / "data"}'
+  prepare = ['prepare', f'--source={tmp_path / "photos"}', '--name=photos', place]
+  prepare += ['--resolution=16', '--labels=folders']
+  prepared = run(*prepare)
+  assert prepared.returncode == 0, prepared.stderr
+  assert '60 images of 61 files taken, 0 converted, 1 refused' in prepared.stdout
+  assert 'cats/empty.png: an empty file' in prepared.stdout
+  again = run(*prepare)
+  assert again.returncode == 2
+  assert 'is there already; --overwrite' in one_line(again.stderr)
+
+  page = tmp_path / 'photos.html'
+  looked = run('inspect', '--dataset=photos', place, f'--out={page}')
+  assert looked.returncode == 0, looked.stderr
+  assert all(name in looked.stdout for name in ('cats', 'dogs', 'train', 'test'))
+  assert 'dogs' in page.read_text()
+
+  trained = run(
+    'train',
+    '--config=configs/smoke.py',
+    '--config.dataset.name=photos',
+    f'--config.dataset.data_dir={tmp_path / "data"}',
+    '--config.train.images=32',
+    '--config.evaluate.images=0',
+    f'--workdir={tmp_path / "run"}',
+  )
+  assert trained.returncode == 0, trained.stderr
+  assert (tmp_path / 'run' / 'samples' / 'reals.png').exists()
 
 
 @pytest.mark.slow
