@@ -17,16 +17,20 @@ def get_config() -> ConfigDict:
   config.model.latent_size = 64
   config.dcgan.width = 32
   config.dcgan.max_width = 256
-  config.train.images = 150_000
-  config.train.batch_size = 32
+  config.dcgan.discriminator_norm = 'none'
+  config.penalty.r1_gamma = 0.5
+  for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
+    optimizer.learning_rate = 1e-3
+    optimizer.beta1 = 0.0
+    optimizer.beta2 = 0.99
+  config.train.images = 120_000
+  config.train.batch_size = 16
   config.train.log_images = 5_000
-  config.train.sample_images = 25_000
-  config.train.checkpoint_images = 50_000
-  config.evaluate.images = 75_000
+  config.train.sample_images = 20_000
+  config.train.checkpoint_images = 60_000
+  config.evaluate.images = 60_000
   config.evaluate.features = ('efficientnet_lite0',)
   config.evaluate.metrics = ('fd', 'kid')
   config.checkpoint.best_score = 'fd_efficientnet_lite0'
-  config.generator_optimizer.learning_rate = 4e-4
-  config.discriminator_optimizer.learning_rate = 4e-4
   config.sample.rows = 20
   return config

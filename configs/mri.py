@@ -1,0 +1,17 @@
+"""DCGAN on MRI slices of one head, by plane, 64×64 grey of 16 bits.
+
+Command: launch.py train --config=configs/mri.py
+One person has no variety: what this draws says nothing about other people. See
+gan_jax/data/datasets/mri.py for what it cannot be used for.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import characters
+
+
+def get_config() -> ConfigDict:
+  config = characters.get_config()
+  config.dataset.name = 'mri'
+  config.dataset.flip = False  # left and right of a head are not the same
+  return config
