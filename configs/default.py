@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
   dataset.holdout_split = 'test'  # real images kept from training, for the floor of every score
   dataset.data_dir = ''  # where TFDS keeps prepared data; '': its default, ~/tensorflow_datasets
   dataset.resolution = 32  # pixels; images are scaled, antialiased, and cropped to this square
+  dataset.width = placeholder(int)  # pixels, where it is not a square: resolution is the height
   dataset.flip = False  # mirror left-right with probability 1/2; not for digits or letters
   dataset.memory_budget_mb = 2048  # decoded images up to this many MiB are held in memory
   dataset.prefetch_batches = 4  # batches made ready ahead of the step

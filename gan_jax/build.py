@@ -41,7 +41,7 @@ def datasets(config: ConfigDict) -> Datasets:
       config.dataset.name,
       config.dataset[split],
       config.dataset.data_dir,
-      config.dataset.resolution,
+      image_size(config),
       config.dataset.memory_budget_mb,
     )
     for split in ('split', 'holdout_split')
@@ -52,6 +52,12 @@ def datasets(config: ConfigDict) -> Datasets:
       f'config.model.conditional=True: dataset {found.train.name} has no labels; accepted: False'
     )
   return found
+
+
+def image_size(config: ConfigDict) -> tuple[int, int]:
+  """Height and width of the images, pixels."""
+  height = config.dataset.resolution
+  return height, height if config.dataset.width is None else config.dataset.width
 
 
 def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
@@ -67,7 +73,7 @@ def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
   """
   module = registry.find('models', config.model.name, 'Generator', 'model.name')
   common = {
-    'resolution': config.dataset.resolution,
+    'resolution': image_size(config),
     'channels': channels,
     'num_classes': num_classes if config.model.conditional else 0,
     'axis_name': parallel.AXIS,
@@ -155,6 +161,8 @@ def check(config: ConfigDict) -> None:
     'model': ('latent_size',),
     'dataset': ('resolution', 'prefetch_batches'),
   }
+  if config.dataset.width is not None and config.dataset.width <= 0:
+    raise UserError(f'config.dataset.width={config.dataset.width}: must be positive')
   for section, keys in positive.items():
     for key in keys:
       if config[section][key] <= 0:

@@ -38,12 +38,12 @@ def data_dir(user_folders):
 
 @pytest.fixture(scope='session')
 def digits(data_dir):
-  return source.open_dataset('digits', 'train', data_dir, 16, 64)
+  return source.open_dataset('digits', 'train', data_dir, (16, 16), 64)
 
 
 @pytest.fixture(scope='session')
 def held_out_digits(data_dir):
-  return source.open_dataset('digits', 'test', data_dir, 16, 64)
+  return source.open_dataset('digits', 'test', data_dir, (16, 16), 64)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_every_name_in_every_config_is_there_and_its_networks_can_be_made(name):
   config.train.batch_size = -(-config.train.batch_size // 8) * 8  # eight devices here
   build.check(config)
   parts = build.networks(config, channels=1, num_classes=10)
-  assert parts.generator.resolution == config.dataset.resolution
+  assert parts.generator.resolution == (config.dataset.resolution,) * 2
   build.train_step(config, parts)
 
 

@@ -30,7 +30,7 @@ _PARALLEL_BYTES = 8192
 
 
 class ImageDataset:
-  """One split of a dataset, at one resolution.
+  """One split of a dataset, at one size.
 
   Attributes:
     name: of the dataset, with its split, for messages.
@@ -41,7 +41,7 @@ class ImageDataset:
     fingerprint: changes whenever the images or their labels could have changed.
   """
 
-  def __init__(self, builder: Any, split: str, resolution: int, memory_budget_mb: int):
+  def __init__(self, builder: Any, split: str, size: tuple[int, int], memory_budget_mb: int):
     """Opens the split, and decodes it into memory if it fits `memory_budget_mb` MiB."""
     self.name = f'{builder.name} {split}'
     features = builder.info.features
@@ -55,7 +55,7 @@ class ImageDataset:
       raise UserError(
         f'config.dataset.name={builder.name!r}: {channels} channels; accepted: 1, 3, 4'
       )
-    self.shape = (resolution, resolution, channels)
+    self.shape = (*size, channels)
     self.dtype = np.dtype(features['image'].np_dtype)
     if self.dtype == np.uint16 and channels != 1:
       raise UserError(
@@ -77,8 +77,8 @@ class ImageDataset:
         "anew in another config.dataset.data_dir with file_format='array_record'"
       ) from error
     self._held: tuple[np.ndarray, np.ndarray] | None = None
-    size = int(np.prod(self.shape)) * self.dtype.itemsize
-    if len(self) * size <= memory_budget_mb * 2**20:
+    image_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
+    if len(self) * image_bytes <= memory_budget_mb * 2**20:
       self._held = self._read(range(len(self)))
     self.fingerprint = self._fingerprint(builder, split)
 
@@ -162,10 +162,10 @@ class ImageDataset:
 class RandomImages(ImageDataset):
   """Uniform noise of three channels without labels, made in memory: for measuring, not learning."""
 
-  def __init__(self, split: str, resolution: int, count: int = 2048):
+  def __init__(self, split: str, size: tuple[int, int], count: int = 2048):
     """Makes `count` images; a split of another name holds others."""
     self.name = f'{RANDOM_IMAGES} {split}'
-    self.shape, self.num_classes, self.class_names = (resolution, resolution, 3), 0, []
+    self.shape, self.num_classes, self.class_names = (*size, 3), 0, []
     self.dtype = np.dtype(np.uint8)
     seed = int.from_bytes(hashlib.sha256(split.encode()).digest()[:4])
     images = np.random.default_rng(seed).integers(0, 256, (count, *self.shape), np.uint8)
@@ -262,9 +262,9 @@ def _check_reachable(builder: Any) -> None:
 
 
 def open_dataset(
-  name: str, split: str, data_dir: str, resolution: int, memory_budget_mb: int
+  name: str, split: str, data_dir: str, size: tuple[int, int], memory_budget_mb: int
 ) -> ImageDataset:
   """Opens one split; see `open_builder`, `ImageDataset` and, for its name, `RandomImages`."""
   if name == RANDOM_IMAGES:
-    return RandomImages(split, resolution)
-  return ImageDataset(open_builder(name, data_dir), split, resolution, memory_budget_mb)
+    return RandomImages(split, size)
+  return ImageDataset(open_builder(name, data_dir), split, size, memory_budget_mb)

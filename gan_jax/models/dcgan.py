@@ -1,4 +1,4 @@
-"""DCGAN (Radford, Metz and Chintala 2015, arXiv:1511.06434), for any power-of-two resolution.
+"""DCGAN (Radford, Metz and Chintala 2015, arXiv:1511.06434), at powers of two.
 
 4×4 convolutions of stride 2, batch normalisation, weights from N(0, 0.02). With classes, the
 generator reads an embedding of the label beside z, and its batch normalisation takes scale and
@@ -11,18 +11,26 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import BatchNorm, Bias, Conv, ConvTranspose
+from gan_jax.models.layers import BatchNorm, Bias, Conv, ConvTranspose, Resolution, sides
 
 _INIT = nn.initializers.normal(0.02)
 
 
-def _levels(resolution: int) -> int:
-  """Number of halvings from the resolution down to 4 pixels."""
-  if resolution < 16 or resolution & (resolution - 1):
+def _levels(resolution: Resolution) -> tuple[int, tuple[int, int]]:
+  """Number of halvings down to 4 pixels of the shorter side, and the size that is reached."""
+  height, width = sides(resolution)
+  short = min(height, width)
+  if short < 16 or short & (short - 1):
     raise UserError(
-      f'dataset.resolution={resolution}: dcgan makes powers of two from 16 (16, 32, 64, 128, ...)'
+      f'dataset.resolution={short}: dcgan makes powers of two from 16 (16, 32, 64, 128, ...)'
     )
-  return resolution.bit_length() - 3
+  levels = short.bit_length() - 3
+  if max(height, width) % (1 << levels):
+    raise UserError(
+      f'dataset.resolution={height}, dataset.width={width}: dcgan makes a longer side that is a '
+      f'multiple of {1 << levels} here'
+    )
+  return levels, (height >> levels, width >> levels)
 
 
 class _Norm(nn.Module):
@@ -49,13 +57,13 @@ class _Norm(nn.Module):
 
 
 class Generator(nn.Module):
-  """Maps latents `[B, z]` and labels `[B]` to images `[B, R, R, C]` in [-1, 1].
+  """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]` in [-1, 1].
 
   Raises:
-    UserError: for a resolution that is not a power of two from 16.
+    UserError: for a shorter side that is not a power of two from 16.
   """
 
-  resolution: int
+  resolution: Resolution
   channels: int
   latent_size: int
   num_classes: int = 0
@@ -66,8 +74,8 @@ class Generator(nn.Module):
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
-    """Generates `[B, R, R, C]`; `train` normalises by the batch and updates the averages."""
-    levels = _levels(self.resolution)
+    """Generates `[B, H, W, C]`; `train` normalises by the batch and updates the averages."""
+    levels, base = _levels(self.resolution)
     x = latents
     if self.num_classes:
       embedding = nn.Embed(self.num_classes, self.embedding_size, name='embedding')(labels)
@@ -78,7 +86,7 @@ class Generator(nn.Module):
       first = level == levels
       x = ConvTranspose(
         width,
-        4,
+        base if first else 4,
         stride=1 if first else 2,
         padding=0 if first else 1,
         kernel_init=_INIT,
@@ -90,17 +98,17 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-  """Maps images `[B, R, R, C]` and labels `[B]` to logits `[B]`.
+  """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`.
 
   Attributes:
     discriminator_norm: 'batch' normalises every layer but the first, as published; 'none' leaves
       examples independent of each other, which R1 assumes.
 
   Raises:
-    UserError: for a resolution that is not a power of two from 16, or an unknown norm.
+    UserError: for a shorter side that is not a power of two from 16, or an unknown norm.
   """
 
-  resolution: int
+  resolution: Resolution
   channels: int
   num_classes: int = 0
   axis_name: str | None = None
@@ -124,7 +132,8 @@ class Discriminator(nn.Module):
     # N(0, 0.02) relies on batch normalisation to restore the scale; without it, keep the variance.
     init = _INIT if batch_norm else nn.initializers.he_normal()
     x = images
-    for level in range(_levels(self.resolution)):
+    levels, base = _levels(self.resolution)
+    for level in range(levels):
       width = min(self.width << level, self.max_width)
       x = Conv(width, 4, stride=2, padding=1, kernel_init=init, name=f'conv{level}')(x)
       if batch_norm and level:
@@ -132,7 +141,7 @@ class Discriminator(nn.Module):
       elif not batch_norm:
         x = Bias(name=f'bias{level}')(x)
       x = nn.leaky_relu(x, 0.2)
-    logits = Conv(1, 4, kernel_init=init, name='logit')(x)[:, 0, 0, 0]
+    logits = Conv(1, base, kernel_init=init, name='logit')(x)[:, 0, 0, 0]
     if self.num_classes:
       pooled = x.sum(axis=(1, 2))
       class_weights = nn.Embed(self.num_classes, x.shape[-1], name='projection')(labels)

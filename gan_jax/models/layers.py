@@ -11,6 +11,13 @@ from gan_jax.ops import channels
 from gan_jax.ops import conv as conv_op
 
 Initializer = Callable[..., jax.Array]
+Resolution = int | tuple[int, int]
+"""Of an image: the side of a square, or height and width, pixels."""
+
+
+def sides(resolution: Resolution) -> tuple[int, int]:
+  """Height and width."""
+  return (resolution, resolution) if isinstance(resolution, int) else resolution
 
 
 class Conv(nn.Module):
@@ -18,16 +25,16 @@ class Conv(nn.Module):
 
   Attributes:
     features: channels of the result.
-    kernel: side of the square window, pixels.
+    kernel: side of the square window, or its height and width, pixels.
     stride: step of the window, pixels.
     padding: zeros on every side, pixels.
     groups: channel groups that do not see each other.
-    kernel_init: initializer of the kernel `[k, k, C / groups, features]`.
+    kernel_init: initializer of the kernel `[h, w, C / groups, features]`.
     dtype: of the computation.
   """
 
   features: int
-  kernel: int
+  kernel: Resolution
   stride: int = 1
   padding: int = 0
   groups: int = 1
@@ -37,7 +44,7 @@ class Conv(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Convolves `[B, H, W, C]`."""
-    shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
+    shape = (*sides(self.kernel), x.shape[-1] // self.groups, self.features)
     kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
     x = x.astype(self.dtype)
     if self.kernel == 1 and self.stride == 1 and self.groups == 1 and self.padding == 0:
@@ -50,11 +57,11 @@ class Conv(nn.Module):
 class ConvTranspose(nn.Module):
   """Transposed convolution without bias, `[B, H, W, C]` to `[B, H', W', features]`.
 
-  The kernel is `[k, k, features, C]`: that of the convolution which this is the transpose of.
+  The kernel is `[h, w, features, C]`: that of the convolution which this is the transpose of.
   """
 
   features: int
-  kernel: int
+  kernel: Resolution
   stride: int = 2
   padding: int = 0
   kernel_init: Initializer = nn.initializers.lecun_normal()
@@ -62,7 +69,7 @@ class ConvTranspose(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Enlarges `[B, H, W, C]` to `H' = (H - 1) * stride + k - 2 * padding`."""
-    shape = (self.kernel, self.kernel, self.features, x.shape[-1])
+    shape = (*sides(self.kernel), self.features, x.shape[-1])
     kernel = self.param('kernel', self.kernel_init, shape)
     return conv_op.conv_transpose(x, kernel, stride=self.stride, padding=self.padding)
 

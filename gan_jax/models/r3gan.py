@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import Bias, Conv, Initializer
+from gan_jax.models.layers import Bias, Conv, Initializer, Resolution, sides
 from gan_jax.ops import resample
 
 
@@ -22,12 +22,21 @@ def _scaled_normal(fan_in: int, gain: float = 1.0) -> Initializer:
   return nn.initializers.normal(gain / math.sqrt(fan_in))
 
 
-def _check(resolution: int, widths: tuple[int, ...]) -> None:
-  if resolution != 4 << (len(widths) - 1) or resolution < 16:
+def _base(resolution: Resolution, widths: tuple[int, ...]) -> tuple[int, int]:
+  """Height and width of the lowest stage, of which the shorter is 4 pixels."""
+  height, width = sides(resolution)
+  times = 1 << max(0, len(widths) - 1)
+  if min(height, width) != 4 * times or min(height, width) < 16:
     raise UserError(
-      f'dataset.resolution={resolution}: r3gan.widths names {len(widths)} stages from 4 pixels, '
-      f'which make {4 << max(0, len(widths) - 1)} pixels (at least 16)'
+      f'dataset.resolution={min(height, width)}: r3gan.widths names {len(widths)} stages from 4 '
+      f'pixels, which make {4 * times} pixels (at least 16)'
     )
+  if max(height, width) % times:
+    raise UserError(
+      f'dataset.resolution={height}, dataset.width={width}: r3gan makes a longer side that is a '
+      f'multiple of {times} here'
+    )
+  return height // times, width // times
 
 
 class _Block(nn.Module):
@@ -110,13 +119,13 @@ class _Stages(nn.Module):
 
 
 class Generator(nn.Module):
-  """Maps latents `[B, z]` and labels `[B]` to images `[B, R, R, C]`, float32, not bounded.
+  """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]`, float32, not bounded.
 
   Raises:
     UserError: where resolution and widths, or widths and group size, do not fit.
   """
 
-  resolution: int
+  resolution: Resolution
   channels: int
   latent_size: int
   num_classes: int = 0
@@ -130,8 +139,8 @@ class Generator(nn.Module):
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
-    """Generates `[B, R, R, C]`; training and sampling do not differ."""
-    _check(self.resolution, self.widths)
+    """Generates `[B, H, W, C]`; training and sampling do not differ."""
+    base = _base(self.resolution, self.widths)
     x = latents
     if self.num_classes:
       # A linear layer over one-hot labels: the number of classes is its fan-in.
@@ -140,7 +149,7 @@ class Generator(nn.Module):
       x = jnp.concatenate([x, embedding], axis=-1)
     width = self.widths[0]
     x = nn.Dense(width, use_bias=False, kernel_init=_scaled_normal(x.shape[-1]), name='stem')(x)
-    basis = self.param('basis', nn.initializers.normal(1.0), (4, 4, width))
+    basis = self.param('basis', nn.initializers.normal(1.0), (*base, width))
     x = basis * x[:, None, None, :]
     x = _Stages(
       self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
@@ -152,13 +161,13 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-  """Maps images `[B, R, R, C]` and labels `[B]` to logits `[B]`, float32.
+  """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`, float32.
 
   Raises:
     UserError: where resolution and widths, or widths and group size, do not fit.
   """
 
-  resolution: int
+  resolution: Resolution
   channels: int
   num_classes: int = 0
   axis_name: str | None = None  # unused: nothing here is averaged over a batch
@@ -177,7 +186,7 @@ class Discriminator(nn.Module):
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Scores the images; training and scoring do not differ."""
-    _check(self.resolution, self.widths)
+    base = _base(self.resolution, self.widths)
     stages = _Stages(
       self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
     )
@@ -185,8 +194,8 @@ class Discriminator(nn.Module):
     init = _scaled_normal(self.channels)
     x = Conv(self.widths[-1], 1, kernel_init=init, dtype=dtype, name='image')(images)
     x = stages(x, upwards=False).astype(jnp.float32)
-    # A 4×4 depthwise valid convolution of a 4×4 image: one weighted sum a channel.
-    basis = self.param('basis', _scaled_normal(16), (4, 4, x.shape[-1]))
+    # A depthwise valid convolution as large as the image: one weighted sum a channel.
+    basis = self.param('basis', _scaled_normal(base[0] * base[1]), (*base, x.shape[-1]))
     x = jnp.einsum('bhwc,hwc->bc', x, basis)
     size = self.embedding_size if self.num_classes else 1
     x = nn.Dense(size, use_bias=False, kernel_init=_scaled_normal(x.shape[-1]), name='head')(x)

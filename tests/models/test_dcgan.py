@@ -39,6 +39,25 @@ def test_it_makes_and_scores_any_power_of_two_from_16(resolution, channels):
   assert logits.shape == (3,)
 
 
+@pytest.mark.parametrize('size', [(16, 24), (32, 16), (64, 16)])
+def test_it_makes_and_scores_images_that_are_not_square(size):
+  g = dcgan.Generator(size, 3, 8, width=4)
+  d = dcgan.Discriminator(size, 3, width=4)
+  images, _ = jax.jit(
+    lambda: g.init_with_output(jax.random.key(0), jnp.ones((3, 8)), LABELS, train=False)
+  )()
+  assert images.shape == (3, *size, 3)
+  assert np.std(images[0]) > 0
+  score = lambda x: d.init_with_output(jax.random.key(1), x, LABELS, train=False)[0].sum()
+  # Every pixel of every image has a part in the logit.
+  assert (jax.jit(jax.grad(score))(images) != 0).any(axis=-1).all()
+
+
+def test_a_longer_side_that_does_not_halve_is_refused():
+  with pytest.raises(UserError, match=r'dataset.resolution=32, dataset.width=36: .*multiple of 8'):
+    _shapes(dcgan.Generator((32, 36), 1, 8), jnp.zeros((3, 8)), LABELS)
+
+
 @pytest.mark.parametrize('resolution', [8, 24, 100])
 def test_another_resolution_is_refused_by_its_key(resolution):
   for module, x in (

@@ -43,6 +43,20 @@ def test_a_change_of_width_adds_one_linear_map():
   assert 'change1' not in params['stages']
 
 
+@pytest.mark.parametrize('size', [(16, 24), (32, 16)])
+def test_images_need_not_be_square(size):
+  images, _ = _init(r3gan.Generator(size, 3, 8, **SMALL), jnp.ones((3, 8)), LABELS)
+  assert images.shape == (3, *size, 3)
+  d = r3gan.Discriminator(size, 3, **SMALL)
+  score = lambda x: d.init_with_output(jax.random.key(1), x, LABELS, train=False)[0].sum()
+  assert (jax.jit(jax.grad(score))(images) != 0).any(axis=-1).all()
+
+
+def test_a_longer_side_that_does_not_halve_is_refused():
+  with pytest.raises(UserError, match=r'dataset.resolution=16, dataset.width=18: .*multiple of 4'):
+    _shapes(r3gan.Generator((16, 18), 1, 8, **SMALL), jnp.zeros((3, 8)), LABELS)
+
+
 def test_initial_weights_have_the_published_spread():
   module = r3gan.Discriminator(32, 3, num_classes=10, widths=(64,) * 4)
   params = jax.jit(
