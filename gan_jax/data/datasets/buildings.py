@@ -60,15 +60,21 @@ class Builder(PackagedBuilder):
           continue
         with file.open(path) as data:
           width, height = Image.open(data).size
-        series = re.sub(r'[\d_]*[a-z]?$', '', place.stem) or place.stem
+        if min(width, height) < _LEAST_SIDE:
+          continue
         for number in range(max(width, height) // min(width, height)):
           name = f'{folder}/{place.stem}#{number}'
-          yield Example(
-            name,
-            folder,
-            functools.partial(_load, archive, path, number),
-            group=f'{folder}/{series}',
-          )
+          load = functools.partial(_load, archive, path, number)
+          yield Example(name, folder, load, group=f'{folder}/{_series(place.stem)}')
+
+
+def _series(stem: str) -> str:
+  """The series of a texture: its name up to the first word of three letters, `wall` of `wall064b`.
+
+  `e8_mtlwall3`, `t_wll_fnctrm_ow` and `9techwall01` are of `e8_mtlwall`, `t_wll` and `9techwall`.
+  """
+  found = re.match(r'.*?[a-zA-Z]{3,}', stem)
+  return found[0] if found else stem
 
 
 def _load(archive: pathlib.Path, path: str, number: int) -> np.ndarray | None:
@@ -76,7 +82,7 @@ def _load(archive: pathlib.Path, path: str, number: int) -> np.ndarray | None:
   with zipfile.ZipFile(archive) as file, Image.open(io.BytesIO(file.read(path))) as texture:
     image = texture.convert('RGBA')
   side = min(image.width, image.height)
-  if side < _LEAST_SIDE or np.asarray(image)[..., 3].min() < 250:
+  if np.asarray(image)[..., 3].min() < 250:
     return None
   left, top = (number * side, 0) if image.width > image.height else (0, number * side)
   square = image.convert('RGB').crop((left, top, left + side, top + side))
