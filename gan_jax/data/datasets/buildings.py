@@ -1,11 +1,12 @@
 """Buildings: façades, doors, walls, floors and other surfaces from the game UFO: Alien Invasion.
 
 Source: the Debian package `ufoai-textures`, fetched and unpacked, not installed. Licence: GPL-2 or
-later, some CC BY and CC BY-SA (its `copyright` file names them one by one). Size: 256×256 RGB,
-about 900 squares of seven folders; the package has 336 MB. A texture that is not square gives the
-squares that lie side by side in it; all of one series (`wall_brick01`, `wall_brick02`) are on the
-same side of the split. Transparent and plain ones and those under 128 pixels are left out. Not for:
-whole buildings, of which it has none.
+GPL-2 or later, a few GPL-3, CC BY, CC BY-SA and public domain (its `copyright` file names them one
+by one). Size: 256×256 RGB, 986 squares for training and 123 held out, of seven folders with 4
+(tex_buildings_snow) to 443 (tex_mattn) each; the package has 336 MB. A texture that is not square
+gives the squares that lie side by side in it; all of one series (`wall_brick01`, `wall_brick02`)
+are on the same side of the split. Transparent and plain ones and those under 128 pixels are left
+out. Not for: whole buildings, of which it has none.
 """
 
 import functools
@@ -42,7 +43,9 @@ class Builder(PackagedBuilder):
     'tex_mattn',
     'tex_nature',
   )
-  LICENCE: ClassVar = 'GPL-2.0-or-later, in part CC BY and CC BY-SA'
+  LICENCE: ClassVar = (
+    'GPL-2.0-only, GPL-2.0-or-later, in part GPL-3.0-or-later, CC BY 3.0, CC BY-SA 3.0'
+  )
   HOMEPAGE: ClassVar = 'https://ufoai.org'
 
   def examples(self) -> Iterator[Example]:

@@ -2,10 +2,11 @@
 
 Source: the Debian package `wesnoth-1.16-data` (or that of a later release), fetched and unpacked,
 not installed. Licence: GPL-2 or later (the images too: what is drawn from them may have to be
-shared alike). Size: 72×72 RGBA, about 3,900 sprites of 20 factions, 20 to 770 each; the package has
-146 MB. A unit stands in several poses that are nearly copies of each other, so all of one unit are
-on the same side of the split. Frames of dying units and all but empty ones are left out. Magenta
-stands for the colour of the player's side. Not for: people; styles other than this game's.
+shared alike). Size: 72×72 RGBA, 3,533 sprites for training and 412 held out, of 20 factions with 20
+(ogres) to 771 (dwarves) each; the package has 146 MB. A unit stands in several poses that are
+nearly copies of each other, so all of one unit are on the same side of the split; woses, which are
+of one unit, are all for training. Frames of dying units and all but empty ones are left out.
+Magenta stands for the colour of the player's side. Not for: people; styles other than this game's.
 """
 
 import functools
@@ -82,7 +83,9 @@ class Builder(PackagedBuilder):
       for path in paths:
         if _LEFT_OUT.isdisjoint(re.findall('[a-z]+', path.stem)):
           name = path.relative_to(root).with_suffix('').as_posix()
-          yield Example(name, faction, functools.partial(_load, path), f'{faction}/{units[path.stem]}')
+          yield Example(
+            name, faction, functools.partial(_load, path), f'{faction}/{units[path.stem]}'
+          )
 
 
 def _units(stems: Iterable[str]) -> dict[str, str]:
