@@ -94,7 +94,7 @@ def _obtain(
     # apt-get ends with its reason; npm begins with it.
     return None, f'{error.cmd[0]} failed: {lines[0 if tool == "npm" else -1]}'
   except (OSError, EOFError, subprocess.TimeoutExpired, tarfile.TarError, zlib.error) as error:
-    return None, f'fetching it failed: {error}'
+    return None, f'fetching it failed: {" ".join(str(error).split())}'
   return _find(root, holds), f'{root} does not hold {holds}'
 
 
