@@ -79,10 +79,10 @@ def test_the_description_is_that_of_the_module_and_licence_and_source_are_kept(p
   assert (info.redistribution_info.license, info.homepage) == ('none', 'https://example.org')
 
 
-def test_preparing_twice_gives_the_same_bytes_whatever_the_order(prepared):
+def test_preparing_twice_gives_the_same_records_in_the_same_order_however_they_are_listed(prepared):
   listed = [example(n, ('light', 'dark')[n % 2], f'g{n // 3}' + 'ab'[n % 2]) for n in range(60)]
   first, second = prepared(listed, 'a'), prepared(listed[::-1], 'b')
-  assert len(trees.records(first)) == 2
+  assert sum(len(records) for records in trees.records(first).values()) == 60
   assert trees.records(first) == trees.records(second)
 
 
