@@ -1,11 +1,12 @@
 """Buildings: façades, doors, walls, floors and other surfaces from the game UFO: Alien Invasion.
 
 Source: the Debian package `ufoai-textures`, fetched and unpacked, not installed. Licence: GPL-2 or
-later, some CC BY and CC BY-SA (its `copyright` file names them one by one). Size: 256×256 RGB,
-about 900 squares of seven folders; the package has 336 MB. A texture that is not square gives the
-squares that lie side by side in it; all of one series (`wall_brick01`, `wall_brick02`) are on the
-same side of the split. Transparent and plain ones and those under 128 pixels are left out. Not for:
-whole buildings, of which it has none.
+GPL-2 or later, a few GPL-3, CC BY, CC BY-SA and public domain (its `copyright` file names them one
+by one). Size: 256×256 RGB, 986 squares for training and 123 held out, of seven folders with 4
+(tex_buildings_snow) to 443 (tex_mattn) each; the package has 336 MB. A texture that is not square
+gives the squares that lie side by side in it; all of one series (`wall_brick01`, `wall_brick02`)
+are on the same side of the split. Transparent and plain ones and those under 128 pixels are left
+out. Not for: whole buildings, of which it has none.
 """
 
 import functools
@@ -42,7 +43,9 @@ class Builder(PackagedBuilder):
     'tex_mattn',
     'tex_nature',
   )
-  LICENCE: ClassVar = 'GPL-2.0-or-later, in part CC BY and CC BY-SA'
+  LICENCE: ClassVar = (
+    'GPL-2.0-only, GPL-2.0-or-later, in part GPL-3.0-or-later, CC BY 3.0, CC BY-SA 3.0'
+  )
   HOMEPAGE: ClassVar = 'https://ufoai.org'
 
   def examples(self) -> Iterator[Example]:
@@ -60,15 +63,21 @@ class Builder(PackagedBuilder):
           continue
         with file.open(path) as data:
           width, height = Image.open(data).size
-        series = re.sub(r'[\d_]*[a-z]?$', '', place.stem) or place.stem
+        if min(width, height) < _LEAST_SIDE:
+          continue
         for number in range(max(width, height) // min(width, height)):
           name = f'{folder}/{place.stem}#{number}'
-          yield Example(
-            name,
-            folder,
-            functools.partial(_load, archive, path, number),
-            group=f'{folder}/{series}',
-          )
+          load = functools.partial(_load, archive, path, number)
+          yield Example(name, folder, load, group=f'{folder}/{_series(place.stem)}')
+
+
+def _series(stem: str) -> str:
+  """The series of a texture: its name up to the first word of three letters, `wall` of `wall064b`.
+
+  `e8_mtlwall3`, `t_wll_fnctrm_ow` and `9techwall01` are of `e8_mtlwall`, `t_wll` and `9techwall`.
+  """
+  found = re.match(r'.*?[a-zA-Z]{3,}', stem)
+  return found[0] if found else stem
 
 
 def _load(archive: pathlib.Path, path: str, number: int) -> np.ndarray | None:
@@ -76,7 +85,7 @@ def _load(archive: pathlib.Path, path: str, number: int) -> np.ndarray | None:
   with zipfile.ZipFile(archive) as file, Image.open(io.BytesIO(file.read(path))) as texture:
     image = texture.convert('RGBA')
   side = min(image.width, image.height)
-  if side < _LEAST_SIDE or np.asarray(image)[..., 3].min() < 250:
+  if np.asarray(image)[..., 3].min() < 250:
     return None
   left, top = (number * side, 0) if image.width > image.height else (0, number * side)
   square = image.convert('RGB').crop((left, top, left + side, top + side))

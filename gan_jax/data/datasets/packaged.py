@@ -2,6 +2,8 @@
 
 import io
 import os
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,8 +12,9 @@ import tensorflow_datasets as tfds
 
 from gan_jax.data.ingest import splits
 from gan_jax.data.ingest.chunks import encode_png
+from gan_jax.errors import UserError
 
-HOLDOUT_SHARE = 0.1
+_SHARES = {'train': 0.9, 'test': 0.1}
 
 
 class Example(NamedTuple):
@@ -21,8 +24,8 @@ class Example(NamedTuple):
     name: unique in the dataset, and telling where it comes from.
     label: its class.
     load: reads the pixels `[H, W, C]`; None where a look at them says that they do not belong.
-    group: examples of one group go to the same split.
-    split: where it belongs, if the source says; '': divided by group.
+    group: examples of one group go to the same split; no two classes share one.
+    split: where it belongs, if the source says; '': divided by group within its class.
   """
 
   name: str
@@ -68,7 +71,7 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
       'group': tfds.features.Text(),
     }
     return self.dataset_info_from_configs(
-      description=__import__(self.__module__, fromlist=['']).__doc__,
+      description=sys.modules[self.__module__].__doc__,
       features=tfds.features.FeaturesDict(features),
       supervised_keys=('image', 'label'),
       license=self.LICENCE,
@@ -77,13 +80,9 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
 
   def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
     del dl_manager  # packages are fetched by their own tools
-    examples = list(self.examples())
-    shares = {'train': 1 - HOLDOUT_SHARE, 'test': HOLDOUT_SHARE}
-    if not all(example.split for example in examples):
-      places = splits.divide([example.group for example in examples], shares)
-      examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
+    examples = _divided(list(self.examples()))
     return {
-      name: self._generate_examples([e for e in examples if e.split == name]) for name in shares
+      name: self._generate_examples([e for e in examples if e.split == name]) for name in _SHARES
     }
 
   def _generate_examples(self, examples: list[Example]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -93,3 +92,31 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
         image = io.BytesIO(encode_png(pixels))
         name, label, group = example.name, example.label, example.group
         yield name, {'image': image, 'label': label, 'name': name, 'group': group}
+
+
+def _divided(examples: list[Example]) -> list[Example]:
+  """Gives a split to examples without one, class by class, so that both sides have the class."""
+  classes: dict[str, list[Example]] = {}
+  for example in examples:
+    if not example.split:
+      classes.setdefault(example.label, []).append(example)
+  places: dict[str, str] = {}  # by name
+  for own in classes.values():
+    divided = _divide([example.group for example in own])
+    places |= {example.name: split for example, split in zip(own, divided, strict=True)}
+  divided_examples = [e._replace(split=e.split or places[e.name]) for e in examples]
+  for split in _SHARES:
+    if all(example.split != split for example in divided_examples):
+      raise UserError(f'of {len(examples)} images in the package none is for the split {split!r}')
+  return divided_examples
+
+
+def _divide(groups: list[str]) -> list[str]:
+  """The split of each example of a class: of the only group `train`, of two or more both."""
+  try:
+    return splits.divide(groups, _SHARES)
+  except UserError:  # the groups are few and large: the one nearest to the share is held out
+    sizes = Counter(groups)
+    apart = lambda group: abs(sizes[group] - _SHARES['test'] * len(groups))
+    held_out = min(sorted(sizes), key=apart) if len(sizes) > 1 else None
+    return ['test' if group == held_out else 'train' for group in groups]
