@@ -14,4 +14,8 @@ def get_config() -> ConfigDict:
   config.dataset.name = 'buildings'
   config.model.conditional = False
   config.sample.rows = 10
+  config.train.images = 50_000
+  config.train.sample_images = 10_000
+  config.train.checkpoint_images = 25_000
+  config.evaluate.images = 25_000
   return config

@@ -12,10 +12,10 @@ def get_config() -> ConfigDict:
   config = digits.get_config()
   config.dataset.name = 'fashion'
   config.dataset.flip = True
-  config.train.images = 400_000
+  config.train.images = 300_000
   config.train.log_images = 10_000
   config.train.sample_images = 50_000
   config.train.checkpoint_images = 50_000
-  config.evaluate.images = 100_000
+  config.evaluate.images = 150_000
   config.evaluate.num_reals = 10_000
   return config

@@ -14,4 +14,8 @@ def get_config() -> ConfigDict:
   config = characters.get_config()
   config.dataset.name = 'mri'
   config.dataset.flip = False  # left and right of a head are not the same
+  config.train.images = 50_000
+  config.train.sample_images = 10_000
+  config.train.checkpoint_images = 25_000
+  config.evaluate.images = 25_000
   return config
