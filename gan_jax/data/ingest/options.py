@@ -58,9 +58,7 @@ def size(resolution: int | None, text: str) -> tuple[int, int] | None:
   most = f'at most {MAX_PIXELS:,} pixels in all'
   if resolution is not None:
     if resolution < 1 or resolution**2 > MAX_PIXELS:
-      raise UserError(
-        f'--resolution={resolution}: accepted: a number of pixels, such as 64; {most}'
-      )
+      raise UserError(f'--resolution={resolution}: accepted: pixels, such as 64; {most}')
     return resolution, resolution
   if not text:
     return None

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.data.ingest.picture import RefusedError
 from gan_jax.errors import UserError
 
 MAX_FILE_BYTES = 2**30  # an archive may claim any size for what it holds
@@ -209,7 +208,7 @@ def _arrays(path: pathlib.Path) -> Source:
       [
         File(
           f'{row:08d}',
-          functools.partial(_whole_numbers, images, row),
+          functools.partial(images.__getitem__, row),
           '' if labels is None else str(labels[row]),
           stamp=stamp,
         )
@@ -229,21 +228,6 @@ def _pick(loaded: Any, path: pathlib.Path, names: tuple[str, ...]) -> np.ndarray
     f'--source={path}: holds {", ".join(loaded.files)}; the images are looked for as '
     f'{", ".join(names)}'
   )
-
-
-def _whole_numbers(images: np.ndarray, row: int) -> np.ndarray:
-  """Takes uint8, uint16 or floats in [0, 1], which become 8 bits (grey: 16)."""
-  pixels = np.asarray(images[row])
-  if pixels.dtype in (np.uint8, np.uint16):
-    return pixels
-  if pixels.dtype.kind == 'f':
-    if not np.isfinite(pixels).all():
-      raise RefusedError('holds NaN or infinite values')
-    if pixels.min() < 0 or pixels.max() > 1:
-      raise RefusedError(f'floats from {pixels.min():g} to {pixels.max():g}; accepted: from 0 to 1')
-    top, dtype = (65535, np.uint16) if pixels.shape[-1] == 1 else (255, np.uint8)
-    return np.rint(pixels.astype(np.float64) * top).astype(dtype)
-  raise RefusedError(f'of type {pixels.dtype}; accepted: uint8, uint16, floats from 0 to 1')
 
 
 def _tfds(builder: Any) -> Source:

@@ -7,9 +7,11 @@ CHANNELS = [('grey', 1, np.uint8), ('grey16', 1, np.uint16), ('rgb', 3, np.uint8
             ('rgba', 4, np.uint8)]  # fmt: skip
 
 
-def noise(H, W, channels=1, dtype=np.uint8, seed=0):
+def noise(height, width, channels=1, dtype=np.uint8, seed=0):
   top = np.iinfo(dtype).max
-  return np.random.default_rng(seed).integers(0, top, (H, W, channels), dtype, endpoint=True)
+  return np.random.default_rng(seed).integers(
+    0, top, (height, width, channels), dtype, endpoint=True
+  )
 
 
 @pytest.mark.parametrize(('kind', 'channels', 'dtype'), CHANNELS)
