@@ -236,7 +236,7 @@ def _report(
     'converted_images': notes,
     'refused': len(refused),
     'refusals': [list(refusal) for refusal in refused],
-    'other_files': source.beside,
+    'other_files': list(source.beside),
     'groups': len({example.group for example in examples}),
     'splits': dict(Counter(example.split for example in examples)),
     'classes': dict(Counter(example.label for example in examples if example.label)),
