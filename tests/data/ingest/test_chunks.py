@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import tracemalloc
 
 import numpy as np
@@ -150,22 +151,29 @@ def test_a_reader_keeps_few_chunks_open(tmp_path, monkeypatch):
   assert all(file.closed for file in kept)
 
 
-@pytest.mark.usefixtures('small_chunks')
-def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+def peak(folder, count):
+  """Bytes held at most while `count` images of noise are kept, and the bytes of one."""
   size = (64, 64)
-  image = noise(0, 'rgba', size).nbytes  # noise: its PNG is no smaller
 
   def many(file):
     yield Picture(file.name, noise(int(file.name), 'rgba', size))
 
-  def peak(count):
-    folder = tmp_path / str(count)
-    folder.mkdir()
-    tracemalloc.start()
-    chunks.make(files_of(count), folder, many, silent)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return most
+  folder.mkdir()
+  tracemalloc.start()
+  chunks.make(files_of(count), folder, many, silent)
+  _, most = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  return most, noise(0, 'rgba', size).nbytes  # of noise, the PNG is no smaller
 
-  small, large = peak(16), peak(200)
-  assert large < small + 50 * image  # of the 184 images that are more
+
+@pytest.mark.usefixtures('small_chunks')
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+  small, image = peak(tmp_path / 'small', 16)
+  large, _ = peak(tmp_path / 'large', 200)
+  assert large < small + 50 * image  # of the 184 that are more
+
+
+def test_of_one_chunk_few_images_are_held_at_once(tmp_path, monkeypatch):
+  monkeypatch.setattr(os, 'cpu_count', lambda: 2)
+  most, image = peak(tmp_path / 'one', chunks.FILES)
+  assert most < chunks.FILES / 3 * image
