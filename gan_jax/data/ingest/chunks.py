@@ -5,8 +5,9 @@ import io
 import json
 import os
 import pathlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ _OPEN = 64  # chunks that are open for reading at once
 
 Decode = Callable[[File], Iterator[Picture]]
 Refusal = tuple[str, str]
+# Of one file: rows of the index with their PNG, and the reason why there are no more or ''.
+_Encoded = tuple[list[tuple[dict[str, Any], bytes]], str]
 
 
 class Item(NamedTuple):
@@ -101,9 +104,7 @@ def _make_one(
   refused: list[Refusal] = []
   start = 0
   with open(folder / f'{number:06d}.data', 'wb') as stored:
-    for file, (found, reason) in zip(
-      files, pool.map(lambda file: _encode_all(file, decode), files), strict=True
-    ):
+    for file, (found, reason) in _encode(files, decode, pool):
       for row, image in found:
         stored.write(image)
         rows.append({**row, 'start': start, 'length': len(image)})
@@ -113,11 +114,28 @@ def _make_one(
     stored.flush()
     os.fsync(stored.fileno())
   part = folder / f'{number:06d}.part'
-  part.write_text(json.dumps({'items': rows, 'refused': refused}))
+  with open(part, 'w') as index:
+    json.dump({'items': rows, 'refused': refused}, index)
+    index.flush()
+    os.fsync(index.fileno())
   os.replace(part, folder / f'{number:06d}.json')
 
 
-def _encode_all(file: File, decode: Decode) -> tuple[list[tuple[dict[str, Any], bytes]], str]:
+def _encode(
+  files: Sequence[File], decode: Decode, pool: ThreadPoolExecutor
+) -> Iterator[tuple[File, _Encoded]]:
+  """Encodes files in several threads, few at a time: a volume is hundreds of images."""
+  begun: deque[tuple[File, Future[_Encoded]]] = deque()
+  for file in files:
+    begun.append((file, pool.submit(_encode_all, file, decode)))
+    if len(begun) > 2 * (os.cpu_count() or 1):
+      first, encoded = begun.popleft()
+      yield first, encoded.result()
+  for file, encoded in begun:
+    yield file, encoded.result()
+
+
+def _encode_all(file: File, decode: Decode) -> _Encoded:
   """The images of a file, as rows of the index and PNG, and the reason why there are no more."""
   found: list[tuple[dict[str, Any], bytes]] = []
   try:

@@ -34,7 +34,9 @@ def fit(pixels: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
   if how == 'crop':
     scale = min(W / width, H / height)
     left, top = (W - scale * width) / 2, (H - scale * height) / 2
-    box = (left, top, W - left, H - top)
+    if scale == 1:  # whole pixels, so that nothing is interpolated
+      left, top = left // 1, top // 1
+    box = (left, top, min(W, left + scale * width), min(H, top + scale * height))
   elif how == 'pad':
     scale = max(W / width, H / height)
     target = (max(1, round(H / scale)), max(1, round(W / scale)))

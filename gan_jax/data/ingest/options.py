@@ -1,11 +1,12 @@
 """What a user asks of a preparation, and how it is read from the command line."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from gan_jax.data.ingest import fit
-from gan_jax.data.ingest.decode import Medical
+from gan_jax.data.ingest.decode import MAX_PIXELS, Medical
 from gan_jax.errors import UserError, nearest
 
 AXES = {'sagittal': 0, 'coronal': 1, 'axial': 2}
@@ -54,14 +55,18 @@ def size(resolution: int | None, text: str) -> tuple[int, int] | None:
   """Reads `--resolution=64` or `--size=96x64` (width x height) as (height, width)."""
   if resolution is not None and text:
     raise UserError(f'--resolution={resolution} and --size={text}: give one of them')
+  most = f'at most {MAX_PIXELS:,} pixels in all'
   if resolution is not None:
-    text = f'{resolution}x{resolution}'
+    if resolution < 1 or resolution**2 > MAX_PIXELS:
+      raise UserError(f'--resolution={resolution}: accepted: pixels, such as 64; {most}')
+    return resolution, resolution
   if not text:
     return None
-  match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text)
-  if match is None or 0 in (found := (int(match[2]), int(match[1]))):
-    raise UserError(f'--size={text}: accepted: WIDTHxHEIGHT in pixels, such as 96x64')
-  return found
+  match = re.fullmatch(r'(\d{1,9})x(\d{1,9})', text)
+  width, height = map(int, match.groups()) if match else (0, 0)
+  if not 0 < width * height <= MAX_PIXELS:
+    raise UserError(f'--size={text}: accepted: WIDTHxHEIGHT in pixels, such as 96x64; {most}')
+  return height, width
 
 
 def kind(channels: str) -> str:
@@ -84,9 +89,11 @@ def shares(text: str) -> dict[str, float] | None:
     return None
   found: dict[str, float] = {}
   for part in text.split(','):
-    match = re.fullmatch(r'\s*([a-z]\w*):(\d*\.?\d+)\s*', part)
+    match = re.fullmatch(r'\s*([a-z][a-z0-9_]*):(\d*\.?\d+)\s*', part)
     if match is None or match[1] in found:
       raise UserError(f'--split={text}: accepted: NAME:SHARE,..., such as train:0.9,test:0.1')
+    if match[1] == 'all':  # TFDS's name for all splits together
+      raise UserError(f'--split={text}: all is no name of a split; accepted: NAME:SHARE,...')
     found[match[1]] = float(match[2])
   if abs(sum(found.values()) - 1) > 1e-6 or min(found.values()) <= 0:
     raise UserError(
@@ -110,6 +117,8 @@ def medical(window: str, axis: str, slices: str, percentiles: str) -> Medical:
     if match is None:
       raise UserError(f'--slices={slices}: accepted: FIRST:END, such as 20:140')
     first, end = (int(part) if part else None for part in match.groups())
+    if end is not None and end <= (first or 0):
+      raise UserError(f'--slices={slices}: holds no slice; accepted: FIRST:END, such as 20:140')
     chosen = chosen._replace(slices=(first, end))
   if percentiles:
     low, high = _pair('--percentiles', percentiles, 'LOW,HIGH, such as 0.5,99.5')
@@ -124,4 +133,6 @@ def _pair(flag: str, text: str, accepted: str) -> tuple[float, float]:
     first, second = (float(part) for part in text.split(','))
   except ValueError as error:
     raise UserError(f'{flag}={text}: accepted: {accepted}') from error
+  if not (math.isfinite(first) and math.isfinite(second)):
+    raise UserError(f'{flag}={text}: accepted: {accepted}')
   return first, second

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow_datasets as tfds
 
 from gan_jax import registry
 from gan_jax.data.ingest import chunks, decode, fit, labels, sources, splits, writer
@@ -30,6 +31,7 @@ from gan_jax.errors import UserError
 
 REPORT = 'preparation.json'
 _SHARES = {'train': 0.9, 'test': 0.1}
+_OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
 _TOLD = 5  # refusals that a message names
 
 
@@ -69,7 +71,7 @@ def prepare(
       f'--source={options.source}: holds no image file ({len(source.refused)} refused, '
       f'{len(source.beside)} of other kinds)'
     )
-  with _work_folder(options, source) as folder, warnings.catch_warnings():
+  with _work_folder(options, source, place) as folder, warnings.catch_warnings():
     warnings.simplefilter('ignore')  # what decoders warn of is in the report, or a refusal
     items, refused = chunks.make(
       source.files, folder, lambda file: _pictures(file, options), progress
@@ -98,7 +100,7 @@ def prepare(
       )
     report = _report(source, examples, refused, table, metadata['kind']) | metadata
     (made / options.name / writer.VERSION / REPORT).write_text(json.dumps(report, indent=2))
-    _swap(made / options.name, place)
+    _swap(made / options.name, place, folder.parent / _OLD)
   return Prepared(str(place / writer.VERSION), report)
 
 
@@ -110,52 +112,63 @@ def _check(options: Options) -> pathlib.Path:
     )
   if options.name in registry.names('data.datasets', 'Builder'):
     raise UserError(f'--name={options.name}: is the name of a dataset that comes with gan_jax')
-  place = pathlib.Path(options.data_dir).expanduser() / options.name
-  if place.exists() and not options.overwrite:
+  if options.name in tfds.list_builders(with_community_datasets=False):
+    raise UserError(f'--name={options.name}: is the name of a dataset that TFDS has')
+  place = pathlib.Path(os.path.expanduser(options.data_dir)) / options.name
+  _check_free(options, place)
+  return place
+
+
+def _check_free(options: Options, place: pathlib.Path) -> None:
+  if os.path.lexists(place) and not options.overwrite:
     raise UserError(
       f'--name={options.name}: {place} is there already; --overwrite replaces it once the new one '
       'is whole'
     )
-  return place
 
 
 def _table(options: Options, source: sources.Source) -> labels.Table | None:
-  """Reads the label file, which lies anywhere or in the source folder."""
+  """Reads the label file, which lies anywhere or in the source, be that an archive."""
   if options.labels in ('', 'folders'):
     if options.label:
       raise UserError(f'--label={options.label}: names a column, and --labels names no file')
     return None
-  path = pathlib.Path(options.labels).expanduser()
-  inside = pathlib.Path(options.source).expanduser() / options.labels
-  if not path.exists() and inside.is_file():
-    path = inside
-  return labels.read_table(str(path), options.label, [file.name for file in source.files])
+  path = os.path.expanduser(options.labels)
+  inside = None if os.path.exists(path) else source.beside.get(options.labels)
+  return labels.read_table(path, options.label, [file.name for file in source.files], inside)
 
 
 @contextlib.contextmanager
-def _work_folder(options: Options, source: sources.Source) -> Iterator[pathlib.Path]:
+def _work_folder(
+  options: Options, source: sources.Source, place: pathlib.Path
+) -> Iterator[pathlib.Path]:
   """A folder for one preparation at a time, removed when it is done, kept when it is stopped."""
-  decides = [options.size, options.fit, options.medical, chunks.FILES]
+  path = os.path.realpath(os.path.expanduser(options.source))
+  decides = [path, options.size, options.fit, options.medical, chunks.FILES]
   digest = hashlib.sha256(json.dumps(decides).encode())
   for file in source.files:
     digest.update(f'{file.name}\0{file.stamp}\0{file.label}\0{file.split}\n'.encode())
-  root = pathlib.Path(options.data_dir).expanduser() / '.preparing' / options.name
+  root = place.parent / '.preparing' / options.name
   folder = root / digest.hexdigest()[:16]
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    lock = open(root / 'lock', 'w')  # noqa: SIM115 - closed below, by the context that it is given to
+    with open(root / 'lock', 'w') as lock:
+      try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except BlockingIOError as error:
+        raise UserError(f'--name={options.name}: another preparation of it is going on') from error
+      if os.path.lexists(root / _OLD) and not os.path.lexists(place):
+        os.rename(root / _OLD, place)  # stopped in the middle of `_swap`
+        _check_free(options, place)
+      for other in root.iterdir():
+        if other.is_symlink():
+          other.unlink()
+        elif other.is_dir() and other != folder:
+          shutil.rmtree(other)  # of other files or other options
+      yield folder
+      shutil.rmtree(root, ignore_errors=True)
   except OSError as error:
     raise UserError(f'--data_dir={options.data_dir}: cannot be written: {error}') from error
-  with lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      raise UserError(f'--name={options.name}: another preparation of it is going on') from error
-    for other in root.iterdir():
-      if other.is_dir() and other != folder:
-        shutil.rmtree(other)  # of other files or other options
-    yield folder
-    shutil.rmtree(root)
 
 
 def _pictures(file: sources.File, options: Options) -> Iterator[Picture]:
@@ -185,7 +198,7 @@ def _place_all(
   examples, refused = [], []
   for item in items:
     try:
-      row = table.row(item.name) if table else {}
+      row = table.row(item.name, item.file) if table else {}
       label = item.label
       if options.labels == 'folders':
         label = labels.folder_label(item.file)
@@ -193,16 +206,34 @@ def _place_all(
         label = row.get(table.label, '')
         if not label:
           raise RefusedError(f'has no {table.label} in {table.source}')
-      group = group_of(item.name, row, item.group)
+      # Parts of one file, such as frames, are as near to each other as slices of one patient.
+      group = group_of(item.name, row, item.group or item.file)
+      label = ' '.join(label.split())  # TFDS keeps one class a line, without blanks around it
       examples.append(Example(item, label, group, item.split, row))
     except RefusedError as error:
       refused.append((item.name, str(error)))
+  labelled = any(example.label for example in examples)
+  refused += [(e.item.name, 'has no class') for e in examples if labelled and not e.label]
+  examples = [example for example in examples if example.label or not labelled]
   if examples and (options.split or not all(example.split for example in examples)):
     groups = [example.group for example in examples]
     places = splits.divide(groups, options.split or _SHARES)
     examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
+  elif options.group:
+    _check_apart(options, examples)
   # Any part of a split is then a random part of it, whatever the order of the source.
   return sorted(examples, key=lambda e: hashlib.sha256(e.item.name.encode()).digest()), refused
+
+
+def _check_apart(options: Options, examples: Sequence[Example]) -> None:
+  """Raises UserError where the source's own splits part a group."""
+  split_of: dict[str, str] = {}
+  for example in examples:
+    if split_of.setdefault(example.group, example.split) != example.split:
+      raise UserError(
+        f'--group={options.group}: {example.group!r} is in both {split_of[example.group]} and '
+        f'{example.split} of the source; --split=NAME:SHARE,... divides it anew'
+      )
 
 
 def _check_shapes(options: Options, examples: Sequence[Example]) -> None:
@@ -236,22 +267,20 @@ def _report(
     'converted_images': notes,
     'refused': len(refused),
     'refusals': [list(refusal) for refusal in refused],
-    'other_files': source.beside,
+    'other_files': list(source.beside),
     'groups': len({example.group for example in examples}),
     'splits': dict(Counter(example.split for example in examples)),
     'classes': dict(Counter(example.label for example in examples if example.label)),
   }
   if table is not None:
-    known = {example.item.name for example in examples} | {name for name, _ in refused}
-    known |= {name.split('#')[0] for name in known}
+    known = {file.name for file in source.files} | {name for name, _ in refused}
+    known |= {example.item.name for example in examples}
     report['rows_without_image'] = sorted(set(table.rows) - known)
   return report
 
 
-def _swap(made: pathlib.Path, place: pathlib.Path) -> None:
-  """Puts a whole dataset in its place, and removes what was there."""
-  old = made.parent / 'replaced'
-  if place.exists():
+def _swap(made: pathlib.Path, place: pathlib.Path, old: pathlib.Path) -> None:
+  """Puts a whole dataset in its place; what was there is `old` until it is removed."""
+  if os.path.lexists(place):
     os.rename(place, old)
   os.rename(made, place)
-  shutil.rmtree(old, ignore_errors=True)

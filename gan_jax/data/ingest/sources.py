@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+import re
 import stat
 import tarfile
 import threading
@@ -13,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.data.ingest.picture import RefusedError
 from gan_jax.errors import UserError
 
 MAX_FILE_BYTES = 2**30  # an archive may claim any size for what it holds
@@ -23,6 +23,11 @@ _BESIDE = (
   '.tsv', '.txt', '.xml', '.yaml', '.yml',
 )  # fmt: skip
 
+
+_ARCHIVES = ('.zip', '.tar', '.tgz', '.tar.gz', '.tar.bz2', '.tar.xz')
+_THREADS = 64  # that may ask for neighbouring files of an archive at once
+_BREAKS = ('Cc', 'Zl', 'Zp')  # kinds of characters that control a terminal or end a line
+_DRIVE = re.compile('[A-Za-z]:/')
 
 # Name, size, the reason against it or '', and how to read it.
 _Member = tuple[str, int, str, Callable[[], bytes]]
@@ -52,12 +57,12 @@ class Source(NamedTuple):
   Attributes:
     files: in an order that is the same every time; reading in that order is the fast way.
     refused: name and reason of what must not be read, such as a path out of an archive.
-    beside: names of what is not meant to be an image.
+    beside: what is not meant to be an image, by name, and how to read it: a label file maybe.
   """
 
   files: list[File]
   refused: list[tuple[str, str]]
-  beside: list[str]
+  beside: dict[str, Callable[[], bytes]]
 
 
 def open_source(source: str, data_dir: str, open_tfds: Callable[[str, str], Any]) -> Source:
@@ -73,8 +78,8 @@ def open_source(source: str, data_dir: str, open_tfds: Callable[[str, str], Any]
   """
   if source.startswith('tfds:'):
     return _tfds(open_tfds(source.removeprefix('tfds:'), data_dir))
-  path = pathlib.Path(source).expanduser()
-  if not path.exists():
+  path = pathlib.Path(os.path.expanduser(source))
+  if not os.path.exists(path):
     raise UserError(
       f'--source={source}: there is no such file or folder; accepted: a folder, .zip, .tar, '
       '.npy, .npz, a DICOM or NIfTI file, tfds:NAME'
@@ -82,35 +87,43 @@ def open_source(source: str, data_dir: str, open_tfds: Callable[[str, str], Any]
   try:
     if path.is_dir():
       return _folder(path)
+    if not path.is_file():
+      raise UserError(f'--source={source}: neither a regular file nor a folder')
     if path.suffix in ('.npy', '.npz'):
       return _arrays(path)
     if zipfile.is_zipfile(path):
       return _zip(path)
     if tarfile.is_tarfile(path):
       return _tar(path)
-    return _sorted([File(path.name, path.read_bytes, stamp=_stamp(path))], [], [])
-  except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-    raise UserError(f'--source={source}: cannot be read: {error}') from error
+    if path.name.lower().endswith(_ARCHIVES):
+      raise UserError(f'--source={source}: a broken or truncated archive')
+    return Source([File(_name(path.name), path.read_bytes, stamp=_stamp(path))], [], {})
+  except UserError:
+    raise
+  except Exception as error:  # what libraries raise at archives that are broken or made to break
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    raise UserError(f'--source={source}: cannot be read: {lines[0]}') from error
 
 
 def _folder(root: pathlib.Path) -> Source:
   files: list[File] = []
   refused: list[tuple[str, str]] = []
-  beside: list[str] = []
+  beside: dict[str, Callable[[], bytes]] = {}
   real_root = os.path.realpath(root)
-  for folder, folders, names in os.walk(root):
+  shown_of = lambda path: _name(pathlib.Path(path).relative_to(root).as_posix())
+  closed = lambda error: refused.append((shown_of(error.filename), f'not listed: {error.strerror}'))
+  for folder, folders, names in os.walk(root, onerror=closed):
     for name in list(folders):
       inner = pathlib.Path(folder, name)
       if inner.is_symlink():
-        shown = _name(inner.relative_to(root).as_posix())
-        refused.append((shown, 'a symbolic link to a folder'))
+        refused.append((shown_of(inner), 'a symbolic link to a folder'))
       if name.startswith(('.', '__MACOSX')):
         folders.remove(name)
     for name in names:
       path = pathlib.Path(folder, name)
-      shown = _name(path.relative_to(root).as_posix())
+      shown = shown_of(path)
       if _is_beside(shown):
-        beside.append(shown)
+        beside[shown] = path.read_bytes
       elif path.is_symlink() and not _within(os.path.realpath(path), real_root):
         refused.append((shown, 'a symbolic link out of the folder'))
       elif not path.exists():
@@ -119,7 +132,8 @@ def _folder(root: pathlib.Path) -> Source:
         refused.append((shown, 'not a regular file'))
       else:
         files.append(File(shown, path.read_bytes, stamp=_stamp(path)))
-  return _sorted(files, refused, beside)
+  by_name = lambda file: file.name
+  return _checked(Source(sorted(files, key=by_name), sorted(refused), dict(sorted(beside.items()))))
 
 
 def _zip(path: pathlib.Path) -> Source:
@@ -136,67 +150,80 @@ def _zip(path: pathlib.Path) -> Source:
 
 def _tar(path: pathlib.Path) -> Source:
   archive = tarfile.open(path)  # noqa: SIM115 - stays open as long as its files are read
-  lock = threading.Lock()
-
-  def read(member: tarfile.TarInfo) -> bytes:
-    with lock:
-      file = archive.extractfile(member)
-      assert file is not None  # a regular file
-      return file.read()
-
-  members: list[_Member] = []
-  for member in archive.getmembers():
-    if member.isdir():
-      continue
+  members = [member for member in archive.getmembers() if not member.isdir()]
+  while archive.fileobj and archive.fileobj.read(2**20):  # its checksum is at the end
+    pass
+  reader = _Onwards(archive, members)
+  found: list[_Member] = []
+  for place, member in enumerate(members):
     link = member.issym() or member.islnk()
     reason = 'a link' if link else '' if member.isfile() else 'not a regular file'
-    members.append((member.name, member.size, reason, functools.partial(read, member)))
-  return _members(members, _stamp(path))
+    found.append((member.name, member.size, reason, functools.partial(reader.read, place)))
+  return _members(found, _stamp(path))
+
+
+class _Onwards:
+  """Reads a tar in its order, though several threads ask: gzip goes back by starting again."""
+
+  def __init__(self, archive: tarfile.TarFile, members: list[tarfile.TarInfo]):
+    self._archive, self._members = archive, members
+    self._lock = threading.Lock()
+    self._next = 0
+    self._held: dict[int, bytes] = {}  # read on the way to another, by place
+
+  def read(self, place: int) -> bytes:
+    with self._lock:
+      if place not in self._held:
+        near = self._next <= place < self._next + _THREADS
+        for index in range(self._next if near else place, place + 1):
+          member = self._members[index]
+          if member.isreg() and member.size <= MAX_FILE_BYTES:
+            file = self._archive.extractfile(member)
+            assert file is not None  # a regular file
+            self._held[index] = file.read()
+        self._next = place + 1
+      data = self._held.pop(place)
+      self._held = {index: held for index, held in self._held.items() if index > place - _THREADS}
+      return data
 
 
 def _members(members: list[_Member], stamp: str) -> Source:
   """Makes a source of an archive's members: name, size, reason against it, how to read it."""
   files: list[File] = []
   refused: list[tuple[str, str]] = []
-  beside: list[str] = []
-  seen = set()
-  for raw, size, reason, read in members:
-    name = _name(raw.removeprefix('./'))
-    parts = name.replace('\\', '/').split('/')
-    if not reason and (name.startswith('/') or '..' in parts or ':' in parts[0]):
+  beside: dict[str, Callable[[], bytes]] = {}
+  for stored, size, reason, read in members:
+    raw = stored.removeprefix('./')
+    name, path = _name(raw), raw.replace('\\', '/')
+    parts = path.split('/')
+    if not reason and (path.startswith('/') or '..' in parts or _DRIVE.match(path)):
       reason = 'its path leads out of the archive'
     if not reason and size > MAX_FILE_BYTES:
       reason = f'{size:,} bytes; at most {MAX_FILE_BYTES:,}'
-    if not reason and name in seen:
-      reason = 'a second file of that name'
     if any(part.startswith(('.', '__MACOSX')) for part in parts[:-1] if part != '..'):
       continue
     if reason:
       refused.append((name, reason))
     elif _is_beside(name):
-      beside.append(name)
+      beside[name] = read
     else:
-      seen.add(name)
       files.append(File(name, read, stamp=stamp))
   return _checked(Source(files, refused, beside))  # in the archive's order: that reads on and on
 
 
 def _arrays(path: pathlib.Path) -> Source:
   """An array of images `[N, H, W]` or `[N, H, W, C]`, in .npz with an array of labels beside."""
-  try:
-    loaded = np.load(path, mmap_mode='r', allow_pickle=False)
-  except ValueError as error:
-    raise UserError(f'--source={path}: not an array of numbers: {error}') from error
   labels = None
-  if not isinstance(loaded, np.ndarray):
+  loaded = np.load(path, mmap_mode='r', allow_pickle=False)  # a pickle could run any program
+  if isinstance(loaded, np.ndarray):
+    images = loaded
+  else:
     images = _pick(loaded, path, ('images', 'image', 'x', 'x_train', 'arr_0'))
     names = [name for name in ('labels', 'label', 'y', 'y_train') if name in loaded.files]
     labels = loaded[names[0]].reshape(-1) if names else None
-  else:
-    images = loaded
   if images.ndim == 3:
     images = images[..., None]
-  if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or not len(images):
+  if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or not images.size:
     raise UserError(
       f'--source={path}: an array of shape {images.shape}; accepted: [N, H, W] or [N, H, W, C] '
       'with C of 1, 3 or 4'
@@ -204,21 +231,11 @@ def _arrays(path: pathlib.Path) -> Source:
   if labels is not None and len(labels) != len(images):
     raise UserError(f'--source={path}: {len(images):,} images and {len(labels):,} labels')
   stamp = _stamp(path)
-  return _checked(
-    Source(
-      [
-        File(
-          f'{row:08d}',
-          functools.partial(_whole_numbers, images, row),
-          '' if labels is None else str(labels[row]),
-          stamp=stamp,
-        )
-        for row in range(len(images))
-      ],
-      [],
-      [],
-    )
-  )
+  files = []
+  for row in range(len(images)):
+    label = '' if labels is None else str(labels[row])
+    files.append(File(f'{row:08d}', functools.partial(images.__getitem__, row), label, stamp=stamp))
+  return Source(files, [], {})
 
 
 def _pick(loaded: Any, path: pathlib.Path, names: tuple[str, ...]) -> np.ndarray:
@@ -231,21 +248,6 @@ def _pick(loaded: Any, path: pathlib.Path, names: tuple[str, ...]) -> np.ndarray
   )
 
 
-def _whole_numbers(images: np.ndarray, row: int) -> np.ndarray:
-  """Takes uint8, uint16 or floats in [0, 1], which become 8 bits (grey: 16)."""
-  pixels = np.asarray(images[row])
-  if pixels.dtype in (np.uint8, np.uint16):
-    return pixels
-  if pixels.dtype.kind == 'f':
-    if not np.isfinite(pixels).all():
-      raise RefusedError('holds NaN or infinite values')
-    if pixels.min() < 0 or pixels.max() > 1:
-      raise RefusedError(f'floats from {pixels.min():g} to {pixels.max():g}; accepted: from 0 to 1')
-    top, dtype = (65535, np.uint16) if pixels.shape[-1] == 1 else (255, np.uint8)
-    return np.rint(pixels.astype(np.float64) * top).astype(dtype)
-  raise RefusedError(f'of type {pixels.dtype}; accepted: uint8, uint16, floats from 0 to 1')
-
-
 def _tfds(builder: Any) -> Source:
   import tensorflow_datasets as tfds
 
@@ -255,21 +257,23 @@ def _tfds(builder: Any) -> Source:
   names = getattr(features['label'], 'names', None) if 'label' in features else None
   files = []
   for split in builder.info.splits:
-    records = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
+    try:
+      records = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
+    except NotImplementedError as error:
+      raise UserError(
+        f'--source=tfds:{builder.name}: in {builder.data_dir}, is not in ArrayRecord files'
+      ) from error
     for row in range(len(records)):
-      label = names[int(records[row]['label'])] if names else ''
+      number = int(records[row]['label']) if names else -1  # which is TFDS's for: not known
+      label = names[number] if names and number >= 0 else ''
       read = functools.partial(_image_of, records, row)
       stamp = builder.info.full_name
       files.append(File(f'{split}/{row:08d}', read, label, split, stamp))
-  return _checked(Source(files, [], []))
+  return Source(files, [], {})
 
 
 def _image_of(records: Any, row: int) -> bytes:
   return records[row]['image']
-
-
-def _sorted(files: list[File], refused: list[tuple[str, str]], beside: list[str]) -> Source:
-  return _checked(Source(sorted(files, key=lambda f: f.name), sorted(refused), sorted(beside)))
 
 
 def _checked(source: Source) -> Source:
@@ -291,8 +295,9 @@ def _is_beside(name: str) -> bool:
 
 
 def _name(text: str) -> str:
-  """A file's name as text that can be printed and stored, whatever its bytes are."""
-  shown = text.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
+  """A file's name as text that can be printed and stored on one line, whatever its bytes are."""
+  shown = os.fsencode(text).decode('utf-8', 'backslashreplace')
+  shown = ''.join(f'\\x{ord(c):02x}' if unicodedata.category(c) in _BREAKS else c for c in shown)
   return unicodedata.normalize('NFC', shown)
 
 

@@ -11,7 +11,8 @@ def divide(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
   """Gives each example the split of its group.
 
   Groups are put in the order of a hash of their names, and that order is cut at the shares: the
-  same groups give the same splits on every machine, whatever the order of the examples.
+  same groups give the same splits on every machine, whatever the order of the examples. A split
+  that the cuts leave empty, as of few groups, takes the group of the size nearest to its share.
 
   Args:
     groups: of each example; those of the same group are never parted.
@@ -37,9 +38,16 @@ def divide(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
       place += 1
     split_of[group] = names[place]
     before += sizes[group]
-  for name in set(names) - set(split_of.values()):
-    raise UserError(
-      f'split {name!r} ({shares[name]:.0%}) would be empty: {len(groups):,} images in '
-      f'{len(sizes):,} groups; name other shares or finer groups'
-    )
+  for name in names:
+    used = Counter(split_of.values())
+    if name in used:
+      continue
+    spare = [group for group in order if used[split_of[group]] > 1]
+    if not spare:
+      raise UserError(
+        f'split {name!r} ({shares[name]:.0%}) would be empty: {len(groups):,} images in '
+        f'{len(sizes):,} groups; name other shares or finer groups'
+      )
+    wanted = shares[name] * len(groups)
+    split_of[min(spare, key=lambda group: abs(sizes[group] - wanted))] = name
   return [split_of[group] for group in groups]

@@ -15,7 +15,7 @@ from gan_jax.data.ingest import chunks, fit, labels
 
 VERSION = '1.0.0'
 _SHARD = 4096  # images in a file of the dataset
-_NUMBER = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?')
+_NUMBER = re.compile(r'[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan', re.IGNORECASE)
 
 
 class Example(NamedTuple):
@@ -129,6 +129,6 @@ def _checksum(examples: Sequence[Example], kind: str) -> str:
   """Of all pixels, labels, splits and attributes, and of nothing else."""
   digest = hashlib.sha256(kind.encode())
   for item, label, group, split, row in examples:
-    about = [item.name, item.digest, label, group, split, sorted(row.items())]
+    about = [item.name, item.shape, item.digest, label, group, split, sorted(row.items())]
     digest.update(json.dumps(about).encode())
   return digest.hexdigest()[:32]
