@@ -524,7 +524,7 @@ def dicom_of(patient, pixels):
   return file.getvalue()
 
 
-SKIP = {'image': tfds.decode.SkipDecoding()}  # TFDS decodes 16 bits with OpenCV alone
+SKIP = {'image': tfds.decode.SkipDecoding()}  # the tests decode themselves
 
 
 def test_slices_of_a_patient_stay_together(make):

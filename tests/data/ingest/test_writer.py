@@ -58,17 +58,10 @@ def written(folder, examples, kind=''):
 
 
 def read(builder):
-  """Records of all splits by name, with the split; images decoded by TFDS itself.
-
-  But for those of 16 bits, which TFDS decodes with OpenCV alone.
-  """
+  """Records of all splits by name, with the split; images decoded by TFDS itself."""
   found = {}
-  deep = builder.info.features['image'].np_dtype == np.uint16
-  decoders = {'image': tfds.decode.SkipDecoding()} if deep else None
   for split in builder.info.splits:
-    for record in builder.as_data_source(split, decoders=decoders):
-      if deep:
-        record['image'] = np.asarray(Image.open(io.BytesIO(record['image'])))[..., None]
+    for record in builder.as_data_source(split):
       found[record['name'].decode()] = {**record, 'split': split}
   return found
 
