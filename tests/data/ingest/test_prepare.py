@@ -128,7 +128,7 @@ def test_a_folder_becomes_a_dataset_that_tfds_alone_reads(make):
 
 def test_the_training_code_opens_what_was_prepared(make, tmp_path):
   make(numbered(10), size=(8, 8))
-  dataset = source.open_dataset('own', 'train', str(tmp_path / 'data'), 8, 64)
+  dataset = source.open_dataset('own', 'train', str(tmp_path / 'data'), (8, 8), 64)
   assert (len(dataset), dataset.shape) == (9, (8, 8, 1))
 
 
