@@ -339,4 +339,10 @@ if __name__ == '__main__':
   from gan_jax import memory
 
   memory.restart_with_large_pages()
-  sys.exit(main(sys.argv))
+  try:
+    status = main(sys.argv)
+    sys.stdout.flush()
+  except BrokenPipeError:  # whoever reads what is printed has seen enough, such as `head`
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed
+    status = 0
+  sys.exit(status)

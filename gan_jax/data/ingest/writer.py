@@ -15,6 +15,7 @@ from gan_jax.data.ingest import chunks, fit, labels
 
 VERSION = '1.0.0'
 _SHARD = 4096  # images in a file of the dataset
+_AT_ONCE = 32  # images handed over in a call, each of which writes the metadata anew
 _NUMBER = re.compile(r'[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan', re.IGNORECASE)
 
 
@@ -77,15 +78,22 @@ def write(
     metadata=tfds.core.MetadataDict(metadata),
   )
   writer = tfds.core.SequentialWriter(info, _SHARD, file_format='array_record')
-  writer.initialize_splits(sorted({example.split for example in examples}))
-  for example in examples:
+  splits = sorted({example.split for example in examples})
+  writer.initialize_splits(splits)
+
+  def encode(example: Example) -> dict[str, Any]:
     encoded: dict[str, Any] = {'name': example.item.name, 'group': example.group}
     encoded['image'] = io.BytesIO(reader.png(example.item, kind))
     if labelled:
       encoded['label'] = example.label
     if columns:
       encoded['attributes'] = _attributes(example.row, columns)
-    writer.add_examples({example.split: [encoded]})
+    return encoded
+
+  for split in splits:
+    chosen = [example for example in examples if example.split == split]
+    for start in range(0, len(chosen), _AT_ONCE):
+      writer.add_examples({split: [encode(e) for e in chosen[start : start + _AT_ONCE]]})
   writer.close_all()
   return metadata
 
