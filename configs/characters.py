@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     optimizer.learning_rate = 1e-3
     optimizer.beta1 = 0.0
     optimizer.beta2 = 0.99
-  config.train.images = 80_000
+  config.train.images = 120_000
   config.train.batch_size = 16
   config.train.log_images = 5_000
   config.train.sample_images = 20_000
