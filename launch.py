@@ -85,6 +85,7 @@ def _define_prepare() -> None:
   text('axis', 'axial', 'NIfTI: slices that are sagittal, coronal or axial.')
   text('slices', '', 'NIfTI: FIRST:END along that axis; default: all that are not empty.')
   text('percentiles', '', 'NIfTI: shown as black and white; default: 0.5,99.5.')
+  flags.DEFINE_integer('bits', 16, 'Grey images of 16 bits: how many of them are used, such as 12.')
   text('licence', '', 'Of the images, for the metadata.')
   text('description', '', 'Of the images, for the metadata.')
   flags.DEFINE_bool('strict', False, 'Make nothing where one file is refused.')
@@ -111,6 +112,21 @@ def _config() -> tuple[str, ConfigDict]:
   return os.path.splitext(os.path.basename(config_path))[0], FLAGS.config
 
 
+_PREPARE_FLAGS = (
+  *('name', 'resolution', 'size', 'fit', 'channels', 'labels', 'label', 'group', 'split', 'window'),
+  *('axis', 'slices', 'percentiles', 'bits', 'licence', 'description', 'strict', 'overwrite'),
+)
+
+
+def _refuse_beside(flag: str, others: tuple[str, ...]) -> None:
+  """Refuses flags that have no part in what another one asks for."""
+  for other in others:
+    if FLAGS[other].present:
+      raise flags.IllegalFlagValueError(
+        f'--{other}: has no part in --{flag}; leave one of them out'
+      )
+
+
 def _prepare() -> None:
   from gan_jax import progress
   from gan_jax.data import source
@@ -120,7 +136,8 @@ def _prepare() -> None:
   if bool(FLAGS.dataset) == bool(FLAGS.source):
     raise UserError('--dataset=NAME or --source=... with --name=...: give one of them')
   if FLAGS.dataset:
-    progress.show_dataset(source.open_builder(FLAGS.dataset, FLAGS.data_dir))
+    _refuse_beside('dataset', _PREPARE_FLAGS)
+    progress.show_dataset(source.open_builder(FLAGS.dataset, FLAGS.data_dir), FLAGS.data_dir)
     return
   if not FLAGS.name:
     raise UserError(f'--source={FLAGS.source}: needs --name=..., what the dataset will be called')
@@ -132,7 +149,7 @@ def _prepare() -> None:
     fit=options.check_fit(FLAGS.fit),
     kind=options.kind(FLAGS.channels),
     split=options.shares(FLAGS.split),
-    medical=options.medical(FLAGS.window, FLAGS.axis, FLAGS.slices, FLAGS.percentiles),
+    medical=options.medical(FLAGS.window, FLAGS.axis, FLAGS.slices, FLAGS.percentiles, FLAGS.bits),
     labels=FLAGS.labels,
     label=FLAGS.label,
     group=FLAGS.group,
@@ -143,7 +160,7 @@ def _prepare() -> None:
   )
   with progress.counting('preparing', 'files') as report:
     prepared = prepare.prepare(asked, source.open_builder, report)
-  progress.show_preparation(asked.name, prepared.folder, prepared.report)
+  progress.show_preparation(asked.name, prepared.folder, prepared.report, FLAGS.data_dir)
 
 
 def _inspect() -> None:
@@ -156,13 +173,18 @@ def _inspect() -> None:
     raise UserError(f'--limit={FLAGS.limit}: must be positive')
   if FLAGS.out:
     report.check(FLAGS.out)
+  splits = FLAGS.splits
   if FLAGS.dataset:
+    _refuse_beside('dataset', ('config',))
     builder = source.open_builder(FLAGS.dataset, FLAGS.data_dir)
   else:
     _, config = _config()
+    _refuse_beside('config', ('data_dir',))
     builder = source.open_builder(config.dataset.name, config.dataset.data_dir)
+    used = [config.dataset.split, config.dataset.holdout_split]
+    splits = splits or (used if set(used) <= set(builder.info.splits) else None)
   with progress.counting('looking', 'images') as count:
-    found = inspect.inspect(builder, FLAGS.splits, count, FLAGS.limit)
+    found = inspect.inspect(builder, splits, count, FLAGS.limit)
   report.show(found)
   if FLAGS.out:
     report.write(found, FLAGS.out)

@@ -54,10 +54,24 @@ def datasets(config: ConfigDict) -> Datasets:
   return found
 
 
+def describe(config: ConfigDict, found: Datasets) -> dict[str, Any]:
+  """What a run's record says of its data."""
+  first = found.train
+  return {
+    'name': config.dataset.name,
+    **first.origin,
+    'shape': list(first.shape),
+    'dtype': first.dtype.name,
+    'num_classes': first.num_classes,
+    'class_names': first.class_names,
+    'fingerprints': {dataset.name: dataset.fingerprint for dataset in found},
+  }
+
+
 def image_size(config: ConfigDict) -> tuple[int, int]:
   """Height and width of the images, pixels."""
-  height = config.dataset.resolution
-  return height, height if config.dataset.width is None else config.dataset.width
+  height, width = config.dataset.resolution, config.dataset.get('width')
+  return height, height if width is None else width
 
 
 def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:

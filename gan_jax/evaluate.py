@@ -170,7 +170,9 @@ def evaluate(workdir: str, step: int | None = None) -> dict[str, float]:
   """Scores one checkpoint of a run and adds the scores to its record; see `Evaluator.score`."""
   run = open_run(workdir, step)
   config, step = run.config, run.step
+  datasets = build.datasets(config)
+  record.check_dataset(workdir, build.describe(config, datasets), 'bring back those of the run')
   sampler = run.sampler(config.evaluate.batch_size)
-  scores = Evaluator(config, build.datasets(config), sampler).score(run.variables)
+  scores = Evaluator(config, datasets, sampler).score(run.variables)
   record.append_line(workdir, 'evaluate', step, step * config.train.batch_size, scores)
   return scores

@@ -106,13 +106,14 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     yield report
 
 
-def show_preparation(name: str, folder: str, report: dict[str, Any]) -> None:
+def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: str = '') -> None:
   """Says what was taken, converted and refused, and what to do next.
 
   Args:
     name: of the dataset.
     folder: of the dataset.
     report: as `ingest.prepare.Prepared` has it.
+    data_dir: as the user gave it, '' for the default.
   """
   print(
     f'{report["images"]:,} images of {report["files"]:,} files taken, '
@@ -136,25 +137,47 @@ def show_preparation(name: str, folder: str, report: dict[str, Any]) -> None:
   if report['classes']:
     counts = report['classes'].values()
     print(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')
+  else:
+    print('classes      none (--labels)')
+  if report['attributes']:
+    print(f'attributes   {", ".join(report["attributes"])}')
+  if report['kind'] == 'grey16' and report['greatest_value'] < 2**15:
+    bits = max(9, report['greatest_value'].bit_length())
+    print(
+      f'! no pixel is above {report["greatest_value"]:,} of 65,535, so that all look dark: if the '
+      f'images have {bits} bits, prepare them anew with --bits={bits}'
+    )
   print(f'dataset      {folder}')
   print(f'all of this  {folder}/preparation.json')
-  _show_next(name)
+  keys = {'dataset.name': name, 'dataset.resolution': height}
+  if width != height:
+    keys['dataset.width'] = width
+  if not report['classes']:
+    keys['model.conditional'] = False
+  _show_next(name, 'configs/characters.py', keys, data_dir)
 
 
-def show_dataset(builder: Any) -> None:
-  """Says what a dataset is that was prepared by name."""
+def show_dataset(builder: Any, data_dir: str) -> None:
+  """Says what a dataset is that was prepared by name in `data_dir`, '' for the default."""
   info = builder.info
   splits = ', '.join(f'{name} {split.num_examples:,}' for name, split in info.splits.items())
   print(info.description)
   print(f'images       {splits}')
   print(f'dataset      {builder.data_dir}')
-  _show_next(builder.name)
+  own = os.path.join('configs', f'{builder.name}.py')
+  keys = {} if os.path.exists(own) else {'dataset.name': builder.name}
+  _show_next(builder.name, own if not keys else 'configs/characters.py', keys, data_dir)
 
 
-def _show_next(name: str) -> None:
+def _show_next(name: str, config: str, keys: dict[str, Any], data_dir: str) -> None:
+  """Prints how to look at a dataset and how to train on it, with the keys that a config needs."""
+  if data_dir:
+    keys = {**keys, 'dataset.data_dir': data_dir}
+  place = f' --data_dir={data_dir}' if data_dir else ''
+  overrides = ''.join(f' --config.{key}={value}' for key, value in keys.items())
   print('next:')
-  print(f'  {_python()} launch.py inspect --dataset={name} --out={name}.html')
-  print(f'  {_python()} launch.py train --config=configs/... --config.dataset.name={name}')
+  print(f'  {_python()} launch.py inspect --dataset={name}{place} --out={name}.html')
+  print(f'  {_python()} launch.py train --config={config}{overrides}')
 
 
 def _python() -> str:

@@ -143,14 +143,19 @@ def keep_features(workdir: str, description: dict[str, Any]) -> None:
   write_atomically(os.path.join(workdir, 'run.json'), json.dumps(run, indent=2) + '\n')
 
 
-def check_dataset(workdir: str, dataset: dict[str, Any]) -> None:
-  """Raises UserError where the run in the workdir saw other data than this."""
+def check_dataset(workdir: str, dataset: dict[str, Any], way_out: str) -> None:
+  """Raises UserError where the run in the workdir saw other data than this.
+
+  Args:
+    workdir: of the run.
+    dataset: as `build.describe` gives it.
+    way_out: what the user can do, for the message.
+  """
   old = read_circumstances(workdir).get('dataset', dataset)
   changed = list(_differences(old['fingerprints'], dataset['fingerprints'], 'fingerprint'))
   if changed:
     raise UserError(
-      f'--workdir={workdir} holds a run on other data: {"; ".join(changed)}. Name another workdir, '
-      'or continue that run on this data by --allow_config_changes'
+      f'--workdir={workdir} holds a run on other data: {"; ".join(changed)}; {way_out}'
     )
 
 
@@ -234,7 +239,7 @@ def _differences(old: Any, new: Any, key: str = 'config') -> Iterator[str]:
   if isinstance(old, dict) and isinstance(new, dict):
     for name in sorted({*old, *new}):
       yield from _differences(old.get(name, _ABSENT), new.get(name, _ABSENT), f'{key}.{name}')
-  elif old != new:
+  elif old != new and not (old is _ABSENT and new is None):  # a key that came with a later version
     yield f'{key} was {old!r}, is {new!r}'
 
 

@@ -47,16 +47,11 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     initial = build.initial_program(config, parts)
     initial.compiled(jax.random.key(config.seed))  # says where a network cannot make these images
     build.batches(config, first, 0)
-    about = {
-      'name': config.dataset.name,
-      'shape': list(first.shape),
-      'dtype': first.dtype.name,
-      'num_classes': first.num_classes,
-      'class_names': first.class_names,
-      'fingerprints': {d.name: d.fingerprint for d in datasets},
-    }
+    about = build.describe(config, datasets)
     if not allow_config_changes:
-      record.check_dataset(workdir, about)
+      record.check_dataset(
+        workdir, about, 'name another workdir, or continue on these by --allow_config_changes'
+      )
     record.keep_config(workdir, config)
     record.keep_circumstances(workdir, config.seed, about)
     run = _Run(config, workdir, datasets, parts, initial, stop)
@@ -103,6 +98,7 @@ class _Run:
       parts.generator, config.evaluate.batch_size, datasets.train.dtype
     )
     self._evaluator: Evaluator | None = None
+    self._drew_reals = False  # of this start: what it is trained on may have changed
     self._pending: collections.deque[tuple[int, Any]] = collections.deque()
     self._window: list[dict[str, float]] = []
     self._window_start = time.perf_counter()
@@ -223,7 +219,8 @@ class _Run:
     labels = sample.grid_labels(num_classes, config.sample.rows, config.sample.columns)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     reals = os.path.join(os.path.dirname(path), 'reals.png')
-    if not os.path.exists(reals):
+    if not self._drew_reals:
+      self._drew_reals = True
       images = sample.reals(self._datasets.train, labels if num_classes else None, len(labels))
       sample.save_image(reals, sample.grid(images, config.sample.columns))
     variables = parallel.to_host(self._state.ema)

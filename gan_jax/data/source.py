@@ -1,6 +1,7 @@
 """Opens a prepared TFDS dataset as random access to decoded images and checked labels."""
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import io
@@ -10,7 +11,7 @@ import os
 import pathlib
 import socket
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,10 +20,12 @@ import tensorflow_datasets as tfds
 from PIL import Image, UnidentifiedImageError
 
 from gan_jax import registry
+from gan_jax.data.ingest import fit
 from gan_jax.errors import UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
 _MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
+_KINDS = {1: 'grey', 3: 'rgb', 4: 'rgba'}
 
 
 # Smaller images than this, encoded, are decoded faster by one thread than threads hand them over.
@@ -39,6 +42,7 @@ class ImageDataset:
     num_classes: number of labels; 0 where the dataset has none.
     class_names: what the labels mean, in their order.
     fingerprint: changes whenever the images or their labels could have changed.
+    origin: full name, and what its preparation noted: source, licence, checksum.
   """
 
   def __init__(self, builder: Any, split: str, size: tuple[int, int], memory_budget_mb: int):
@@ -81,6 +85,11 @@ class ImageDataset:
     if len(self) * image_bytes <= memory_budget_mb * 2**20:
       self._held = self._read(range(len(self)))
     self.fingerprint = self._fingerprint(builder, split)
+    self.origin = {'full_name': builder.info.full_name} | {
+      key: value
+      for key, value in (builder.info.metadata or {}).items()
+      if key in ('source', 'licence', 'checksum')
+    }
 
   def __len__(self) -> int:
     return len(self._records)
@@ -149,7 +158,8 @@ class ImageDataset:
 
   def _fingerprint(self, builder: Any, split: str) -> str:
     """Hashes the whole of what is held in memory, and 256 examples spread over what is not."""
-    about = [builder.info.full_name, split, len(self), self.shape, self.class_names]
+    checksum = (builder.info.metadata or {}).get('checksum')  # of all pixels, where we prepared it
+    about = [builder.info.full_name, split, len(self), self.shape, self.class_names, checksum]
     digest = hashlib.sha256(json.dumps(about).encode())
     rows = (
       np.arange(len(self)) if self.in_memory else np.linspace(0, len(self) - 1, 256).astype(int)
@@ -171,6 +181,7 @@ class RandomImages(ImageDataset):
     images = np.random.default_rng(seed).integers(0, 256, (count, *self.shape), np.uint8)
     self._records, self._held = range(count), (images, np.zeros(count, np.int32))
     self.fingerprint = hashlib.sha256(images.data).hexdigest()[:16]
+    self.origin = {'full_name': RANDOM_IMAGES}
 
 
 def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8) -> np.ndarray:
@@ -178,22 +189,14 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
 
   The largest centred part of the wanted aspect is cut out and scaled with an antialiased bicubic.
   """
-  height, width, channels = shape
+  kind = 'grey16' if dtype == np.uint16 else _KINDS[shape[-1]]
   with Image.open(io.BytesIO(data)) as file:
-    if dtype == np.uint16:
-      image = file.convert('F')  # Pillow scales 16 bits in no mode of integers
-    elif file.mode.startswith('I;16'):
-      image = file.convert('F').point(lambda x: x / 257).convert(_MODES[channels])
+    if file.mode.startswith('I;16'):
+      pixels = np.asarray(file).astype(np.uint16)
     else:
-      image = file.convert(_MODES[channels])
-  if image.size != (width, height):
-    scale = min(image.width / width, image.height / height)
-    w, h = scale * width, scale * height
-    left, top = (image.width - w) / 2, (image.height - h) / 2
-    box = (left, top, left + w, top + h)
-    image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
-  pixels = np.asarray(image).reshape(shape)
-  return pixels if dtype == np.uint8 else np.round(pixels.clip(0, 65535)).astype(dtype)
+      pixels = np.asarray(file.convert(_MODES[shape[-1]]))
+  pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+  return fit.fit(fit.convert(pixels, kind), shape[:2], 'crop')
 
 
 def data_folder(data_dir: str) -> str:
@@ -222,7 +225,12 @@ def open_builder(name: str, data_dir: str) -> Any:
   else:
     try:
       builder = tfds.builder(name, data_dir=directory)
-    except (tfds.core.DatasetNotFoundError, tfds.core.registered.DatasetNotFoundError) as error:
+    except (
+      tfds.core.DatasetNotFoundError,
+      tfds.core.registered.DatasetNotFoundError,
+      ValueError,  # of a name that none can have
+      AssertionError,  # of a version that there is not
+    ) as error:
       accepted = nearest(name, [*own, *_prepared(directory)])
       raise UserError(
         f'config.dataset.name={name!r}: unknown here and to TFDS, and not in {directory}; '
@@ -233,8 +241,10 @@ def open_builder(name: str, data_dir: str) -> Any:
     tfds.disable_progress_bar()
     try:
       _check_reachable(builder)
-      with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own account of it
-        builder.download_and_prepare(file_format='array_record')
+      with _alone(directory, builder.name):
+        if not builder.is_prepared():  # by another process, meanwhile
+          with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own account of it
+            builder.download_and_prepare(file_format='array_record')
     except UserError as error:
       raise UserError(f'config.dataset.name={name!r}: {error}') from error
     except Exception as error:  # whatever a builder's own code and its downloads may raise
@@ -246,6 +256,15 @@ def open_builder(name: str, data_dir: str) -> Any:
         'config.dataset.data_dir to its folder'
       ) from error
   return builder
+
+
+@contextlib.contextmanager
+def _alone(directory: str, name: str) -> Iterator[None]:
+  """Waits until no other process prepares the dataset: TFDS would let the slower one fail."""
+  os.makedirs(directory, exist_ok=True)
+  with open(os.path.join(directory, f'.{name}.lock'), 'w') as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    yield
 
 
 def _prepared(folder: str) -> list[str]:

@@ -121,6 +121,24 @@ def test_transparent_colours_do_not_bleed_into_the_scaled_image():
   assert visible[:, 1].max() <= 2
 
 
+@pytest.mark.parametrize(('found', 'wanted'), [((225, 300), (224, 224)), ((29, 29), (28, 28))])
+def test_sizes_that_rounding_moves_out_of_the_image_are_cropped(found, wanted):
+  image = source.decode_image(png(np.full(found, 7, np.uint8)).getvalue(), (*wanted, 1))
+  np.testing.assert_array_equal(image, np.full((*wanted, 1), 7))
+
+
+def test_deep_images_of_a_shallow_dataset_keep_their_upper_bits():
+  deep = np.array([[0, 257, 65535]], np.uint16)
+  image = source.decode_image(png(deep).getvalue(), (1, 3, 1))
+  np.testing.assert_array_equal(image[0, :, 0], [0, 1, 255])
+
+
+@pytest.mark.parametrize('name', ['my-photos', '', 'no such', 'mnist:9.9.9'])
+def test_a_name_that_none_can_have_is_refused_in_one_line(name, data_dir):
+  with pytest.raises(UserError, match='unknown here and to TFDS'):
+    source.open_builder(name, data_dir)
+
+
 def test_an_image_that_cannot_be_read_is_named_by_its_row(tmp_path):
   builder = TinyPictures(data_dir=tmp_path)
   TinyPictures.broken = True

@@ -42,6 +42,7 @@ class Item(NamedTuple):
     chunk: number of the chunk.
     start: of its PNG there, bytes.
     length: of its PNG, bytes.
+    greatest: value of its pixels.
   """
 
   name: str
@@ -56,6 +57,7 @@ class Item(NamedTuple):
   chunk: int
   start: int
   length: int
+  greatest: int = 0
 
 
 def make(
@@ -148,13 +150,17 @@ def _encode_all(file: File, decode: Decode) -> _Encoded:
         'shape': pixels.shape[:2],
         'digest': hashlib.sha256(pixels.data).hexdigest()[:32],
         'notes': picture.notes,
-        'group': picture.group,
+        'group': picture.group or file.group,
         'label': file.label,
         'split': file.split,
+        'greatest': int(pixels.max()),
       }
       found.append((row, encode_png(pixels)))
   except RefusedError as error:
     return found, str(error)
+  except Exception as error:  # one file that we do not know how to handle must not cost the others
+    lines = str(error).strip().splitlines() or ['']
+    return found, f'failed: {type(error).__name__}: {lines[0][:120]}'
   return found, ''
 
 

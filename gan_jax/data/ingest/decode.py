@@ -16,12 +16,16 @@ _ORIENTATION = 0x0112  # EXIF's tag for how the camera was held
 
 
 class Medical(NamedTuple):
-  """How DICOM and NIfTI are read; see `dicom.read` and `nifti.read`."""
+  """How DICOM and NIfTI are read; see `dicom.read` and `nifti.read`.
+
+  `bits` is how many of the 16 of a grey image of another format are used: a detector may give 12.
+  """
 
   window: tuple[float, float] | None = None
   axis: int = 2
   slices: tuple[int | None, int | None] = (None, None)
   percentiles: tuple[float, float] = (0.5, 99.5)
+  bits: int = 16
 
 
 def read(name: str, data: bytes | np.ndarray, medical: Medical) -> Iterator[Picture]:
@@ -38,7 +42,7 @@ def read(name: str, data: bytes | np.ndarray, medical: Medical) -> Iterator[Pict
     RefusedError: where it cannot be read, with the reason.
   """
   if isinstance(data, np.ndarray):
-    yield _reduced(_of_array(name, data))
+    yield _of_bits(_reduced(_of_array(name, data)), medical.bits)
   elif not data:
     raise RefusedError('an empty file')
   elif dicom.is_dicom(data):
@@ -48,7 +52,18 @@ def read(name: str, data: bytes | np.ndarray, medical: Medical) -> Iterator[Pict
       name, data, axis=medical.axis, slices=medical.slices, percentiles=medical.percentiles
     )
   else:
-    yield _read_image(name, data)
+    yield _of_bits(_read_image(name, data), medical.bits)
+
+
+def _of_bits(picture: Picture, bits: int) -> Picture:
+  """Spreads grey that uses some of its 16 bits over all of them."""
+  if picture.pixels.dtype != np.uint16 or bits == 16:
+    return picture
+  top, found = (1 << bits) - 1, int(picture.pixels.max())
+  if found > top:
+    raise RefusedError(f'has a value of {found:,}, which {bits} bits do not hold')
+  pixels = np.rint(picture.pixels * (65535 / top)).astype(np.uint16)
+  return picture._replace(pixels=pixels, notes=(*picture.notes, f'{bits} bits to 16'))
 
 
 def _reduced(picture: Picture) -> Picture:

@@ -1,6 +1,7 @@
 """Reads DICOM files: one picture a frame, grey at full depth or colour as RGB."""
 
 import contextlib
+import hashlib
 import io
 import logging
 import warnings
@@ -68,9 +69,9 @@ def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> I
   rescaled to modality values (Hounsfield units, Gy ..), then windowed. Colour frames become RGB
   `[H, W, 3]`, uint8 up to 8 bits stored and uint16 beyond.
 
-  The group is the patient's id, or else the study's UID. Slices of one patient are near copies of
-  each other: on both sides of a split they would make the held-out side look learnt. No other
-  element of the header is carried on.
+  The group is a digest of the patient's id, or else of the study's UID. Slices of one patient are
+  near copies of each other: on both sides of a split they would make the held-out side look learnt.
+  No other element of the header is carried on.
 
   Args:
     name: of the file; frames of a file of several are `name#0000`, `name#0001` ...
@@ -85,8 +86,7 @@ def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> I
   with _refusals():
     dataset = _open(data)
     count = int(dataset.get('NumberOfFrames') or 1)
-    group = str(dataset.get('PatientID') or '').strip()
-    group = group or str(dataset.get('StudyInstanceUID') or '').strip()
+    group = _group(dataset)
     kind = str(dataset.get('PhotometricInterpretation') or '')
     grey = kind.startswith('MONOCHROME')
     notes, limits = _notes(kind), None
@@ -117,6 +117,14 @@ def _refusals() -> Iterator[None]:
       # What is cited from the file may hold anything.
       why = ''.join(c if c.isprintable() else ' ' for c in why[:250])
       raise RefusedError(why) from error
+
+
+def _group(dataset: Dataset) -> str:
+  """A digest of the patient's id, or else of the study's: equal ids are told, but not which."""
+  for kind, key in (('patient', 'PatientID'), ('study', 'StudyInstanceUID')):
+    if value := str(dataset.get(key) or '').strip():
+      return f'{kind}-{hashlib.sha256(value.encode()).hexdigest()[:12]}'
+  return ''
 
 
 def _open(data: bytes) -> Dataset:

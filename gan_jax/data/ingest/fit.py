@@ -33,7 +33,8 @@ def fit(pixels: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
   target = size
   if how == 'crop':
     scale = min(W / width, H / height)
-    left, top = (W - scale * width) / 2, (H - scale * height) / 2
+    # Rounding may give -1e-16, which Pillow refuses.
+    left, top = max(0.0, (W - scale * width) / 2), max(0.0, (H - scale * height) / 2)
     if scale == 1:  # whole pixels, so that nothing is interpolated
       left, top = left // 1, top // 1
     box = (left, top, min(W, left + scale * width), min(H, top + scale * height))

@@ -52,20 +52,25 @@ class Table(NamedTuple):
 
 
 def read_table(
-  path: str, label: str, names: Sequence[str], read: Callable[[], bytes] | None = None
+  path: str,
+  label: str,
+  names: Sequence[str],
+  read: Callable[[], bytes] | None = None,
+  group: str = '',
 ) -> Table:
   """Reads a label file.
 
   CSV and TSV have a header; one column names the image. JSON is StyleGAN's `dataset.json`
   (`{"labels": [[name, class], ...]}`), an object of classes or attributes by name, or a list of
   objects. An image is named by its path in the source or, where that is unique there, by its last
-  part alone.
+  part alone, with its ending or without.
 
   Args:
     path: of the file.
     label: the column of the class; '': `label`, `class`, `category` or `target`, or the only one.
     names: of the source's images, by which short names are told apart.
     read: returns the file, where it is none of its own, as in an archive.
+    group: a column that is not the class, though it be the only one.
 
   Raises:
     UserError: for a file that cannot be read so.
@@ -80,7 +85,7 @@ def read_table(
   if not records:
     raise UserError(f'--labels={path}: has no rows')
   columns = list(dict.fromkeys(column for _, values in records for column in values))
-  label = _label_column(path, columns, label)
+  label = _label_column(path, columns, label, group)
   full, known = _full_names(names), set(names)
   rows: dict[str, dict[str, str]] = {}
   repeated = set()
@@ -96,14 +101,15 @@ def read_table(
 
 
 def _full_names(names: Sequence[str]) -> dict[str, str]:
-  """Paths by their last part, where only one has it."""
+  """Paths by their last part, with its ending and without, where only one has it."""
   full: dict[str, str] = {}
   twice = set()
   for name in names:
-    short = name.rsplit('/', 1)[-1]
-    if short in full:
-      twice.add(short)
-    full[short] = name
+    last = name.rsplit('/', 1)[-1]
+    for short in {last, last.rsplit('.', 1)[0]}:
+      if short in full:
+        twice.add(short)
+      full[short] = name
   return {short: name for short, name in full.items() if short not in twice}
 
 
@@ -201,13 +207,15 @@ def _text(value: Any) -> str:
   return value.strip() if isinstance(value, str) else '' if value is None else json.dumps(value)
 
 
-def _label_column(path: str, columns: Sequence[str], label: str) -> str:
+def _label_column(path: str, columns: Sequence[str], label: str, group: str) -> str:
   if label:
     if label not in columns:
       raise UserError(f'--label={label}: no such column in {path}; {nearest(label, columns)}')
     return label
   named = [column for column in columns if column.lower() in _LABEL_COLUMNS]
-  return named[0] if named else columns[0] if len(columns) == 1 else ''
+  if named:
+    return named[0]
+  return columns[0] if len(columns) == 1 and columns[0] != group else ''
 
 
 def folder_label(name: str) -> str:

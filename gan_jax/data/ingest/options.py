@@ -102,11 +102,13 @@ def shares(text: str) -> dict[str, float] | None:
   return found
 
 
-def medical(window: str, axis: str, slices: str, percentiles: str) -> Medical:
-  """Reads `--window=40,400 --axis=axial --slices=20:140 --percentiles=0.5,99.5`."""
+def medical(window: str, axis: str, slices: str, percentiles: str, bits: int = 16) -> Medical:
+  """Reads `--window=40,400 --axis=axial --slices=20:140 --percentiles=0.5,99.5 --bits=12`."""
   if axis not in AXES:
     raise UserError(f'--axis={axis}: {nearest(axis, AXES)}')
-  chosen = Medical(axis=AXES[axis])
+  if not 8 < bits <= 16:
+    raise UserError(f'--bits={bits}: accepted: 9 to 16')
+  chosen = Medical(axis=AXES[axis], bits=bits)
   if window:
     centre, width = _pair('--window', window, 'CENTRE,WIDTH, such as 40,400')
     if width <= 0:

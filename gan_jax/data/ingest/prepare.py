@@ -32,6 +32,17 @@ from gan_jax.errors import UserError
 REPORT = 'preparation.json'
 _SHARES = {'train': 0.9, 'test': 0.1}
 _OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
+_FORMAT = 1  # changes when files would be decoded otherwise: chunks kept before are made anew
+# Names of top folders that are splits, and the splits that they are.
+_SPLIT_FOLDERS = {
+  'train': 'train',
+  'training': 'train',
+  'val': 'validation',
+  'valid': 'validation',
+  'validation': 'validation',
+  'test': 'test',
+}
+_RESERVED = ('random_images', 'packages', 'downloads')  # in a folder of datasets, or as a name
 _TOLD = 5  # refusals that a message names
 
 
@@ -110,8 +121,8 @@ def _check(options: Options) -> pathlib.Path:
     raise UserError(
       f'--name={options.name}: accepted: lower-case letters, digits and _, a letter first'
     )
-  if options.name in registry.names('data.datasets', 'Builder'):
-    raise UserError(f'--name={options.name}: is the name of a dataset that comes with gan_jax')
+  if options.name in _RESERVED or options.name in registry.names('data.datasets', 'Builder'):
+    raise UserError(f'--name={options.name}: is a name that comes with gan_jax')
   if options.name in tfds.list_builders(with_community_datasets=False):
     raise UserError(f'--name={options.name}: is the name of a dataset that TFDS has')
   place = pathlib.Path(os.path.expanduser(options.data_dir)) / options.name
@@ -135,7 +146,8 @@ def _table(options: Options, source: sources.Source) -> labels.Table | None:
     return None
   path = os.path.expanduser(options.labels)
   inside = None if os.path.exists(path) else source.beside.get(options.labels)
-  return labels.read_table(path, options.label, [file.name for file in source.files], inside)
+  names = [file.name for file in source.files]
+  return labels.read_table(path, options.label, names, inside, options.group)
 
 
 @contextlib.contextmanager
@@ -144,7 +156,7 @@ def _work_folder(
 ) -> Iterator[pathlib.Path]:
   """A folder for one preparation at a time, removed when it is done, kept when it is stopped."""
   path = os.path.realpath(os.path.expanduser(options.source))
-  decides = [path, options.size, options.fit, options.medical, chunks.FILES]
+  decides = [_FORMAT, path, options.size, options.fit, options.medical, chunks.FILES]
   digest = hashlib.sha256(json.dumps(decides).encode())
   for file in source.files:
     digest.update(f'{file.name}\0{file.stamp}\0{file.label}\0{file.split}\n'.encode())
@@ -195,19 +207,28 @@ def _place_all(
 ) -> tuple[list[Example], list[chunks.Refusal]]:
   """Gives every image its class, group and split; lists those for which that cannot be done."""
   group_of = labels.group_of(options.group, table)
+  if options.labels == 'folders' and any(item.label for item in items):
+    raise UserError(f'--labels=folders: {options.source} has classes of its own; leave it out')
+  tops = {item.file.split('/')[0] for item in items}
+  in_splits = tops <= set(_SPLIT_FOLDERS) and len(tops) > 1
   examples, refused = [], []
   for item in items:
     try:
-      row = table.row(item.name, item.file) if table else {}
-      label = item.label
+      row = dict(table.row(item.name, item.file)) if table else {}
+      label, file = item.label, item.file
+      if in_splits and not item.split:
+        top, _, file = file.partition('/')
+        item = item._replace(split=_SPLIT_FOLDERS[top])
       if options.labels == 'folders':
-        label = labels.folder_label(item.file)
+        label = labels.folder_label(file)
       elif table and table.label:
         label = row.get(table.label, '')
         if not label:
           raise RefusedError(f'has no {table.label} in {table.source}')
       # Parts of one file, such as frames, are as near to each other as slices of one patient.
       group = group_of(item.name, row, item.group or item.file)
+      if table:
+        row.pop(table.label, None)  # it is the class, not one attribute more
       label = ' '.join(label.split())  # TFDS keeps one class a line, without blanks around it
       examples.append(Example(item, label, group, item.split, row))
     except RefusedError as error:
@@ -270,6 +291,8 @@ def _report(
     'other_files': list(source.beside),
     'groups': len({example.group for example in examples}),
     'splits': dict(Counter(example.split for example in examples)),
+    'attributes': sorted({column for example in examples for column in example.row}),
+    'greatest_value': max(example.item.greatest for example in examples),
     'classes': dict(Counter(example.label for example in examples if example.label)),
   }
   if table is not None:

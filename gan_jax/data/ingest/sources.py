@@ -42,6 +42,7 @@ class File(NamedTuple):
     label: its class, where the source itself knows it.
     split: its split, likewise.
     stamp: changes when the file does.
+    group: what it must not be parted from, likewise.
   """
 
   name: str
@@ -49,6 +50,7 @@ class File(NamedTuple):
   label: str = ''
   split: str = ''
   stamp: str = ''
+  group: str = ''
 
 
 class Source(NamedTuple):
@@ -221,6 +223,11 @@ def _arrays(path: pathlib.Path) -> Source:
     images = _pick(loaded, path, ('images', 'image', 'x', 'x_train', 'arr_0'))
     names = [name for name in ('labels', 'label', 'y', 'y_train') if name in loaded.files]
     labels = loaded[names[0]].reshape(-1) if names else None
+  if images.ndim == 3 and images.shape[-1] in (3, 4):
+    raise UserError(
+      f'--source={path}: an array of shape {images.shape} may be one image in colour or many grey '
+      'ones; accepted: [N, H, W, C]'
+    )
   if images.ndim == 3:
     images = images[..., None]
   if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or not images.size:
@@ -264,11 +271,14 @@ def _tfds(builder: Any) -> Source:
         f'--source=tfds:{builder.name}: in {builder.data_dir}, is not in ArrayRecord files'
       ) from error
     for row in range(len(records)):
-      number = int(records[row]['label']) if names else -1  # which is TFDS's for: not known
+      record = records[row]
+      number = int(record['label']) if names else -1  # which is TFDS's for: not known
       label = names[number] if names and number >= 0 else ''
+      group = record['group'] if 'group' in features else b''
+      group = group.decode() if isinstance(group, bytes) else str(group)
       read = functools.partial(_image_of, records, row)
-      stamp = builder.info.full_name
-      files.append(File(f'{split}/{row:08d}', read, label, split, stamp))
+      stamp = f'{builder.info.full_name} {(builder.info.metadata or {}).get("checksum")}'
+      files.append(File(f'{split}/{row:08d}', read, label, split, stamp, group))
   return Source(files, [], {})
 
 

@@ -105,18 +105,29 @@ def test_a_chunk_that_was_half_written_is_made_anew(tmp_path):
 
 
 @pytest.mark.usefixtures('small_chunks')
-def test_an_error_in_the_middle_leaves_the_chunks_before_and_no_half(tmp_path):
+def test_a_stop_in_the_middle_leaves_the_chunks_before_and_no_half(tmp_path):
   def breaking(file):
     if file.name == '0020':
-      raise ZeroDivisionError
+      raise KeyboardInterrupt
     return decoded(file)
 
-  with pytest.raises(ZeroDivisionError):
+  with pytest.raises(KeyboardInterrupt):
     chunks.make(files_of(50), tmp_path, breaking, silent)
   indices = sorted(tmp_path.glob('*.json'))
   assert [path.name for path in indices] == ['000000.json', '000001.json']
   kept = [row['name'] for path in indices for row in json.loads(path.read_text())['items']]
   assert kept == [f'{i:04d}' for i in range(16) if i != 9]
+
+
+def test_a_file_that_breaks_its_decoder_costs_no_other(tmp_path):
+  def breaking(file):
+    if file.name == '0001':
+      raise ZeroDivisionError('by chance')
+    yield Picture(file.name, noise(0))
+
+  items, refused = chunks.make(files_of(3), tmp_path, breaking, silent)
+  assert [item.name for item in items] == ['0000', '0002']
+  assert refused == [('0001', 'failed: ZeroDivisionError: by chance')]
 
 
 def test_pictures_before_the_refusal_of_a_file_are_taken(tmp_path):

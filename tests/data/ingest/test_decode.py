@@ -344,7 +344,18 @@ def test_dicom_is_read_with_its_patient_and_the_window_asked_for():
   [picture] = decode.read('a.png', path.read_bytes(), decode.Medical(window=(1000.5, 1001)))
   expected = np.clip((whole.pixel_array - 500) / 1000, 0, 1) * 65535
   np.testing.assert_allclose(picture.pixels[..., 0], expected, atol=0.51)
-  assert picture.group == whole.PatientID
+  assert picture.group.startswith('patient-')
+
+
+def test_bits_that_a_detector_used_are_spread_over_all():
+  values = np.array([[0, 1, 4095]], np.uint16)
+  file = io.BytesIO()
+  Image.fromarray(values).save(file, 'PNG')
+  [picture] = decode.read('a.png', file.getvalue(), decode.Medical(bits=12))
+  np.testing.assert_array_equal(picture.pixels[..., 0], [[0, 16, 65535]])
+  assert picture.notes == ('12 bits to 16',)
+  with pytest.raises(RefusedError, match='4,095, which 10 bits do not hold'):
+    list(decode.read('a.png', file.getvalue(), decode.Medical(bits=10)))
 
 
 def test_nifti_is_read_slice_by_slice_as_asked():

@@ -351,10 +351,14 @@ def test_colours_that_are_not_known_are_refused():
 
 def test_the_group_is_the_patient_and_else_the_study():
   assert read(RAMP).group == ''
-  assert read(RAMP, StudyInstanceUID='1.2.3', PatientID=' ').group == '1.2.3'
+  study = read(RAMP, StudyInstanceUID='1.2.3', PatientID=' ').group
+  assert study.startswith('study-')
+  assert study != read(RAMP, StudyInstanceUID='1.2.4').group
   picture = read(RAMP, StudyInstanceUID='1.2.3', PatientID='P7', PatientName='Doe^Jane')
-  assert picture.group == 'P7'
-  assert 'Doe' not in repr(picture)
+  assert picture.group.startswith('patient-')
+  assert picture.group == read(RAMP, StudyInstanceUID='9', PatientID='P7').group
+  assert picture.group != read(RAMP, StudyInstanceUID='1.2.3', PatientID='P8').group
+  assert not any(name in repr(picture) for name in ('Doe', 'P7', '1.2.3'))
 
 
 def test_a_frame_of_incredible_size_is_refused_before_it_is_allocated():

@@ -532,12 +532,26 @@ def test_slices_of_a_patient_stay_together(make):
   made = make(files, split={'train': 0.6, 'test': 0.4})
   found = read(made.folder, SKIP)
   sides = sides_of(found)
-  assert set(sides) == {f'P{p}' for p in range(6)}
+  assert len(sides) == 6
   assert all(len(splits) == 1 for splits in sides.values())
   values = noise(0).astype(float)
   expected = np.rint((values - values.min()) / (values.max() - values.min()) * 65535)
   np.testing.assert_array_equal(image_of(found['0/0']), expected)
   assert made.report['kind'] == 'grey16'
+
+
+def test_folders_named_as_splits_are_the_splits_and_no_classes(make):
+  files = {
+    f'{split}/{kind}/{i}.png': png(noise(100 * j + 10 * k + i))
+    for j, split in enumerate(('train', 'val', 'test'))
+    for k, kind in enumerate(('cat', 'dog'))
+    for i in range(3)
+  }
+  made = make(files, labels='folders')
+  assert made.report['splits'] == {'train': 6, 'validation': 6, 'test': 6}
+  assert made.report['classes'] == {'cat': 9, 'dog': 9}
+  for name, record in read(made.folder).items():
+    assert record['split'] == {'val': 'validation'}.get(*[name.split('/')[0]] * 2)
 
 
 def test_frames_of_a_file_without_a_patient_stay_together(make):
