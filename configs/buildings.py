@@ -1,6 +1,8 @@
 """DCGAN on façades and surfaces of buildings, 64×64 RGB.
 
 Command: launch.py train --config=configs/buildings.py
+Time: 9 min on 2 cores of an AMD EPYC (AVX2).
+Score: kid_efficientnet_lite0 0.0925 (untrained 0.179, floor 0.008), N = 1,000.
 Larger: --config.dataset.resolution=256, on an accelerator.
 """
 

@@ -1,6 +1,8 @@
 """Class-conditional DCGAN on game characters, 64×64 with transparency, by faction.
 
 Command: launch.py train --config=configs/characters.py
+Time: 20 min on 2 cores of an AMD EPYC (AVX2).
+Score: fd_efficientnet_lite0 65.2 (untrained 258, floor 39.8), N = 1,000.
 """
 
 from ml_collections import ConfigDict

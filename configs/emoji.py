@@ -1,6 +1,7 @@
 """Class-conditional DCGAN on emoji, 64×64 with transparency, by category.
 
 Command: launch.py train --config=configs/emoji.py
+Time and score have not been measured.
 """
 
 from ml_collections import ConfigDict

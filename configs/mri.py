@@ -1,6 +1,8 @@
 """DCGAN on MRI slices of one head, by plane, 64×64 grey of 16 bits.
 
 Command: launch.py train --config=configs/mri.py
+Time: 10 min on 2 cores of an AMD EPYC (AVX2).
+Score: fd_efficientnet_lite0 93.5 (untrained 275, floor 83.8), N = 1,000.
 One person has no variety: what this draws says nothing about other people. See
 gan_jax/data/datasets/mri.py for what it cannot be used for.
 """

@@ -610,6 +610,8 @@ def test_a_dataset_becomes_another_with_its_own_splits_or_new_ones(make, refused
   assert kept.report['classes'] == first.report['classes']
   pixels = lambda made: {r['image'].tobytes(): int(r['label']) for r in read(made.folder).values()}
   assert pixels(kept) == pixels(first)
+  groups = lambda made: sorted(record['group'] for record in read(made.folder).values())
+  assert groups(kept) == groups(first)
   anew = make('tfds:first', open_tfds=opened, name='anew', split={'a': 0.5, 'b': 0.5})
   assert anew.report['splits'] == {'a': 6, 'b': 6}
   found = refused('tfds:first', open_tfds=opened, name='x', group='0000000')
