@@ -216,13 +216,17 @@ def _members(members: list[_Member], stamp: str) -> Source:
 def _arrays(path: pathlib.Path) -> Source:
   """An array of images `[N, H, W]` or `[N, H, W, C]`, in .npz with an array of labels beside."""
   labels = None
+  beside: dict[str, Callable[[], bytes]] = {}
   loaded = np.load(path, mmap_mode='r', allow_pickle=False)  # a pickle could run any program
   if isinstance(loaded, np.ndarray):
     images = loaded
   else:
-    images = _pick(loaded, path, ('images', 'image', 'x', 'x_train', 'arr_0'))
+    chosen = _pick(loaded, path, ('images', 'image', 'x', 'x_train', 'arr_0'))
+    images = loaded[chosen]
     names = [name for name in ('labels', 'label', 'y', 'y_train') if name in loaded.files]
     labels = loaded[names[0]].reshape(-1) if names else None
+    unused = set(loaded.files) - {chosen, *names[:1]}  # such as `x_test`, told of, not taken
+    beside = {name: functools.partial(_array_bytes, loaded, name) for name in sorted(unused)}
   if images.ndim == 3 and images.shape[-1] in (3, 4):
     raise UserError(
       f'--source={path}: an array of shape {images.shape} may be one image in colour or many grey '
@@ -242,13 +246,18 @@ def _arrays(path: pathlib.Path) -> Source:
   for row in range(len(images)):
     label = '' if labels is None else str(labels[row])
     files.append(File(f'{row:08d}', functools.partial(images.__getitem__, row), label, stamp=stamp))
-  return Source(files, [], {})
+  return Source(files, [], beside)
 
 
-def _pick(loaded: Any, path: pathlib.Path, names: tuple[str, ...]) -> np.ndarray:
+def _array_bytes(loaded: Any, name: str) -> bytes:
+  return loaded[name].tobytes()
+
+
+def _pick(loaded: Any, path: pathlib.Path, names: tuple[str, ...]) -> str:
+  """The name of the array that holds the images."""
   for name in names:
     if name in loaded.files:
-      return loaded[name]
+      return name
   raise UserError(
     f'--source={path}: holds {", ".join(loaded.files)}; the images are looked for as '
     f'{", ".join(names)}'

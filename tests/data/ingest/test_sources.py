@@ -333,6 +333,14 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, arrays, reason):
   assert reason in refusal(tmp_path / 'a.npz')
 
 
+def test_arrays_that_are_not_taken_are_told_of(tmp_path):
+  arrays = {'x_train': np.zeros((4, 6, 5)), 'y_train': np.arange(4), 'x_test': np.zeros((2, 6, 5))}
+  np.savez(tmp_path / 'a.npz', **arrays)
+  source = opened(tmp_path / 'a.npz')
+  assert len(source.files) == 4
+  assert list(source.beside) == ['x_test']
+
+
 @pytest.mark.parametrize('name', ['a.npy', 'a.npz'])
 @pytest.mark.parametrize('data', [b'', b'text', b'PK\3\4', b'\x93NUMPY\1\0', b'\x80\4N.'])
 def test_files_that_are_no_arrays_are_refused(tmp_path, name, data):
