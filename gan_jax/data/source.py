@@ -231,7 +231,7 @@ def open_builder(name: str, data_dir: str) -> Any:
       ValueError,  # of a name that none can have
       AssertionError,  # of a version that there is not
     ) as error:
-      accepted = nearest(name, [*own, *_prepared(directory)])
+      accepted = nearest(name, {*own, *_prepared(directory)})
       raise UserError(
         f'config.dataset.name={name!r}: unknown here and to TFDS, and not in {directory}; '
         f'{accepted}, or a TFDS name; `launch.py prepare` makes one of your own images'
