@@ -21,15 +21,11 @@ from PIL import Image, UnidentifiedImageError
 
 from gan_jax import registry
 from gan_jax.data.ingest import fit
+from gan_jax.data.records import open_split, worth_threads
 from gan_jax.errors import UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
-_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 _KINDS = {1: 'grey', 3: 'rgb', 4: 'rgba'}
-
-
-# Smaller images than this, encoded, are decoded faster by one thread than threads hand them over.
-_PARALLEL_BYTES = 8192
 
 
 class ImageDataset:
@@ -55,7 +51,7 @@ class ImageDataset:
         f'found: {", ".join(features)}'
       )
     channels = features['image'].shape[-1] or 3
-    if channels not in _MODES:
+    if channels not in fit.MODES:
       raise UserError(
         f'config.dataset.name={builder.name!r}: {channels} channels; accepted: 1, 3, 4'
       )
@@ -68,18 +64,7 @@ class ImageDataset:
     label = features['label'] if 'label' in features else None  # noqa: SIM401 - it has no `get`
     self.class_names: list[str] = list(getattr(label, 'names', []))
     self.num_classes = len(self.class_names)
-    try:
-      self._records = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
-    except ValueError as error:
-      splits = builder.info.splits
-      raise UserError(
-        f'split {split!r} of dataset {builder.name!r}: {nearest(split, splits)}'
-      ) from error
-    except NotImplementedError as error:
-      raise UserError(
-        f'dataset {builder.name!r} in {builder.data_dir} is not in ArrayRecord files; prepare it '
-        "anew in another config.dataset.data_dir with file_format='array_record'"
-      ) from error
+    self._records = open_split(builder, split)
     self._held: tuple[np.ndarray, np.ndarray] | None = None
     image_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
     if len(self) * image_bytes <= memory_budget_mb * 2**20:
@@ -137,7 +122,7 @@ class ImageDataset:
         raise UserError(f'dataset {self.name}: image of row {row} is {why}') from error
       labels[place] = self._label(row, record)
 
-    if sum(len(record['image']) for record in records) < _PARALLEL_BYTES * len(rows):
+    if not worth_threads([record['image'] for record in records]):
       for place in range(len(rows)):
         decode(place)
     else:
@@ -194,7 +179,7 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
     if file.mode.startswith('I;16'):
       pixels = np.asarray(file).astype(np.uint16)
     else:
-      pixels = np.asarray(file.convert(_MODES[shape[-1]]))
+      pixels = np.asarray(file.convert(fit.MODES[shape[-1]]))
   pixels = pixels[..., None] if pixels.ndim == 2 else pixels
   return fit.fit(fit.convert(pixels, kind), shape[:2], 'crop')
 

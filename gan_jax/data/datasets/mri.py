@@ -17,11 +17,10 @@ from typing import ClassVar
 
 import nibabel as nib
 import numpy as np
-from PIL import Image
 
 from gan_jax.data import packages
 from gan_jax.data.datasets.packaged import Example, PackagedBuilder
-from gan_jax.data.ingest import nifti
+from gan_jax.data.ingest import fit, nifti
 
 _SIDE = 224
 _PLANES = {'sagittal': 0, 'coronal': 1, 'axial': 2}
@@ -68,9 +67,8 @@ def _slab(position: float) -> tuple[str, int]:
 def _place(pixels: np.ndarray, spacing: float) -> np.ndarray:
   """Scales a slice to 1 mm a pixel and centres it on a black square."""
   height, width = (round(side * spacing) for side in pixels.shape[:2])
-  image = Image.fromarray(pixels[:, :, 0].astype(np.float32))
-  scaled = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+  scaled = fit.fit(pixels, (height, width), 'stretch')
   square = np.zeros((_SIDE, _SIDE, 1), np.uint16)
   top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
-  square[top : top + height, left : left + width, 0] = np.round(scaled.clip(0, 65535))
+  square[top : top + height, left : left + width] = scaled
   return square

@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,8 +12,6 @@ import tensorflow_datasets as tfds
 from gan_jax.data.ingest import splits
 from gan_jax.data.ingest.chunks import encode_png
 from gan_jax.errors import UserError
-
-_SHARES = {'train': 0.9, 'test': 0.1}
 
 
 class Example(NamedTuple):
@@ -82,7 +79,8 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
     del dl_manager  # packages are fetched by their own tools
     examples = _divided(list(self.examples()))
     return {
-      name: self._generate_examples([e for e in examples if e.split == name]) for name in _SHARES
+      name: self._generate_examples([e for e in examples if e.split == name])
+      for name in splits.SHARES
     }
 
   def _generate_examples(self, examples: list[Example]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -105,7 +103,7 @@ def _divided(examples: list[Example]) -> list[Example]:
     divided = _divide([example.group for example in own])
     places |= {example.name: split for example, split in zip(own, divided, strict=True)}
   divided_examples = [e._replace(split=e.split or places[e.name]) for e in examples]
-  for split in _SHARES:
+  for split in splits.SHARES:
     if all(example.split != split for example in divided_examples):
       raise UserError(f'of {len(examples)} images in the package none is for the split {split!r}')
   return divided_examples
@@ -113,10 +111,6 @@ def _divided(examples: list[Example]) -> list[Example]:
 
 def _divide(groups: list[str]) -> list[str]:
   """The split of each example of a class: of the only group `train`, of two or more both."""
-  try:
-    return splits.divide(groups, _SHARES)
-  except UserError:  # the groups are few and large: the one nearest to the share is held out
-    sizes = Counter(groups)
-    apart = lambda group: abs(sizes[group] - _SHARES['test'] * len(groups))
-    held_out = min(sorted(sizes), key=apart) if len(sizes) > 1 else None
-    return ['test' if group == held_out else 'train' for group in groups]
+  if len(set(groups)) == 1:
+    return ['train'] * len(groups)
+  return splits.divide(groups, splits.SHARES)

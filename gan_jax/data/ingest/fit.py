@@ -6,6 +6,7 @@ from PIL import Image
 FITS = ('crop', 'pad', 'stretch')
 # In order of what they hold: what one dataset needs is the last that any of its images has.
 KINDS = ('grey', 'grey16', 'rgb', 'rgba')
+MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # of Pillow's, by the number of channels
 CHANNELS = {'grey': 1, 'grey16': 1, 'rgb': 3, 'rgba': 4}
 
 

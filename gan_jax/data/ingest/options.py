@@ -10,7 +10,7 @@ from gan_jax.data.ingest.decode import MAX_PIXELS, Medical
 from gan_jax.errors import UserError, nearest
 
 AXES = {'sagittal': 0, 'coronal': 1, 'axial': 2}
-CHANNELS = {'auto': '', 'grey': 'grey', 'grey16': 'grey16', 'rgb': 'rgb', 'rgba': 'rgba'}
+_AUTO = 'auto'  # of --channels: what holds all images
 
 
 class Options(NamedTuple):
@@ -71,9 +71,9 @@ def size(resolution: int | None, text: str) -> tuple[int, int] | None:
 
 def kind(channels: str) -> str:
   """Reads `--channels`; '' stands for what holds all images."""
-  if channels not in CHANNELS:
-    raise UserError(f'--channels={channels}: {nearest(channels, CHANNELS)}')
-  return CHANNELS[channels]
+  if channels not in (_AUTO, *fit.KINDS):
+    raise UserError(f'--channels={channels}: {nearest(channels, (_AUTO, *fit.KINDS))}')
+  return '' if channels == _AUTO else channels
 
 
 def check_fit(how: str) -> str:

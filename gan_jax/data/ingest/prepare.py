@@ -30,7 +30,6 @@ from gan_jax.data.ingest.writer import Example
 from gan_jax.errors import UserError
 
 REPORT = 'preparation.json'
-_SHARES = {'train': 0.9, 'test': 0.1}
 _OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
 _FORMAT = 1  # changes when files would be decoded otherwise: chunks kept before are made anew
 # Names of top folders that are splits, and the splits that they are.
@@ -238,7 +237,7 @@ def _place_all(
   examples = [example for example in examples if example.label or not labelled]
   if examples and (options.split or not all(example.split for example in examples)):
     groups = [example.group for example in examples]
-    places = splits.divide(groups, options.split or _SHARES)
+    places = splits.divide(groups, options.split or splits.SHARES)
     examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
   elif options.group:
     _check_apart(options, examples)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from gan_jax.errors import UserError
 
+SHARES = {'train': 0.9, 'test': 0.1}  # where nothing else is asked for
+
 
 def divide(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
   """Gives each example the split of its group.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.data.ingest import fit
 from gan_jax.data.inspection import measurement, perceptual
 from gan_jax.data.inspection.split_reader import Example, Split, SplitReader
 from gan_jax.errors import UserError
@@ -116,7 +117,7 @@ def inspect(
       f'dataset {builder.name!r} has no feature `image`; found: {", ".join(features)}'
     )
   channels = features['image'].shape[-1] or 3
-  if channels not in measurement.MODES:
+  if channels not in fit.MODES:
     raise UserError(f'dataset {builder.name!r}: {channels} channels; accepted: 1, 3, 4')
   sizes = {name: info.num_examples for name, info in builder.info.splits.items()}
   chosen = dict.fromkeys(splits or sorted(sizes, key=lambda name: -sizes[name]))

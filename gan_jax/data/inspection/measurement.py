@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from gan_jax.data.ingest.fit import MODES
 from gan_jax.data.inspection import perceptual
 
-MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # of Pillow's, by the number of channels
 PICTURE_SIDE = 64  # of small pictures, at most, in pixels
 
 

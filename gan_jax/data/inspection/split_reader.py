@@ -9,14 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from gan_jax.data.inspection import measurement, perceptual
-from gan_jax.errors import UserError, nearest
+from gan_jax.data.records import open_split, worth_threads
 
 _CHUNK = 512  # images decoded at once
-# Smaller images than this, encoded, are measured faster by one thread than by several.
-_PARALLEL_BYTES = 8192
 
 
 class Example(NamedTuple):
@@ -99,16 +96,7 @@ class SplitReader:
     Raises:
       UserError: for a split that is not there, or cannot be read by row.
     """
-    try:
-      self.records = builder.as_data_source(name, decoders={'image': tfds.decode.SkipDecoding()})
-    except ValueError as error:
-      accepted = nearest(name, builder.info.splits)
-      raise UserError(f'split {name!r} of dataset {builder.name!r}: {accepted}') from error
-    except NotImplementedError as error:
-      raise UserError(
-        f'dataset {builder.name!r} in {builder.data_dir} is not in ArrayRecord files; prepare it '
-        "anew in another folder with file_format='array_record'"
-      ) from error
+    self.records = open_split(builder, name)
     features = builder.info.features
     self.name = name
     self.class_names = tuple(getattr(features['label'], 'names', ()) if 'label' in features else ())
@@ -139,9 +127,8 @@ class SplitReader:
         rows = [int(row) for row in self.rows[start : start + _CHUNK]]
         records = self.records.__getitems__(rows)
         data = [record['image'] for record in records]
-        large = sum(map(len, data)) > _PARALLEL_BYTES * len(data)
         measure = functools.partial(measurement.measure, channels=self._channels)
-        measured = (pool.map if large else map)(measure, data)
+        measured = (pool.map if worth_threads(data) else map)(measure, data)
         small = []
         for row, record, image in zip(rows, records, measured, strict=True):
           example = self._note(row, record)
