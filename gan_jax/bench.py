@@ -25,6 +25,7 @@ from rich.table import Table
 from gan_jax import build, parallel, record, registry
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
+from gan_jax.features.network import Request
 from gan_jax.metrics import fd
 
 PARTS = ('step', 'input', 'features', 'devices')
@@ -192,7 +193,7 @@ def _features(config: ConfigDict, datasets: build.Datasets, steps: int) -> dict[
   images = datasets.train.fetch(np.arange(size))['image']
   speeds = {}
   for name in config.evaluate.features:
-    network = registry.find('features', name, 'load', 'evaluate.features').load(*datasets)
+    network = registry.find('features', name, 'load', 'evaluate.features').load(Request(*datasets))
     run = parallel.map_batches(network.apply, size)
     variables = parallel.replicate(network.params)
     once = functools.partial(_exhaust, run, variables, images)

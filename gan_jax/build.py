@@ -201,7 +201,8 @@ def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
   for metric in config.evaluate.metrics:
     module = registry.find('metrics', metric, 'compute', 'evaluate.metrics')
     for features in config.evaluate.features:
-      signs[f'{metric}_{features}'] = -1.0 if module.HIGHER_IS_BETTER else 1.0
+      for name, higher in module.SCORES.items():
+        signs[f'{name}_{features}'] = -1.0 if higher else 1.0
   if best not in signs:
     if config.checkpoint.keep_best and config.evaluate.images > 0:
       raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')

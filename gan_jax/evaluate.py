@@ -12,7 +12,7 @@ from gan_jax.build import Datasets
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.features import kept
-from gan_jax.features.network import FeatureNetwork
+from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.metrics.features import Features
 from gan_jax.sample import Sampler
 from gan_jax.state import PyTree
@@ -50,7 +50,7 @@ class Evaluator:
     self._networks = []
     for name in config.evaluate.features:
       module = registry.find('features', name, 'load', 'evaluate.features')
-      network = module.load(*datasets)
+      network = module.load(Request(*datasets))
       run = parallel.map_batches(network.apply, config.evaluate.batch_size)
       variables = parallel.replicate(network.params)
       embed = lambda images, run=run, variables=variables: run(variables, images)
@@ -92,7 +92,7 @@ class Evaluator:
     scores: dict[str, float] = {}
     for module in self._metrics.values():
       for name, value in module.compute(real, fake).items():
-        scores[f'{name}_{network.name}'] = value
+        scores[f'{name}_{network.name}'] = value.value
     return scores
 
   def _of_reals(

@@ -21,7 +21,7 @@ ALLOWED = {
   'ops': set(),
   'models': {'ops', 'errors'},
   'losses': set(),
-  'metrics': {'features'},
+  'metrics': {'features', 'errors'},
   'features': {'ops', 'models', 'data', 'parallel', *LEAVES},
   'data': {'registry', 'errors'},
   'penalties': set(),

@@ -1,1 +1,1 @@
-"""Frozen networks from images to features, one a file: `load(train, holdout) -> FeatureNetwork`."""
+"""Frozen networks from images to features, one a file: `load(Request) -> FeatureNetwork`."""

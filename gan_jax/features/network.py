@@ -1,24 +1,49 @@
-"""What a feature network is to the metrics."""
+"""What a feature network is to the metrics, and what it is made from."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
+
+from gan_jax.data.source import ImageDataset
+
+Resize = Literal['antialias', 'legacy']
+
+
+class Request(NamedTuple):
+  """What `load` of a feature network may use.
+
+  Attributes:
+    train: real images to learn from, with their labels.
+    holdout: real images to measure that on.
+    weights: path of the weights' file, where the user names it; '' otherwise.
+    resize: how images are brought to the network's size. `antialias`: filtered, so that every pixel
+      counts (Parmar et al., arXiv:2104.11222); `legacy`: as the network's first users did.
+  """
+
+  train: ImageDataset
+  holdout: ImageDataset
+  weights: str = ''
+  resize: Resize = 'antialias'
 
 
 class FeatureNetwork(NamedTuple):
   """A frozen map from images to features.
 
   Attributes:
-    name: the name that scores carry (`fd_<name>`).
+    name: the name that scores carry (`fd_<name>`); ends in `_legacy` where resize is that.
     params: the frozen weights, a pytree of arrays.
-    apply: pure `(params, images) -> (features, logits)`. `images` are `[B, H, W, C]` uint8 or
-      uint16, C of 1, 3 or 4; `features` are `[B, F]` float32; `logits` are
-      `[B, num_classes]` over the dataset's own classes, or None where it knows other classes.
+    apply: pure `(params, images) -> (features, logits)`. `images` are `[B, H, W, C]`, C of 1, 3 or
+      4: uint8, uint16, or float32 on the scale of uint8; `features` are `[B, F]` float32; `logits`
+      are `[B, K]` over `classes`, or None.
     description: what made it: source, version, accuracy; goes into the run's record.
+    resize: `antialias`, `legacy`, or `none` where images are taken at their own size.
+    classes: whose the logits are: of the `dataset`, or the network's `own`.
   """
 
   name: str
   params: Any
   apply: Callable[[Any, jax.Array], tuple[jax.Array, jax.Array | None]]
   description: dict[str, Any]
+  resize: Literal['antialias', 'legacy', 'none'] = 'none'
+  classes: Literal['dataset', 'own'] = 'own'

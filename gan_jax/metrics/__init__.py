@@ -1,4 +1,13 @@
-"""Scores, one a file: `compute(real, fake) -> {name: value}` over two `Features`.
+"""Scores, one a file: `compute(real, fake) -> {name: Estimate}` over two `Features`.
 
-The first value bears the module's name; `HIGHER_IS_BETTER` says how checkpoints are ordered by it.
+A module says what it gives and what it takes:
+
+- `SCORES`: each score's name, and whether higher is better; checkpoints are ordered by that. What
+  `compute` returns beyond these are details of one of them, `<score>/<class number>`.
+- `NEEDS`: what it takes beyond pooled features. `labels`: both sets' classes; `logits`: those of any
+  classifier; `class_logits`: those over the dataset's own classes; `held_out`: a third argument
+  `held_out`, the features of real images kept from training. `images` and `pairs` are given in
+  place of features; see the modules that ask for them.
+- `compute` raises UserError where the sets cannot give the score: one line that says which number
+  of which images was found and what is needed.
 """

@@ -2,14 +2,16 @@
 
 import numpy as np
 
+from gan_jax.metrics.estimate import Estimate, from_share
 from gan_jax.metrics.features import Features
 
-HIGHER_IS_BETTER = True
+SCORES = {'class_accuracy': True}
+NEEDS = ('class_logits', 'labels')
 
 
-def compute(real: Features, fake: Features) -> dict[str, float]:
-  """Returns `class_accuracy` of the fakes; nothing where classes or their logits are missing."""
+def compute(real: Features, fake: Features) -> dict[str, Estimate]:
+  """Returns `class_accuracy` of the fakes, with Wilson's interval."""
   del real
-  if fake.logits is None or fake.labels is None:
-    return {}
-  return {'class_accuracy': float(np.mean(fake.logits.argmax(axis=1) == fake.labels))}
+  assert fake.logits is not None
+  hits = np.sum(fake.logits.argmax(axis=1) == fake.labels)
+  return {'class_accuracy': from_share(float(hits), len(fake.logits))}

@@ -7,14 +7,17 @@ the floor.
 
 import numpy as np
 
+from gan_jax.metrics.estimate import Estimate, from_error
 from gan_jax.metrics.features import Features
 
-HIGHER_IS_BETTER = False
+SCORES = {'fd': False}
+NEEDS = ()
 
 
-def compute(real: Features, fake: Features) -> dict[str, float]:
+def compute(real: Features, fake: Features) -> dict[str, Estimate]:
   """Returns `fd` of two sets of at least two images each."""
-  return {'fd': frechet_distance(*moments(real.pooled), *moments(fake.pooled))}
+  distance = frechet_distance(*moments(real.pooled), *moments(fake.pooled))
+  return {'fd': from_error(distance, 0.0)}
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

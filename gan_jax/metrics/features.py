@@ -9,11 +9,11 @@ class Features(NamedTuple):
   """A set of images as a feature network sees it.
 
   Attributes:
-    pooled: `[N, F]`.
-    logits: `[N, num_classes]` over the dataset's classes, or None where the network knows others.
+    pooled: `[N, F]`, float32.
+    logits: `[N, K]` over the network's classes, or None where it has none.
     labels: the class that each image has or was asked to have, `[N]`; None without classes.
   """
 
   pooled: np.ndarray
-  logits: np.ndarray | None
-  labels: np.ndarray | None
+  logits: np.ndarray | None = None
+  labels: np.ndarray | None = None

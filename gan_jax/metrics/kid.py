@@ -6,21 +6,24 @@ Unlike the Fréchet distance its expectation does not depend on N, and it may be
 
 import numpy as np
 
+from gan_jax.metrics.estimate import Estimate, from_error
 from gan_jax.metrics.features import Features
 
-HIGHER_IS_BETTER = False
+SCORES = {'kid': False}
+NEEDS = ()
 
 _SUBSETS = 20
 _SUBSET_SIZE = 1000
 
 
-def compute(real: Features, fake: Features) -> dict[str, float]:
-  """Returns `kid`, the mean over subsets, and `kid_std`, their standard deviation."""
+def compute(real: Features, fake: Features) -> dict[str, Estimate]:
+  """Returns `kid`, the mean over subsets."""
   size = min(_SUBSET_SIZE, len(real.pooled), len(fake.pooled))
   rng = np.random.default_rng(0)  # the same subsets for every model
   pick = lambda features: features[rng.choice(len(features), size, replace=False)]
   values = [squared_mmd(pick(real.pooled), pick(fake.pooled)) for _ in range(_SUBSETS)]
-  return {'kid': float(np.mean(values)), 'kid_std': float(np.std(values))}
+  error = float(np.std(values)) / len(values) ** 0.5
+  return {'kid': from_error(float(np.mean(values)), error)}
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
