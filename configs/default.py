@@ -82,6 +82,10 @@ def get_config() -> ConfigDict:
   evaluate.batch_size = 250  # images through a feature network at once, over all devices
   evaluate.features = ('classifier',)  # modules of gan_jax/features
   evaluate.metrics = ('fd', 'kid', 'class_accuracy')  # modules of gan_jax/metrics
+  evaluate.resize = 'antialias'  # antialias | legacy: how images get a feature network's size
+  weights = evaluate.weights = ConfigDict()  # files of networks that come without weights
+  weights.inception_v3 = ''  # pt_inception-2015-12-05-6726825d.pth, as pytorch-fid has it
+  weights.dinov2_vits14 = ''  # model.safetensors of facebook/dinov2-small
 
   sample = config.sample = ConfigDict()
   sample.columns = 10  # of the sample grid; one row a class where the model is conditional

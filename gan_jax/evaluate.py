@@ -1,178 +1,304 @@
-"""Scores a generator against real images, with the floor that held-out real images reach."""
+"""Scores runs and folders of images against real images."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from flax import linen as nn
 from ml_collections import ConfigDict
 
 from gan_jax import build, cache, checkpoint, parallel, record, registry
-from gan_jax.build import Datasets
+from gan_jax.data.folder import FolderImages
+from gan_jax.data.ingest import fit
 from gan_jax.data.source import ImageDataset
-from gan_jax.errors import UserError
-from gan_jax.features import kept
-from gan_jax.features.network import FeatureNetwork, Request
-from gan_jax.metrics.features import Features
-from gan_jax.sample import Sampler
-from gan_jax.state import PyTree
+from gan_jax.errors import UserError, nearest
+from gan_jax.evaluation import scores, subject
+from gan_jax.evaluation.embedding import Watch
+from gan_jax.evaluation.evaluator import Asked, Evaluator
+from gan_jax.evaluation.scores import Scored
+from gan_jax.features.network import Resize
+from gan_jax.runs import open_run
 
-Poll = Callable[[], None]
-
-
-class Evaluator:
-  """Holds the feature networks and the features of the real images, and scores generators."""
-
-  def __init__(
-    self, config: ConfigDict, datasets: Datasets, sampler: Sampler, poll: Poll = lambda: None
-  ):
-    """Loads the networks and runs the real images through them.
-
-    Args:
-      config: of the run.
-      datasets: its real images.
-      sampler: of its generator.
-      poll: called between batches; what it raises ends the evaluation.
-    """
-    self._sampler, self._poll = sampler, poll
-    self._conditional = config.model.conditional
-    self._seed = config.seed + 1  # not the latents of the sample grids
-    self._count = config.evaluate.num_samples
-    self._metrics = {
-      name: registry.find('metrics', name, 'compute', 'evaluate.metrics')
-      for name in config.evaluate.metrics
-    }
-    rows = np.random.default_rng(config.seed).permutation(len(datasets.train))
-    rows = rows[: config.evaluate.num_reals]
-    labels = datasets.train.labels(rows)
-    # Asked-for classes are as frequent as in the data: they are labels of real images.
-    self._labels = labels[np.arange(self._count) % len(labels)]
-    self._networks = []
-    for name in config.evaluate.features:
-      module = registry.find('features', name, 'load', 'evaluate.features')
-      network = module.load(Request(*datasets))
-      run = parallel.map_batches(network.apply, config.evaluate.batch_size)
-      variables = parallel.replicate(network.params)
-      embed = lambda images, run=run, variables=variables: run(variables, images)
-      real = self._of_reals(network, embed, datasets.train, rows)
-      held = np.arange(min(len(datasets.holdout), self._count))
-      floor = self._of_reals(network, embed, datasets.holdout, held)
-      self._networks.append((network, embed, real, floor))
-    self._floors = self._floor_scores()
-
-  def describe(self) -> dict[str, Any]:
-    """What the feature networks are, by name."""
-    return {network.name: network.description for network, *_ in self._networks}
-
-  def score(self, variables: PyTree) -> dict[str, float]:
-    """Scores a generator's variables (on the host).
-
-    Returns:
-      `<metric>_<features>` for each pair, `floor_<metric>_<features>` of held-out real images, and
-      the numbers of images `n_fake`, `n_floor` and `n_real`.
-    """
-    images = list(self._polled(self._sampler.draw(variables, self._labels, self._seed)))
-    labels = self._labels if self._conditional else None
-    scores: dict[str, float] = {}
-    for network, embed, real, _ in self._networks:
-      scores |= self._compute(network, real, self._embed(embed, images, labels))
-    return {**scores, **self._floors}
-
-  def _floor_scores(self) -> dict[str, float]:
-    floors: dict[str, float] = {}
-    for network, _, real, floor in self._networks:
-      values = self._compute(network, real, floor)
-      floors |= {f'floor_{name}': value for name, value in values.items()}
-    if self._networks:
-      _, _, real, floor = self._networks[0]
-      floors |= {'n_real': len(real.pooled), 'n_floor': len(floor.pooled), 'n_fake': self._count}
-    return floors
-
-  def _compute(self, network: FeatureNetwork, real: Features, fake: Features) -> dict[str, float]:
-    scores: dict[str, float] = {}
-    for module in self._metrics.values():
-      for name, value in module.compute(real, fake).items():
-        scores[f'{name}_{network.name}'] = value.value
-    return scores
-
-  def _of_reals(
-    self,
-    network: FeatureNetwork,
-    embed: Callable[..., Any],
-    dataset: ImageDataset,
-    rows: np.ndarray,
-  ) -> Features:
-    """The features of rows of a dataset, with their labels."""
-
-    def compute() -> kept.Arrays:
-      features = self._embed(embed, self._real_batches(dataset, rows), None)
-      return features.pooled, features.logits
-
-    pooled, logits = kept.real_features(network, dataset.fingerprint, rows, compute)
-    return Features(pooled, logits, dataset.labels(rows))
-
-  def _embed(
-    self, embed: Callable[..., Any], images: Iterable[np.ndarray], labels: np.ndarray | None
-  ) -> Features:
-    parts = [part for batch in images for part in self._polled(embed(batch))]
-    pooled, logits = zip(*parts, strict=True)
-    has_logits = logits[0] is not None
-    return Features(np.concatenate(pooled), np.concatenate(logits) if has_logits else None, labels)
-
-  def _real_batches(self, dataset: ImageDataset, rows: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), 1000):
-      yield dataset.fetch(rows[start : start + 1000])['image']
-
-  def _polled(self, items: Iterable[Any]) -> Iterator[Any]:
-    for item in items:
-      self._poll()
-      yield item
+# Of folders, where the user names none: what needs neither classes nor files of weights.
+FOLDER_FEATURES = ('efficientnet_lite0',)
+FOLDER_METRICS = ('fd', 'fd_infinity', 'kid', 'precision_recall', 'density_coverage')
+_FOLDER_BATCH = 250
+_BATCH_BYTES = 2**28  # of a batch of large images, as floats
 
 
-class OpenRun(NamedTuple):
-  """A run's generator, read from its workdir without its dataset.
+class Options(NamedTuple):
+  """What the user asks for beyond a run's config; None: as the config says, or the default.
 
   Attributes:
-    config: of the run.
-    generator: the network.
-    dtype: of the images that it makes.
-    variables: the averaged ones of the generator.
-    step: that they are of.
+    metrics: modules of gan_jax/metrics, or `('all',)`: all that can be given.
+    features: modules of gan_jax/features.
+    num_samples: images scored; of folders: at most.
+    num_reals: real images that they are compared with, at most.
+    resize: how images are brought to a network's size.
+    weights: file of a network's weights, by its name.
+    repeats: sampling seeds.
+    best: the score that orders checkpoints or folders.
+    allow_different_n: put scores of different numbers of images into one table.
   """
 
-  config: ConfigDict
-  generator: nn.Module
-  dtype: np.dtype
-  variables: PyTree
-  step: int
+  metrics: tuple[str, ...] | None = None
+  features: tuple[str, ...] | None = None
+  num_samples: int | None = None
+  num_reals: int | None = None
+  resize: Resize | None = None
+  weights: dict[str, str] = {}  # noqa: RUF012 - never changed
+  repeats: int = 1
+  best: str | None = None
+  allow_different_n: bool = False
 
-  def sampler(self, batch_size: int) -> Sampler:
-    """Makes a sampler of the generator."""
-    return Sampler(self.generator, batch_size, self.dtype)
+
+class Gallery(NamedTuple):
+  """Some images of a subject beside the real images nearest to them."""
+
+  subject: str
+  images: np.ndarray
+  nearest: np.ndarray
+  distances: np.ndarray
 
 
-def open_run(workdir: str, step: int | None) -> OpenRun:
-  """Opens a checkpoint of a run; `step` None is the newest."""
+class Evaluation(NamedTuple):
+  """What was found.
+
+  Attributes:
+    rows: the scores of each checkpoint or folder.
+    best: the row that is best by `best_key`, and those that its interval reaches.
+    best_key: the score that orders them.
+    class_names: what details are of, in their order.
+    gallery: of the best row.
+    notes: what the user should know beside the scores.
+    about: feature networks and data, for the record.
+  """
+
+  rows: list[Scored]
+  best: tuple[int, list[int]]
+  best_key: str
+  class_names: list[str]
+  gallery: Gallery
+  notes: list[str]
+  about: dict[str, Any]
+
+
+def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa: B008 - never changed
+  """What a config asks to be scored, but for what the options say otherwise."""
+  section = config.evaluate
+  weights = {name: path for name, path in section.get('weights', {}).items() if path}
+  return Asked(
+    metrics=_metrics(options.metrics) or tuple(section.metrics),
+    features=options.features or tuple(section.features),
+    num_samples=options.num_samples or section.num_samples,
+    num_reals=options.num_reals or section.num_reals,
+    batch_size=section.batch_size,
+    seed=config.seed,
+    resize=options.resize or section.get('resize', 'antialias'),
+    weights={**weights, **options.weights},
+    conditional=config.model.conditional,
+    strict=_strict(options.metrics),
+  )
+
+
+def evaluate_runs(
+  workdirs: Sequence[str],
+  step: int | None = None,
+  every_step: bool = False,
+  options: Options = Options(),  # noqa: B008 - never changed
+  watch: Watch = lambda what, done, total: None,
+) -> Evaluation:
+  """Scores checkpoints of runs and adds the scores to their records.
+
+  Args:
+    workdirs: of the runs.
+    step: of the checkpoint; None: the newest of each.
+    every_step: score all checkpoints of each.
+    options: what is scored with what.
+    watch: called between batches with what is done, how many of how many images.
+
+  Raises:
+    UserError: for what options, runs or data cannot give.
+  """
+  _check(options)
+  asked = {workdir: asked_of(record.load_config(workdir), options) for workdir in workdirs}
+  sizes = {workdir: one.num_samples for workdir, one in asked.items()}
+  scores.check_comparable(sizes, options.allow_different_n)
+  best_key = options.best or record.load_config(workdirs[0]).checkpoint.best_score
+  found = _Found()
+  for workdir in workdirs:
+    run = open_run(workdir, step)
+    datasets = build.datasets(run.config)
+    described = build.describe(run.config, datasets)
+    record.check_dataset(workdir, described, 'bring back those of the run')
+    evaluator = Evaluator(asked[workdir], *datasets, watch)
+    sampler = run.sampler(run.config.evaluate.batch_size)
+    steps = checkpoint.Checkpointer(workdir, read_only=True).steps() if every_step else [run.step]
+    for number in steps:
+      run = run if number == run.step else open_run(workdir, number)
+      images = number * run.config.train.batch_size
+      one = subject.of_generator(
+        f'{workdir} at step {number:,}',
+        sampler,
+        run.variables,
+        evaluator.asked_labels,
+        run.config.model.conditional,
+      )
+      row = Scored(workdir, evaluator.score(one, options.repeats), number, images)
+      found.add(row, evaluator, one)
+      if parallel.is_first_host():
+        record.append_line(workdir, 'evaluate', number, images, scores.flat(row.scores))
+    found.about[workdir] = {'features': evaluator.describe(), 'dataset': described}
+    found.class_names = datasets.train.class_names
+    found.notes += [f'{workdir}: {note}' for note in evaluator.notes]
+  return found.finish(best_key, asked_for=options.best is not None)
+
+
+def evaluate_folders(
+  folders: Sequence[str],
+  reference: str,
+  held_out: str = '',
+  by_folder: bool = False,
+  options: Options = Options(),  # noqa: B008 - never changed
+  watch: Watch = lambda what, done, total: None,
+) -> Evaluation:
+  """Scores folders (or archives, arrays) of images against one of real images.
+
+  Args:
+    folders: of the images.
+    reference: of the real images.
+    held_out: of other real images, for the floor; '': the floor is of a random part of the
+      reference, at most a half, against the rest of it.
+    by_folder: the folder that an image is in is its class.
+    options: what is scored with what.
+    watch: called between batches with what is done, how many of how many.
+
+  Raises:
+    UserError: for what options or folders cannot give.
+  """
+  _check(options)
   cache.enable_compilation_cache()
-  config = record.load_config(workdir)
-  dataset = record.read_circumstances(workdir).get('dataset')
-  if dataset is None:
-    raise UserError(f'--workdir={workdir}: holds no whole run (no dataset in run.json)')
-  parts = build.networks(config, dataset['shape'][-1], dataset['num_classes'])
-  checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
-  template = build.shapes(parts)
-  state = checkpoints.restore(template, step)
-  dtype = np.dtype(dataset.get('dtype', 'uint8'))
-  return OpenRun(config, parts.generator, dtype, state.ema, int(state.step))
+  real = FolderImages(reference, '--reference', by_folder=by_folder, watch=watch)
+  names = real.class_names if real.num_classes else None
+
+  def opened(path: str, flag: str) -> FolderImages:
+    return FolderImages(path, flag, by_folder=by_folder, class_names=names, watch=watch)
+
+  fakes = [opened(folder, '--images') for folder in folders]
+  others = [opened(held_out, '--held_out')] if held_out else []
+  _unite([real, *others, *fakes])
+  available = {one.name: len(one) for one in fakes}
+  if options.num_samples:
+    for name, size in available.items():
+      if size < options.num_samples:
+        raise UserError(
+          f'--num_samples={options.num_samples}: {name} has {size:,} images; '
+          'accepted: at most as many'
+        )
+    available = dict.fromkeys(available, options.num_samples)
+  scores.check_comparable(available, options.allow_different_n)
+  most = max(available.values())
+  aside: ImageDataset | np.ndarray = others[0] if others else _aside(real, most)
+  image_bytes = 4 * int(np.prod(real.shape))
+  found = _Found()
+  for one in fakes:
+    asked = Asked(
+      metrics=_metrics(options.metrics) or FOLDER_METRICS,
+      features=options.features or FOLDER_FEATURES,
+      num_samples=available[one.name],
+      num_reals=options.num_reals or len(real),
+      batch_size=max(1, min(_FOLDER_BATCH, _BATCH_BYTES // image_bytes)),
+      seed=0,
+      resize=options.resize or 'antialias',
+      weights=options.weights,
+      conditional=bool(one.num_classes and real.num_classes),
+      generated=False,
+      strict=_strict(options.metrics),
+    )
+    if not found.rows or asked.num_samples != most:
+      evaluator = Evaluator(asked, real, aside, watch)
+    rows = np.sort(np.random.default_rng(0).permutation(len(one))[: asked.num_samples])
+    images = subject.of_dataset(one.name, one, rows)
+    found.add(Scored(one.name, evaluator.score(images)), evaluator, images)
+    found.about[one.name] = {'fingerprint': one.fingerprint, 'images': len(one)}
+  found.about['reference'] = {
+    'name': real.name,
+    'fingerprint': real.fingerprint,
+    'images': len(real),
+    'held_out': len(aside),
+    'features': evaluator.describe(),
+  }
+  found.class_names = real.class_names
+  found.notes += evaluator.notes
+  return found.finish(options.best or found.rows[0].scores[0].key, options.best is not None)
 
 
-def evaluate(workdir: str, step: int | None = None) -> dict[str, float]:
-  """Scores one checkpoint of a run and adds the scores to its record; see `Evaluator.score`."""
-  run = open_run(workdir, step)
-  config, step = run.config, run.step
-  datasets = build.datasets(config)
-  record.check_dataset(workdir, build.describe(config, datasets), 'bring back those of the run')
-  sampler = run.sampler(config.evaluate.batch_size)
-  scores = Evaluator(config, datasets, sampler).score(run.variables)
-  record.append_line(workdir, 'evaluate', step, step * config.train.batch_size, scores)
-  return scores
+class _Found:
+  """Gathers the rows of an evaluation, and pictures of each until the best is known."""
+
+  def __init__(self) -> None:
+    self.rows: list[Scored] = []
+    self.notes: list[str] = []
+    self.class_names: list[str] = []
+    self.about: dict[str, Any] = {}
+    self._galleries: list[Gallery] = []
+
+  def add(self, row: Scored, evaluator: Evaluator, of: subject.Subject) -> None:
+    self.rows.append(row)
+    self._galleries.append(Gallery(row.label, *evaluator.shown(of)))
+
+  def finish(self, best_key: str, asked_for: bool) -> Evaluation:
+    keys = [score.key for score in self.rows[0].scores]
+    if not asked_for and best_key not in keys:  # the config's is not among those asked for now
+      best_key = keys[0]
+    best = scores.best(self.rows, best_key)
+    gallery = self._galleries[best[0]]
+    return Evaluation(self.rows, best, best_key, self.class_names, gallery, self.notes, self.about)
+
+
+def _check(options: Options) -> None:
+  for name in ('num_samples', 'num_reals', 'repeats'):
+    value = getattr(options, name)
+    if value is not None and value < 1:
+      raise UserError(f'--{name}={value}: must be positive')
+  if options.resize not in (None, 'antialias', 'legacy'):
+    raise UserError(
+      f'--resize={options.resize}: {nearest(options.resize, ("antialias", "legacy"))}'
+    )
+  networks = registry.names('features', 'load')
+  for name in (*(options.features or ()), *options.weights):
+    if name not in networks:
+      raise UserError(f'--features={name}: unknown; {nearest(name, networks)}')
+  metrics = registry.names('metrics', 'compute')
+  for name in options.metrics or ():
+    if name not in (*metrics, 'all'):
+      raise UserError(f'--metrics={name}: unknown; {nearest(name, [*metrics, "all"])}')
+
+
+def _metrics(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+  return tuple(registry.names('metrics', 'compute')) if names == ('all',) else names
+
+
+def _strict(names: tuple[str, ...] | None) -> bool:
+  """Whether what cannot be given is an error: where the user has named it."""
+  return names is not None and names != ('all',)
+
+
+def _unite(folders: list[FolderImages]) -> None:
+  """Brings folders to one kind of pixels, such as RGB; raises UserError for different sizes."""
+  first = folders[0]
+  kind = fit.common_kind({one.kind for one in folders})
+  for one in folders:
+    if one.shape[:2] != first.shape[:2]:
+      say = lambda one: f'{one.name} holds images of {one.shape[1]}x{one.shape[0]}'
+      raise UserError(
+        f'{say(one)}, {say(first)}; accepted: one size (`launch.py prepare` brings them to one)'
+      )
+    one.convert_to(kind)
+
+
+def _aside(real: FolderImages, count: int) -> np.ndarray:
+  """Rows of the reference for the floor, at most a half of it."""
+  aside = min(count, len(real) // 2)
+  if not aside:
+    raise UserError(f'{real.name}: holds one image; accepted: at least 2')
+  return np.random.default_rng(0).permutation(len(real))[:aside]

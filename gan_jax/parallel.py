@@ -6,6 +6,7 @@ from typing import Any
 import flax.jax_utils
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from gan_jax.errors import UserError
 from gan_jax.state import PyTree
@@ -47,6 +48,31 @@ def compiler_options() -> dict[str, str]:
 def compile_for(function: Any, *arguments: Any) -> Any:
   """Compiles the result of `jax.jit` or `jax.pmap` for arguments of these shapes."""
   return function.lower(*arguments).compile(compiler_options=compiler_options())
+
+
+def is_first_host() -> bool:
+  """Whether this process is the one that writes what all of them know."""
+  return jax.process_index() == 0
+
+
+def host_share(count: int) -> tuple[int, int]:
+  """First and end of this host's part of `count` things; the parts, in order, are the whole."""
+  host, hosts = jax.process_index(), jax.process_count()
+  return count * host // hosts, count * (host + 1) // hosts
+
+
+def join_hosts(part: np.ndarray, count: int) -> np.ndarray:
+  """Joins the hosts' shares, `[share, ...]` of `count` rows in all, on every host."""
+  hosts = jax.process_count()
+  if hosts == 1:
+    return part
+  longest = -(-count // hosts)  # a collective takes arrays of one shape
+  filled = np.zeros((longest, *part.shape[1:]), part.dtype)
+  filled[: len(part)] = part
+  gathered = multihost_utils.process_allgather(filled)
+  ends = [count * host // hosts for host in range(hosts + 1)]
+  sizes = np.diff(ends)
+  return np.concatenate([rows[:size] for rows, size in zip(gathered, sizes, strict=True)])
 
 
 def check_batch(batch_size: int, name: str) -> None:

@@ -1,6 +1,7 @@
 """What a person sees while a run goes on, and when it ends."""
 
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -79,7 +80,14 @@ class ProgressBar:
 
 @contextlib.contextmanager
 def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-  """A bar for work that is counted; gives the function that takes how many of how many are done.
+  """A bar for work that is counted; gives the function that takes how many of how many are done."""
+  with stages(unit) as report:
+    yield functools.partial(report, what)
+
+
+@contextlib.contextmanager
+def stages(unit: str) -> Iterator[Callable[[str, int, int], None]]:
+  """A bar for work of several parts; gives the function that takes which, how many of how many.
 
   On a plain stream it is a line every few seconds.
   """
@@ -92,11 +100,14 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     console=Console(stderr=True),
     disable=not live,
   )
-  task = bar.add_task(what, total=1)
-  last = time.monotonic()
+  task = bar.add_task('starting', total=1)
+  last, current = time.monotonic(), ''
 
-  def report(done: int, total: int) -> None:
-    nonlocal last
+  def report(what: str, done: int, total: int) -> None:
+    nonlocal last, current
+    if what != current:
+      bar.reset(task, description=what, total=total)
+      current = what
     bar.update(task, completed=done, total=total)
     if not live and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
       last = time.monotonic()
@@ -190,7 +201,7 @@ def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = N
   """Prints a table of scores, each with its N and its floor.
 
   Args:
-    scores: as `evaluate.Evaluator.score` gives them.
+    scores: as `evaluation.scores.flat` gives them.
     untrained: the same of the untrained generator, for a column beside.
   """
   table = Table(title='Scores', title_justify='left')
@@ -201,14 +212,18 @@ def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = N
   table.add_column('floor (real, held out)', justify='right')
   number = lambda values, key: f'{values[key]:.4g}' if key in values else '-'
   for key in scores:
-    if key.startswith(('floor_', 'n_')) or '_std_' in key or f'floor_{key}' not in scores:
+    if f'{key}_low' not in scores:
       continue
+    interval = (
+      f'{number(scores, key)} [{number(scores, f"{key}_low")}, {number(scores, f"{key}_high")}]'
+    )
     middle = [number(untrained, key)] if untrained else []
-    table.add_row(key, number(scores, key), *middle, number(scores, f'floor_{key}'))
+    table.add_row(key, interval, *middle, number(scores, f'floor_{key}'))
   Console().print(table)
+  held_out = f'{scores["n_floor"]:,} held-out, ' if 'n_floor' in scores else ''
   print(
-    f'N: {scores["n_fake"]:,} generated, {scores["n_floor"]:,} held-out, '
-    f'against {scores["n_real"]:,} training images. fd, kid: lower is better.'
+    f'N: {scores["n_fake"]:,} generated, {held_out}against {scores["n_real"]:,} training images; '
+    'in brackets: 95 % interval. fd, kid: lower is better.'
   )
 
 

@@ -12,7 +12,10 @@ from ml_collections import ConfigDict
 from gan_jax import build, cache, parallel, progress, record, sample
 from gan_jax.checkpoint import Checkpointer
 from gan_jax.errors import NonFiniteError, Preempted
-from gan_jax.evaluate import Evaluator
+from gan_jax.evaluate import asked_of
+from gan_jax.evaluation import subject
+from gan_jax.evaluation.evaluator import Evaluator
+from gan_jax.evaluation.scores import flat
 from gan_jax.preemption import StopSignal
 from gan_jax.programs import Program
 from gan_jax.state import TrainState
@@ -233,7 +236,9 @@ class _Run:
     """Scores this step, and the untrained generator where that has not been done."""
     self._bar.doing('evaluating')
     if self._evaluator is None:
-      self._evaluator = Evaluator(self._config, self._datasets, self._sampler, self._stop.check)
+      self._evaluator = Evaluator(
+        asked_of(self._config), *self._datasets, lambda *_: self._stop.check()
+      )
       record.keep_features(self._workdir, self._evaluator.describe())
     if 0 not in self._scores:
       self._write_scores(0, self._initial_state().ema)
@@ -242,13 +247,18 @@ class _Run:
 
   def _write_scores(self, step: int, variables: Any) -> None:
     assert self._evaluator is not None
-    scores = self._evaluator.score(variables)
+    found = subject.of_generator(
+      f'step {step}',
+      self._sampler,
+      variables,
+      self._evaluator.asked_labels,
+      self._config.model.conditional,
+    )
+    scores = flat(self._evaluator.score(found))
     self._record.write('scores', step, self._images(step), scores)
     self._scores[step] = scores
     self._ranks[step] = self._rank(scores)
-    shown = '  '.join(
-      f'{k} {v:.4g}' for k, v in scores.items() if not k.startswith(('floor_', 'n_'))
-    )
+    shown = '  '.join(f'{k} {v:.4g}' for k, v in scores.items() if f'{k}_low' in scores)
     self._bar.say(f'scores at {self._images(step):,} images: {shown}')
 
   def _save(self) -> None:

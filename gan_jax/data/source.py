@@ -38,8 +38,11 @@ class ImageDataset:
     num_classes: number of labels; 0 where the dataset has none.
     class_names: what the labels mean, in their order.
     fingerprint: changes whenever the images or their labels could have changed.
+    stamp: changes, beside it, with the files of images that the fingerprint is only a sample of.
     origin: full name, and what its preparation noted: source, licence, checksum.
   """
+
+  stamp = ''
 
   def __init__(self, builder: Any, split: str, size: tuple[int, int], memory_budget_mb: int):
     """Opens the split, and decodes it into memory if it fits `memory_budget_mb` MiB."""
@@ -70,6 +73,10 @@ class ImageDataset:
     if len(self) * image_bytes <= memory_budget_mb * 2**20:
       self._held = self._read(range(len(self)))
     self.fingerprint = self._fingerprint(builder, split)
+    if not self.in_memory:
+      files = [pathlib.Path(path) for path in builder.info.splits[split].filepaths]
+      about = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+      self.stamp = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
     self.origin = {'full_name': builder.info.full_name} | {
       key: value
       for key, value in (builder.info.metadata or {}).items()

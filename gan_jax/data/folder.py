@@ -1,0 +1,206 @@
+"""Images as they lie in a folder or an archive, opened as a dataset, unprepared."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from gan_jax.data.ingest import decode, fit, sources
+from gan_jax.data.ingest.picture import Picture, RefusedError
+from gan_jax.data.source import ImageDataset, data_folder, open_builder
+from gan_jax.errors import UserError, nearest
+
+_AT_ONCE = 256  # files between two calls of `watch`
+_TOLD = 3  # of the files that cannot be read
+
+Watch = Callable[[str, int, int], None]
+
+
+class FolderImages(ImageDataset):
+  """All images of a folder, archive, array or prepared dataset, of one size, as they are.
+
+  Each file is read once when it is opened, so that whatever is wrong with one is said before
+  anything is computed. The fingerprint is of every byte of every file.
+
+  Attributes:
+    kind: of its pixels, of `fit.KINDS`.
+    paths: name of each image in the folder.
+  """
+
+  def __init__(
+    self,
+    path: str,
+    flag: str,
+    *,
+    by_folder: bool = False,
+    class_names: Sequence[str] | None = None,
+    memory_budget_mb: int = 2048,
+    watch: Watch = lambda what, done, total: None,
+  ):
+    """Reads every file.
+
+    Args:
+      path: a folder, .zip, .tar, .npy, .npz, single file, or `tfds:NAME`.
+      flag: that it was given by, for messages.
+      by_folder: the folder that an image is in is its class.
+      class_names: the classes that there may be; None: those found, sorted.
+      memory_budget_mb: decoded images up to this many MiB are held in memory.
+      watch: called with what is done, files read and their number.
+
+    Raises:
+      UserError: where there is no image, one cannot be read, or their sizes differ.
+    """
+    self.name = f'{flag}={path}'
+    self._records: list[sources.File] = self._open(path, flag)
+    self._held = None
+    pictures = self._look(memory_budget_mb * 2**20, watch)
+    self.paths = [file.name for file in self._records]
+    self.class_names, self._labels = self._classes(by_folder, class_names)
+    self.num_classes = len(self.class_names)
+    if pictures is not None:
+      images = [fit.convert(pixels, self.kind) for pixels in pictures]
+      self._held = np.stack(images), self._labels
+    self.origin = {'full_name': path}
+
+  def convert_to(self, kind: str) -> None:
+    """Gives images of another of `fit.KINDS` from now on."""
+    if kind == self.kind:
+      return
+    self._set_kind(kind)
+    self.fingerprint = hashlib.sha256(f'{self.fingerprint} {kind}'.encode()).hexdigest()[:16]
+    if self._held is not None:
+      images = np.stack([fit.convert(pixels, kind) for pixels in self._held[0]])
+      self._held = images, self._labels
+
+  def labels(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Classes of images, int32 `[n]`; 0 without classes."""
+    return self._labels[np.asarray(indices)]
+
+  @staticmethod
+  def _open(path: str, flag: str) -> list[sources.File]:
+    try:
+      source = sources.open_source(path, data_folder(''), open_builder)
+    except UserError as error:
+      raise UserError(str(error).replace('--source', flag, 1)) from error
+    if source.refused:
+      name, reason = source.refused[0]
+      raise UserError(
+        f'{flag}={path}: {len(source.refused):,} of the files cannot be taken; {name}: {reason}'
+      )
+    if not source.files:
+      raise UserError(
+        f'{flag}={path}: holds no image ({len(source.beside):,} files of other kinds); accepted: a '
+        'folder of images, .zip, .tar, .npy, .npz, tfds:NAME'
+      )
+    return sorted(source.files, key=lambda file: file.name)
+
+  def _look(self, budget: int, watch: Watch) -> list[np.ndarray] | None:
+    """Reads all files for their size, kind and bytes; returns the pixels where they fit."""
+    digest, kinds = hashlib.sha256(), set()
+    pictures: list[np.ndarray] | None = []
+    shape: tuple[int, int] | None = None
+    bad: list[str] = []
+    total = len(self._records)
+    for name, picture, hashed in self._decode_all(watch):
+      digest.update(f'{name}\0'.encode() + hashed)
+      if isinstance(picture, str):
+        bad.append(f'{name}: {picture}')
+        continue
+      found = picture.pixels.shape[:2]
+      shape = shape or found
+      if found != shape:
+        raise UserError(
+          f'{self.name}: images of different sizes: {self._records[0].name} is '
+          f'{shape[1]}x{shape[0]}, {name} is {found[1]}x{found[0]}; accepted: one size '
+          '(`launch.py prepare` brings them to one)'
+        )
+      kinds.add(fit.kind_of(picture.pixels))
+      budget -= picture.pixels.nbytes
+      if budget < 0:
+        pictures = None
+      elif pictures is not None:
+        pictures.append(picture.pixels)
+    if bad:
+      more = f' and {len(bad) - _TOLD:,} more' if len(bad) > _TOLD else ''
+      raise UserError(
+        f'{self.name}: {len(bad):,} of {total:,} files cannot be read: '
+        f'{"; ".join(bad[:_TOLD])}{more}'
+      )
+    assert shape is not None
+    self.shape = (*shape, 0)
+    self._set_kind(fit.common_kind(kinds))
+    self.fingerprint = digest.hexdigest()[:16]
+    return pictures
+
+  def _set_kind(self, kind: str) -> None:
+    self.kind = kind
+    self.shape = (*self.shape[:2], fit.CHANNELS[kind])
+    self.dtype = np.dtype(np.uint16 if kind == 'grey16' else np.uint8)
+
+  def _decode_all(self, watch: Watch) -> Iterator[tuple[str, Picture | str, bytes]]:
+    total = len(self._records)
+
+    def look(file: sources.File) -> tuple[str, Picture | str, bytes]:
+      try:
+        data = file.read()
+        raw = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
+        return file.name, _one(file.name, data), hashlib.sha256(raw).digest()
+      except (RefusedError, OSError) as error:
+        return file.name, ' '.join(str(error).split()), b''
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+      for start in range(0, total, _AT_ONCE):
+        watch(f'reading {self.name}', start, total)
+        yield from pool.map(look, self._records[start : start + _AT_ONCE])
+    watch(f'reading {self.name}', total, total)
+
+  def _classes(
+    self, by_folder: bool, accepted: Sequence[str] | None
+  ) -> tuple[list[str], np.ndarray]:
+    if not by_folder:
+      known = [file.label for file in self._records]
+      if not all(known):
+        return [], np.zeros(len(known), np.int32)
+    else:
+      known = [name.rsplit('/', 2)[-2] if '/' in name else '' for name in self.paths]
+      if not all(known):
+        raise UserError(
+          f'{self.name}: --labels=folders, and {self.paths[known.index("")]} is in no folder of a '
+          'class'
+        )
+    in_order = sorted(set(known), key=lambda name: (len(name) if name.isdigit() else 0, name))
+    names = in_order if accepted is None else list(accepted)
+    numbers = {name: number for number, name in enumerate(names)}
+    for name in known:
+      if name not in numbers:
+        raise UserError(
+          f'{self.name}: class {name!r} is not in the reference; {nearest(name, names)}'
+        )
+    return names, np.array([numbers[name] for name in known], np.int32)
+
+  def _read(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows = [int(i) for i in indices]
+
+    def read(row: int) -> np.ndarray:
+      file = self._records[row]
+      try:
+        return fit.convert(_one(file.name, file.read()).pixels, self.kind)
+      except (RefusedError, OSError) as error:  # it was whole when it was opened
+        raise UserError(f'{self.name}: {file.name}: {error}') from error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+      images = list(pool.map(read, rows))
+    return np.stack(images), self._labels[rows]
+
+
+def _one(name: str, data: bytes | np.ndarray) -> Picture:
+  """The one picture of a file."""
+  pictures = decode.read(name, data, decode.Medical())
+  first = next(pictures)
+  rest: Any = next(pictures, None)
+  if rest is not None:
+    raise RefusedError('holds several images; prepare it as a dataset')
+  return first

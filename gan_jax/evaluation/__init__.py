@@ -1,0 +1,1 @@
+"""What scoring is made of: what is scored, the scores, and how they are shown."""

@@ -1,0 +1,113 @@
+"""Runs images through feature networks, batch by batch, over devices and hosts."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax import parallel
+from gan_jax.evaluation.subject import Subject
+from gan_jax.features.network import FeatureNetwork
+from gan_jax.metrics.features import Features
+
+Watch = Callable[[str, int, int], None]
+_Run = Callable[[Any, np.ndarray], Iterator[Any]]
+
+
+class Embedder:
+  """A feature network on the devices.
+
+  Attributes:
+    network: the network.
+  """
+
+  def __init__(self, network: FeatureNetwork, batch_size: int):
+    """Compiles nothing yet; `batch_size` is of images at once, over all local devices."""
+    self.network = network
+    self._batch_size = batch_size
+    self._variables = parallel.replicate(network.params)
+    self._runs: dict[np.dtype, _Run] = {}
+
+  def __call__(self, images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Yields features and logits of images `[n, H, W, C]`, batch by batch."""
+    if images.dtype not in self._runs:  # a program takes images of one type
+      self._runs[images.dtype] = parallel.map_batches(self.network.apply, self._batch_size)
+    return self._runs[images.dtype](self._variables, images)
+
+
+class Embedded(NamedTuple):
+  """A subject as networks see it.
+
+  Attributes:
+    features: by each network.
+    images: `[N, H, W, C]`, on disk, where they were asked for.
+    constant: whether all its images are one and the same.
+  """
+
+  features: list[Features]
+  images: np.ndarray | None
+  constant: bool
+
+
+def embed(
+  subject: Subject, seed: int, embedders: Sequence[Embedder], watch: Watch, keep_images: bool
+) -> Embedded:
+  """Runs a subject's images through networks; each host its share, all receive the whole.
+
+  Args:
+    subject: whose images.
+    seed: of a generator's latents.
+    embedders: the networks.
+    watch: called between batches with the subject, how many of how many images.
+    keep_images: whether to give the images too.
+  """
+  first, end = parallel.host_share(subject.size)
+  parts: list[list[Any]] = [[] for _ in embedders]
+  images: np.ndarray | None = None
+  one: np.ndarray | None = None
+  done, constant = 0, subject.size > 1
+  watch(subject.name, 0, end - first)
+  for batch in subject.batches(seed, first, end):
+    for embedder, into in zip(embedders, parts, strict=True):
+      into.extend(embedder(batch))
+    if keep_images:
+      images = _on_disk(end - first, batch) if images is None else images
+      images[done : done + len(batch)] = batch
+    one = batch[:1] if one is None else one
+    constant = constant and bool((batch == one).all())
+    done += len(batch)
+    watch(subject.name, done, end - first)
+  if images is not None:
+    images = parallel.join_hosts(images, subject.size)
+  features = []
+  for into in parts:
+    pooled, logits = zip(*into, strict=True)
+    joined = None if logits[0] is None else _join(logits, subject)
+    features.append(Features(_join(pooled, subject), joined, subject.labels))
+  return Embedded(features, images, constant)
+
+
+def embed_pairs(
+  subject: Subject, seed: int, embedder: Embedder, watch: Watch
+) -> tuple[np.ndarray, np.ndarray]:
+  """Pooled features `[N, F]` of both images of each pair of a generator; see `Subject.pairs`."""
+  assert subject.pairs is not None  # asked of a generator alone
+  first, end = parallel.host_share(subject.size)
+  ends: tuple[list[Any], list[Any]] = ([], [])
+  done = 0
+  for pair in subject.pairs(seed, first, end):
+    for images, into in zip(pair, ends, strict=True):
+      into.extend(pooled for pooled, _ in embedder(images))
+    done += len(pair[0])
+    watch(f'{subject.name}, paths', done, end - first)
+  return _join(ends[0], subject), _join(ends[1], subject)
+
+
+def _join(parts: Sequence[np.ndarray], subject: Subject) -> np.ndarray:
+  return parallel.join_hosts(np.concatenate(parts), subject.size)
+
+
+def _on_disk(count: int, batch: np.ndarray) -> np.ndarray:
+  """An array for images that need not fit into memory; its file goes with it."""
+  return np.memmap(tempfile.TemporaryFile(), batch.dtype, 'w+', shape=(count, *batch.shape[1:]))

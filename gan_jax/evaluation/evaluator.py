@@ -1,0 +1,299 @@
+"""Scores subjects against real images, with the floor that held-out real images reach."""
+
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax import registry
+from gan_jax.data.source import ImageDataset
+from gan_jax.errors import UserError
+from gan_jax.evaluation.embedding import Embedded, Embedder, Watch, embed, embed_pairs
+from gan_jax.evaluation.reals import RealFeatures, Reals
+from gan_jax.evaluation.scores import Score
+from gan_jax.evaluation.subject import Subject
+from gan_jax.features.network import FeatureNetwork, Request, Resize
+from gan_jax.metrics import nearest
+from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.features import Features
+from gan_jax.metrics.path_length import EPSILON
+
+_SHOWN = 12  # images of a subject that are put beside real ones
+
+
+class Asked(NamedTuple):
+  """What is scored with what.
+
+  Attributes:
+    metrics: modules of gan_jax/metrics.
+    features: modules of gan_jax/features.
+    num_samples: images of each subject.
+    num_reals: real images that they are compared with, at most.
+    batch_size: images through a network at once, over all local devices.
+    seed: of the choice of real images; the first sampling seed is one more.
+    resize: how images are brought to a network's size.
+    weights: file of a network's weights, by its name, where it comes with none.
+    conditional: whether the images scored have classes.
+    generated: whether they come from a generator.
+    strict: refuse a metric that none of the features can give, rather than leave it out.
+  """
+
+  metrics: tuple[str, ...]
+  features: tuple[str, ...]
+  num_samples: int
+  num_reals: int
+  batch_size: int
+  seed: int
+  resize: Resize = 'antialias'
+  weights: dict[str, str] = {}  # noqa: RUF012 - never changed
+  conditional: bool = False
+  generated: bool = True
+  strict: bool = False
+
+
+class _Network(NamedTuple):
+  """A feature network with what it makes of the real images."""
+
+  embedder: Embedder
+  reals: RealFeatures
+
+  @property
+  def of(self) -> FeatureNetwork:
+    return self.embedder.network
+
+
+class _Value(NamedTuple):
+  """One score of one subject, of a metric and a network or none."""
+
+  metric: str
+  higher_is_better: bool
+  network: FeatureNetwork | None
+  estimate: Estimate
+  details: dict[int, Estimate]
+
+  @property
+  def key(self) -> tuple[str, str]:
+    return self.metric, self.network.name if self.network else ''
+
+
+class Evaluator:
+  """Holds the feature networks and the features of the real images, and scores subjects.
+
+  Attributes:
+    notes: what the user should know beside the scores.
+  """
+
+  def __init__(
+    self,
+    asked: Asked,
+    compared: ImageDataset,
+    holdout: ImageDataset | np.ndarray,
+    watch: Watch = lambda what, done, total: None,
+  ):
+    """Loads the networks, runs the real images through them and computes the floors.
+
+    Args:
+      asked: what to score.
+      compared: real images, as `Reals` takes them.
+      holdout: those that the floor is of, likewise.
+      watch: called between batches with what is done, how many of how many images; what it raises
+        ends the evaluation.
+
+    Raises:
+      UserError: for a metric or network that cannot be had here, or real images that cannot give a
+        score.
+    """
+    self._asked, self._watch = asked, watch
+    self._reals = Reals(
+      compared,
+      holdout,
+      num_reals=asked.num_reals,
+      num_samples=asked.num_samples,
+      seed=asked.seed,
+    )
+    self._metrics = {
+      name: registry.find('metrics', name, 'compute', 'evaluate.metrics') for name in asked.metrics
+    }
+    self._networks = [self._open(name) for name in asked.features]
+    self.notes = self._check()
+    self._floors = self._floor_scores()
+
+  @property
+  def asked_labels(self) -> np.ndarray:
+    """Classes to ask a generator for, as frequent as in the data."""
+    return self._reals.labels(self._asked.num_samples)
+
+  def describe(self) -> dict[str, Any]:
+    """What the feature networks are, by name."""
+    return {network.of.name: network.of.description for network in self._networks}
+
+  def score(self, subject: Subject, repeats: int = 1) -> list[Score]:
+    """Scores a subject, `repeats` times over as many sampling seeds.
+
+    Raises:
+      UserError: for images that cannot give a score, naming the subject.
+      NonFiniteError: for a generator whose images are not finite.
+    """
+    runs = []
+    for repeat in range(repeats):
+      seed = self._asked.seed + 1 + repeat  # not the latents of the sample grids
+      try:
+        runs.append(self._score_once(subject, seed))
+      except UserError as error:
+        raise UserError(f'{subject.name}: {error}') from error
+    scores = []
+    for place, value in enumerate(runs[0]):
+      floor = self._floors.get(value.key)
+      scores.append(
+        Score(
+          *value.key,
+          value.network.resize if value.network else 'none',
+          value.higher_is_better,
+          value.estimate,
+          n=subject.size,
+          n_real=len(self._reals.rows),
+          floor=floor,
+          n_floor=self._reals.num_held_out if floor is not None else 0,
+          details=value.details,
+          repeats=tuple(run[place].estimate.value for run in runs) if repeats > 1 else (),
+        )
+      )
+    return scores
+
+  def shown(self, subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Some images of a subject, the real image nearest to each, and the distances `[n]`.
+
+    Nearest by the first network's features.
+    """
+    embedder, reals = self._networks[0]
+    batches = subject.batches(self._asked.seed + 1, 0, min(_SHOWN, subject.size))
+    images = np.concatenate(list(batches))
+    pooled = np.concatenate([part for part, _ in embedder(images)])
+    rows, distances = nearest.nearest_rows(reals.compared.pooled, pooled)
+    found = self._reals.compared.fetch(self._reals.rows[rows])
+    return images, found['image'], distances
+
+  def _open(self, name: str) -> _Network:
+    module = registry.find('features', name, 'load', 'evaluate.features')
+    weights = self._asked.weights.get(name, '')
+    request = Request(self._reals.train, self._reals.holdout, weights, self._asked.resize)
+    embedder = Embedder(module.load(request), self._asked.batch_size)
+    return _Network(embedder, self._reals.features(embedder, self._watch))
+
+  def _score_once(self, subject: Subject, seed: int) -> list[_Value]:
+    on_images = any('images' in module.NEEDS for module in self._metrics.values())
+    embedders = [network.embedder for network in self._networks]
+    keep = on_images and subject.labels is not None and bool(self._reals.compared.num_classes)
+    found = embed(subject, seed, embedders, self._watch, keep)
+    if found.constant:
+      self.notes.append(f'{subject.name}: all {subject.size:,} images are one and the same')
+    values: list[_Value] = []
+    for module in self._metrics.values():
+      self._watch(f'{subject.name}: {_name(module)}', 1, 1)
+      values += self._on_subject(module, subject, seed, found)
+    return values
+
+  def _on_subject(
+    self, module: ModuleType, subject: Subject, seed: int, found: Embedded
+  ) -> list[_Value]:
+    """The scores of one metric, by each network that can give it."""
+    if 'images' in module.NEEDS:
+      if found.images is None or subject.labels is None:
+        return []
+      return _values(module, None, self._on_images(module, found.images, subject.labels))
+    values = []
+    for network, fake in zip(self._networks, found.features, strict=True):
+      if self._missing(module, network):
+        continue
+      if 'pairs' in module.NEEDS:
+        pairs = embed_pairs(subject, seed, network.embedder, self._watch)
+        scores = module.compute(*pairs, EPSILON)
+      else:
+        scores = _on_features(module, network.reals.compared, fake, network.reals)
+      values += _values(module, network.of, scores)
+    return values
+
+  def _on_images(
+    self, module: ModuleType, images: np.ndarray, labels: np.ndarray
+  ) -> dict[str, Estimate]:
+    holdout = self._reals.holdout
+    held_out = holdout.fetch(np.arange(len(holdout)))
+    classes = self._reals.compared.num_classes
+    return module.compute(images, labels, held_out['image'], held_out['label'], classes)
+
+  def _floor_scores(self) -> dict[tuple[str, str], Estimate]:
+    """Scores of real images in place of a subject's; what they cannot give is left out."""
+    floors: list[_Value] = []
+    for name, module in self._metrics.items():
+      try:
+        if 'images' in module.NEEDS:
+          if not self._missing(module, None):
+            real = self._reals.training_images(self._asked.num_samples)
+            floors += _values(module, None, self._on_images(module, real['image'], real['label']))
+        elif 'pairs' not in module.NEEDS:
+          for network in self._networks:
+            if not self._missing(module, network):
+              reals = network.reals
+              scores = _on_features(module, reals.rest, reals.held_out, reals)
+              floors += _values(module, network.of, scores)
+      except UserError as error:
+        self.notes.append(f'no floor of {name}: {error}')
+    return {value.key: value.estimate for value in floors}
+
+  def _check(self) -> list[str]:
+    """Says which metrics cannot be had; raises UserError where they must be."""
+    reasons = []
+    for name, module in self._metrics.items():
+      on: list[_Network | None] = [None] if 'images' in module.NEEDS else [*self._networks]
+      missing = [self._missing(module, network) for network in on]
+      if all(missing):
+        reasons.append(f'no {name}: {missing[0]}')
+        if self._asked.strict:
+          raise UserError(f'--metrics={name}: {missing[0]}')
+    return reasons
+
+  def _missing(self, module: ModuleType, network: _Network | None) -> str:
+    """Why a metric cannot be had, or ''."""
+    needs = set(module.NEEDS)
+    classes = self._reals.compared.num_classes
+    if needs & {'labels', 'real_labels', 'images', 'class_logits'} and not classes:
+      return 'the real images have no classes'
+    if needs & {'labels', 'images'} and not self._asked.conditional:
+      return 'the images scored have no classes'
+    if 'pairs' in needs and not self._asked.generated:
+      return 'it takes a generator, and these are images alone'
+    if network is None:
+      return ''
+    if 'class_logits' in needs and network.of.classes != 'dataset':
+      return f"{network.of.name} does not know the dataset's classes"
+    if 'logits' in needs and network.reals.compared.logits is None:
+      return f'{network.of.name} has no logits'
+    return ''
+
+
+def _on_features(
+  module: ModuleType, real: Features, fake: Features, reals: RealFeatures
+) -> dict[str, Estimate]:
+  if 'held_out' in module.NEEDS:
+    return module.compute(reals.rest, fake, reals.held_out)
+  return module.compute(real, fake)
+
+
+def _values(
+  module: ModuleType, network: FeatureNetwork | None, scores: dict[str, Estimate]
+) -> list[_Value]:
+  """The scores of a module, each with its own details."""
+  found = []
+  for metric, higher in module.SCORES.items():
+    prefix = f'{metric}/'
+    details = {
+      int(name.removeprefix(prefix)): estimate
+      for name, estimate in scores.items()
+      if name.startswith(prefix)
+    }
+    found.append(_Value(metric, higher, network, scores[metric], details))
+  return found
+
+
+def _name(module: ModuleType) -> str:
+  return module.__name__.rsplit('.', 1)[-1]

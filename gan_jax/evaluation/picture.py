@@ -1,0 +1,106 @@
+"""An evaluation as one picture: scores, classes, and samples beside the nearest real images."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from gan_jax.evaluation.scores import Score, Scored
+from gan_jax.sample import grid
+
+if TYPE_CHECKING:
+  from gan_jax.evaluate import Evaluation, Gallery
+
+_COLUMNS = 3  # of small plots
+_MOST_CLASSES = 40  # in a plot of bars; more are a histogram
+_BLUE, _RED, _GREY = '#3d7dca', '#c8553d', '#777777'
+
+
+def write(evaluation: 'Evaluation', path: str) -> None:
+  """Draws curves or points of every score, bars of classes and the gallery, as PNG."""
+  keys = list(dict.fromkeys(score.key for row in evaluation.rows for score in row.scores))
+  best = evaluation.rows[evaluation.best[0]]
+  by_class = [score for score in best.scores if score.details]
+  plots = math.ceil(len(keys) / _COLUMNS)
+  heights = [2.4] * plots + [2.6] * len(by_class) + [3.2]
+  figure = Figure(figsize=(11, sum(heights) + 0.4), layout='constrained')
+  parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+  for line in range(plots):
+    axes = parts[line].subplots(1, _COLUMNS, squeeze=False)[0]
+    for place, axis in enumerate(axes):
+      index = line * _COLUMNS + place
+      if index < len(keys):
+        _scores(axis, evaluation.rows, keys[index])
+      else:
+        axis.axis('off')
+  for part, score in zip(parts[plots:-1], by_class, strict=True):
+    _classes(part, score, evaluation.class_names, best.label)
+  _gallery(parts[-1], evaluation.gallery)
+  figure.savefig(path, format='png', dpi=110)
+
+
+def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
+  """A score of every row: over images shown where they are checkpoints of one run."""
+  found = [(row, score) for row in rows for score in row.scores if score.key == key]
+  curve = len({row.subject for row, _ in found}) == 1 and found[0][0].images is not None
+  x = np.array([row.images or 0 for row, _ in found]) if curve else np.arange(len(found))
+  values, low, high = np.array([score.estimate for _, score in found]).T
+  if curve and len(found) > 1:
+    axis.plot(x, values, '.-', color=_BLUE)
+    axis.fill_between(x, low, high, color=_BLUE, alpha=0.25, linewidth=0)
+    axis.set_xlabel('real images shown')
+  else:
+    spread = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
+    axis.errorbar(x, values, spread, fmt='o', color=_BLUE, capsize=4)
+    axis.set_xticks(x, [_short(row.label) for row, _ in found], fontsize=7)
+    axis.margins(x=0.3)
+  floor = found[0][1].floor
+  if floor is not None:
+    axis.axhline(floor.value, color=_RED, linestyle='--', linewidth=1)
+    axis.annotate(
+      'floor', (1, floor.value), xycoords=('axes fraction', 'data'), ha='right', va='bottom',
+      color=_RED, fontsize=8,
+    )  # fmt: skip
+  better = 'higher is better' if found[0][1].higher_is_better else 'lower is better'
+  axis.set_title(f'{found[0][1].name}\n({better})', fontsize=9)
+  axis.grid(alpha=0.3)
+
+
+def _classes(part: SubFigure, score: Score, names: list[str], label: str) -> None:
+  axis = part.subplots()
+  values = np.array([detail.value for detail in score.details.values()])
+  axis.set_title(f'{score.name} by class, {label}', fontsize=9)
+  axis.grid(alpha=0.3, axis='y')
+  if len(values) > _MOST_CLASSES:
+    axis.hist(values, bins=40, color=_BLUE)
+    axis.set_xlabel(f'{score.metric} of a class')
+    axis.set_ylabel('classes')
+    return
+  low, high = np.array([detail[1:] for detail in score.details.values()]).T
+  spread = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
+  axis.bar(range(len(values)), values, yerr=spread, color=_BLUE, ecolor=_GREY, capsize=2)
+  axis.axhline(score.estimate.value, color=_GREY, linewidth=1)
+  shown = [_short(names[number]) for number in score.details]
+  turned = max(map(len, shown)) * len(shown) > 90
+  axis.set_xticks(range(len(values)), shown, rotation=60 if turned else 0, fontsize=8)
+
+
+def _gallery(part: SubFigure, gallery: 'Gallery') -> None:
+  """Samples above, the real image nearest to each below."""
+  axis = part.subplots()
+  count = len(gallery.images)
+  both = grid(np.concatenate([gallery.images, gallery.nearest]), count)
+  height, width = gallery.images.shape[1:3]
+  axis.imshow(both, cmap='gray', vmin=0, vmax=255, interpolation='nearest')
+  places = (np.arange(count) + 0.5) * width - 0.5
+  axis.set_xticks(places, [f'{distance:.3g}' for distance in gallery.distances], fontsize=8)
+  axis.set_yticks([height / 2, height * 1.5], ['scored', 'nearest real'], fontsize=9)
+  axis.tick_params(length=0)
+  axis.set_xlabel('distance of the features', fontsize=8)
+  axis.set_title(f'{gallery.subject}: images and the real image nearest to each', fontsize=9)
+
+
+def _short(text: str) -> str:
+  return text if len(text) <= 24 else f'...{text[-21:]}'

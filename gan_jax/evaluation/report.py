@@ -1,0 +1,170 @@
+"""An evaluation on the screen and in files."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gan_jax import record
+from gan_jax.errors import UserError
+from gan_jax.evaluation.scores import Score, Scored, as_json
+from gan_jax.metrics.estimate import LEVEL, Estimate
+
+if TYPE_CHECKING:
+  from gan_jax.evaluate import Evaluation
+
+_COLUMNS = (
+  *('subject', 'step', 'images', 'name', 'metric', 'features', 'resize', 'class', 'n', 'n_real'),
+  *('value', 'low', 'high', 'floor', 'floor_low', 'floor_high', 'n_floor'),
+  *('repeats', 'repeats_mean', 'repeats_std'),
+)
+FILES = ('scores.json', 'scores.csv', 'scores.png')
+
+
+def show(evaluation: 'Evaluation') -> None:
+  """Prints a table, score by score, what is best, and what the user should know beside."""
+  table = Table(title_justify='left')
+  for heading, right in (
+    ('score', False),
+    ('of', False),
+    ('value', True),
+    (f'{LEVEL:.0%} interval', True),
+    ('floor (real, held out)', True),
+  ):
+    table.add_column(heading, justify='right' if right else 'left', overflow='fold')
+  repeated = any(score.repeats for row in evaluation.rows for score in row.scores)
+  if repeated:
+    table.add_column('over seeds', justify='right')
+  first, _ = evaluation.best
+  for key in dict.fromkeys(score.key for row in evaluation.rows for score in row.scores):
+    for place, row in enumerate(evaluation.rows):
+      for score in row.scores:
+        if score.key == key:
+          best = place == first and key == evaluation.best_key and len(evaluation.rows) > 1
+          cells = _cells(row, score, best)
+          table.add_row(*map(Text, cells if repeated else cells[:-1]))
+    table.add_section()
+  Console().print(table)
+  print('lower is better: ' + _listed(evaluation, higher=False))
+  print('higher is better: ' + _listed(evaluation, higher=True))
+  print(f'compared with {_numbers(evaluation)}')
+  for note in dict.fromkeys(evaluation.notes):
+    print(f'! {note}')
+  if len(evaluation.rows) > 1:
+    print(best_line(evaluation))
+
+
+def best_line(evaluation: 'Evaluation') -> str:
+  """Which row is best, by what rule, and which others cannot be told from it."""
+  first, near = evaluation.best
+  row = evaluation.rows[first]
+  score = next(score for score in row.scores if score.key == evaluation.best_key)
+  rule = 'highest' if score.higher_is_better else 'lowest'
+  text = f'best: {row.label}, by the {rule} {score.name} ({score.estimate.value:.4g})'
+  if near:
+    text += '; within its interval: ' + ', '.join(evaluation.rows[i].label for i in near)
+  return text
+
+
+def check(folder: str) -> None:
+  """Raises UserError where the files cannot be written to a folder."""
+  try:
+    os.makedirs(folder, exist_ok=True)
+  except OSError as error:
+    raise UserError(f'--out={folder}: cannot be written: {error.strerror}') from error
+  if not os.access(folder, os.W_OK):
+    raise UserError(f'--out={folder}: cannot be written: permission denied')
+
+
+def write(evaluation: 'Evaluation', folder: str) -> None:
+  """Writes `scores.json`, `scores.csv` and `scores.png`."""
+  from gan_jax.evaluation import picture  # draws with matplotlib, which takes a second to import
+
+  check(folder)
+  path = lambda name: os.path.join(folder, name)
+  text = json.dumps(_all(evaluation), indent=2, allow_nan=True) + '\n'
+  record.write_atomically(path('scores.json'), text)
+  with open(path('scores.csv'), 'w', newline='', encoding='utf-8') as file:
+    writer = csv.DictWriter(file, _COLUMNS)
+    writer.writeheader()
+    writer.writerows(_lines(evaluation))
+  picture.write(evaluation, path('scores.png'))
+
+
+def _all(evaluation: 'Evaluation') -> dict[str, Any]:
+  first, near = evaluation.best
+  return {
+    'circumstances': record.circumstances(),
+    'about': evaluation.about,
+    'class_names': evaluation.class_names,
+    'notes': list(dict.fromkeys(evaluation.notes)),
+    'best': {'by': evaluation.best_key, 'row': first, 'within_its_interval': near},
+    'rows': [
+      {**row._asdict(), 'scores': [as_json(score) for score in row.scores]}
+      for row in evaluation.rows
+    ],
+  }
+
+
+def _lines(evaluation: 'Evaluation') -> Iterator[dict[str, Any]]:
+  """One line a score and, below it, one a class."""
+  names = evaluation.class_names
+  for row in evaluation.rows:
+    for score in row.scores:
+      common = {
+        **{'subject': row.subject, 'step': row.step, 'images': row.images, 'name': score.name},
+        **{'metric': score.metric, 'features': score.features, 'resize': score.resize},
+        **{'n': score.n, 'n_real': score.n_real},
+      }
+      floor = dict(zip(('floor', 'floor_low', 'floor_high'), score.floor or (), strict=False))
+      seeds = {}
+      if score.repeats:
+        seeds = dict(zip(_COLUMNS[-3:], (len(score.repeats), *_over_seeds(score)), strict=True))
+      yield {**common, **score.estimate._asdict(), **floor, 'n_floor': score.n_floor, **seeds}
+      for number, detail in score.details.items():
+        yield {**common, 'class': names[number], **detail._asdict()}
+
+
+def _cells(row: Scored, score: Score, best: bool) -> tuple[str, ...]:
+  floor = '-'
+  if score.floor is not None:
+    floor = f'{score.floor.value:.4g}'
+    floor += '' if score.n_floor == score.n else f' (N={score.n_floor:,})'
+  seeds = ''
+  if score.repeats:
+    mean, deviation = _over_seeds(score)
+    seeds = f'{mean:.4g} ± {deviation:.2g} ({len(score.repeats)})'
+  name = score.name + (' *' if best else '')
+  value = f'{score.estimate.value:.4g}'
+  return name, row.label, value, _interval(score.estimate), floor, seeds
+
+
+def _interval(estimate: Estimate) -> str:
+  return f'{estimate.low:.4g} to {estimate.high:.4g}'
+
+
+def _over_seeds(score: Score) -> tuple[float, float]:
+  """Mean and standard deviation over sampling seeds."""
+  values = np.array(score.repeats)
+  return float(values.mean()), float(values.std(ddof=1))
+
+
+def _listed(evaluation: 'Evaluation', higher: bool) -> str:
+  names = dict.fromkeys(
+    score.metric
+    for row in evaluation.rows
+    for score in row.scores
+    if score.higher_is_better == higher
+  )
+  return ', '.join(names) or '-'
+
+
+def _numbers(evaluation: 'Evaluation') -> str:
+  numbers = sorted({score.n_real for row in evaluation.rows for score in row.scores})
+  return ' and '.join(f'{number:,}' for number in numbers) + ' real images'
