@@ -106,7 +106,8 @@ def map_batches(
   """
   devices = jax.local_device_count()
   per_device = -(-batch_size // devices)
-  mapped = jax.pmap(function, axis_name=AXIS)
+  # This host's devices alone: hosts may run through different numbers of batches.
+  mapped = jax.pmap(function, axis_name=AXIS, devices=jax.local_devices())
   compiled: Any = None
 
   def run(replicated: PyTree, *arrays: np.ndarray) -> Iterator[PyTree]:

@@ -58,7 +58,9 @@ def test_the_folder_of_an_image_is_its_class(tmp_path):
   found = opened(folder, by_folder=True)
   assert found.class_names == ['cat', 'dog']
   np.testing.assert_array_equal(found.labels(range(3)), [0, 1, 1])
-  with pytest.raises(UserError, match=r"class 'cat' is not in the reference; .*accepted: cats, dog"):
+  with pytest.raises(
+    UserError, match=r"class 'cat' is not in the reference; .*accepted: cats, dog"
+  ):
     opened(folder, by_folder=True, class_names=['cats', 'dog'])
   with pytest.raises(UserError, match=r'000\.png is in no folder of a class'):
     opened(fill(tmp_path / 'b', pixels(1)), by_folder=True)
