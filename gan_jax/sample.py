@@ -62,7 +62,7 @@ class Sampler:
     return _checked(self._run(parallel.replicate(variables), *rows))
 
   def draw_pairs(
-    self, variables: PyTree, labels: np.ndarray, seed: int, epsilon: float
+    self, variables: PyTree, labels: np.ndarray, seed: int, epsilon: float, first: int = 0
   ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields images at two points of a path between latents, for `metrics.path_length`.
 
@@ -73,6 +73,7 @@ class Sampler:
       labels: classes of both images of each pair, int32 `[N]`.
       seed: of the latents; a pair depends on it and on its own place alone.
       epsilon: distance of the points.
+      first: place of the first pair, as of the images of `draw`.
 
     Yields:
       Two arrays `[b, H, W, C]`, float32 on the scale 0..255, clipped to it but not rounded: the
@@ -81,7 +82,7 @@ class Sampler:
     Raises:
       NonFiniteError: for images with pixels that are not numbers.
     """
-    rows = _rows(labels, seed, 0, epsilon)
+    rows = _rows(labels, seed, first, epsilon)
     return _checked(self._run_pairs(parallel.replicate(variables), *rows))
 
   def _generate(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.data.source import ImageDataset
+from gan_jax.metrics.path_length import EPSILON
 from gan_jax.sample import Sampler
 from gan_jax.state import PyTree
 
@@ -41,7 +42,7 @@ def of_generator(
     return sampler.draw(variables, labels[first:end], seed, first=first)
 
   def pairs(seed: int, first: int, end: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    return sampler.draw_pairs(variables, labels[first:end], seed, first=first)
+    return sampler.draw_pairs(variables, labels[first:end], seed, EPSILON, first)
 
   return Subject(name, len(labels), labels if conditional else None, batches, pairs)
 
