@@ -89,18 +89,18 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 def stages(unit: str) -> Iterator[Callable[[str, int, int], None]]:
   """A bar for work of several parts; gives the function that takes which, how many of how many.
 
-  On a plain stream it is a line every few seconds.
+  A total of 0 is for what is not counted. On a plain stream it is a line every few seconds.
   """
   live = sys.stderr.isatty()
   bar = Progress(
     TextColumn('{task.description}'),
     BarColumn(bar_width=None),
-    TextColumn('{task.completed:,.0f}/{task.total:,.0f} ' + unit),
+    TextColumn('{task.fields[counted]}'),
     TimeRemainingColumn(),
     console=Console(stderr=True),
     disable=not live,
   )
-  task = bar.add_task('starting', total=1)
+  task = bar.add_task('starting', total=None, counted='')
   last, current = time.monotonic(), ''
 
   def report(what: str, done: int, total: int) -> None:
@@ -108,10 +108,11 @@ def stages(unit: str) -> Iterator[Callable[[str, int, int], None]]:
     if what != current:
       bar.reset(task, description=what, total=total)
       current = what
-    bar.update(task, completed=done, total=total)
+    counted = f'{done:,} of {total:,} {unit}' if total else ''
+    bar.update(task, completed=done, total=total or None, counted=counted)
     if not live and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
       last = time.monotonic()
-      print(f'{what}: {done:,} of {total:,} {unit}', file=sys.stderr, flush=True)
+      print(f'{what}: {counted}' if counted else what, file=sys.stderr, flush=True)
 
   with bar:
     yield report

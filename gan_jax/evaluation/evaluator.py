@@ -169,7 +169,7 @@ class Evaluator:
     batches = subject.batches(self._asked.seed + 1, 0, min(_SHOWN, subject.size))
     images = np.concatenate(list(batches))
     pooled = np.concatenate([part for part, _ in embedder(images)])
-    rows, distances = nearest.nearest_rows(reals.compared.pooled, pooled)
+    rows, distances = nearest.nearest_real(reals.compared, Features(pooled))
     found = self._reals.compared.fetch(self._reals.rows[rows])
     return images, found['image'], distances
 
@@ -189,7 +189,7 @@ class Evaluator:
       self.notes.append(f'{subject.name}: all {subject.size:,} images are one and the same')
     values: list[_Value] = []
     for module in self._metrics.values():
-      self._watch(f'{subject.name}: {_name(module)}', 1, 1)
+      self._watch(f'{subject.name}: {_name(module)}', 0, 0)
       values += self._on_subject(module, subject, seed, found)
     return values
 
