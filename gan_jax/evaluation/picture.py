@@ -1,4 +1,4 @@
-"""An evaluation as one picture: scores, classes, and samples beside the nearest real images."""
+"""An evaluation as one picture: samples beside the nearest real images, scores, classes."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from gan_jax.sample import grid
 if TYPE_CHECKING:
   from gan_jax.evaluate import Evaluation, Gallery
 
-_COLUMNS = 3  # of small plots
+_COLUMNS = 4  # of small plots
 _MOST_CLASSES = 40  # in a plot of bars; more are a histogram
 _BLUE, _RED, _GREY = '#3d7dca', '#c8553d', '#777777'
 
@@ -24,20 +24,20 @@ def write(evaluation: 'Evaluation', path: str) -> None:
   best = evaluation.rows[evaluation.best[0]]
   by_class = [score for score in best.scores if score.details]
   plots = math.ceil(len(keys) / _COLUMNS)
-  heights = [2.4] * plots + [2.6] * len(by_class) + [3.2]
-  figure = Figure(figsize=(11, sum(heights) + 0.4), layout='constrained')
+  heights = [2.6, *[2.2] * plots, *[2.3] * len(by_class)]
+  figure = Figure(figsize=(12, sum(heights) + 0.4), layout='constrained')
   parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+  _gallery(parts[0], evaluation.gallery)
   for line in range(plots):
-    axes = parts[line].subplots(1, _COLUMNS, squeeze=False)[0]
+    axes = parts[1 + line].subplots(1, _COLUMNS, squeeze=False)[0]
     for place, axis in enumerate(axes):
       index = line * _COLUMNS + place
       if index < len(keys):
         _scores(axis, evaluation.rows, keys[index])
       else:
         axis.axis('off')
-  for part, score in zip(parts[plots:-1], by_class, strict=True):
+  for part, score in zip(parts[1 + plots :], by_class, strict=True):
     _classes(part, score, evaluation.class_names, best.label)
-  _gallery(parts[-1], evaluation.gallery)
   figure.savefig(path, format='png', dpi=110)
 
 
@@ -50,7 +50,7 @@ def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
   if curve and len(found) > 1:
     axis.plot(x, values, '.-', color=_BLUE)
     axis.fill_between(x, low, high, color=_BLUE, alpha=0.25, linewidth=0)
-    axis.set_xlabel('real images shown')
+    axis.set_xlabel('real images shown', fontsize=8)
   else:
     spread = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
     axis.errorbar(x, values, spread, fmt='o', color=_BLUE, capsize=4)
@@ -64,7 +64,9 @@ def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
       color=_RED, fontsize=8,
     )  # fmt: skip
   better = 'higher is better' if found[0][1].higher_is_better else 'lower is better'
-  axis.set_title(f'{found[0][1].name}\n({better})', fontsize=9)
+  axis.set_title(f'{found[0][1].name}\n({better})', fontsize=8)
+  axis.margins(y=0.2)
+  axis.tick_params(labelsize=8)
   axis.grid(alpha=0.3)
 
 

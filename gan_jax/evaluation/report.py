@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gan_jax import record
 from gan_jax.errors import UserError
-from gan_jax.evaluation.scores import Score, Scored, as_json
+from gan_jax.evaluation.scores import Score, as_json
 from gan_jax.metrics.estimate import LEVEL, Estimate
 
 if TYPE_CHECKING:
@@ -29,31 +30,30 @@ FILES = ('scores.json', 'scores.csv', 'scores.png')
 
 def show(evaluation: 'Evaluation') -> None:
   """Prints a table, score by score, what is best, and what the user should know beside."""
-  table = Table(title_justify='left')
-  for heading, right in (
-    ('score', False),
-    ('of', False),
-    ('value', True),
-    (f'{LEVEL:.0%} interval', True),
-    ('floor (real, held out)', True),
-  ):
-    table.add_column(heading, justify='right' if right else 'left', overflow='fold')
+  single = len(evaluation.rows) == 1
   repeated = any(score.repeats for row in evaluation.rows for score in row.scores)
-  if repeated:
-    table.add_column('over seeds', justify='right')
-  first, _ = evaluation.best
+  table = Table(
+    title=evaluation.rows[0].label if single else None, title_justify='left', box=SIMPLE
+  )
+  table.add_column('score', overflow='fold')
+  for heading in ('value', f'{LEVEL:.0%} interval', 'floor', *['over seeds'] * repeated):
+    table.add_column(heading, justify='right', overflow='fold')
   for key in dict.fromkeys(score.key for row in evaluation.rows for score in row.scores):
-    for place, row in enumerate(evaluation.rows):
-      for score in row.scores:
-        if score.key == key:
-          best = place == first and key == evaluation.best_key and len(evaluation.rows) > 1
-          cells = _cells(row, score, best)
-          table.add_row(*map(Text, cells if repeated else cells[:-1]))
-    table.add_section()
+    found = [(row, score) for row in evaluation.rows for score in row.scores if score.key == key]
+    if not single:
+      table.add_section()
+      names = dict.fromkeys(score.name for _, score in found)
+      table.add_row(Text(', '.join(names), style='bold'))
+    for row, score in found:
+      best = (
+        not single and key == evaluation.best_key and row is evaluation.rows[evaluation.best[0]]
+      )
+      name = score.name if single else f'  {row.label}{" *" if best else ""}'
+      table.add_row(*map(Text, (name, *_cells(score)[: 3 + repeated])))
   Console().print(table)
   print('lower is better: ' + _listed(evaluation, higher=False))
   print('higher is better: ' + _listed(evaluation, higher=True))
-  print(f'compared with {_numbers(evaluation)}')
+  print(f'compared with {_numbers(evaluation)}; floor: held-out real images instead')
   for note in dict.fromkeys(evaluation.notes):
     print(f'! {note}')
   if len(evaluation.rows) > 1:
@@ -131,7 +131,8 @@ def _lines(evaluation: 'Evaluation') -> Iterator[dict[str, Any]]:
         yield {**common, 'class': names[number], **detail._asdict()}
 
 
-def _cells(row: Scored, score: Score, best: bool) -> tuple[str, ...]:
+def _cells(score: Score) -> tuple[str, ...]:
+  """Value, interval, floor, mean over seeds."""
   floor = '-'
   if score.floor is not None:
     floor = f'{score.floor.value:.4g}'
@@ -140,9 +141,7 @@ def _cells(row: Scored, score: Score, best: bool) -> tuple[str, ...]:
   if score.repeats:
     mean, deviation = _over_seeds(score)
     seeds = f'{mean:.4g} ± {deviation:.2g} ({len(score.repeats)})'
-  name = score.name + (' *' if best else '')
-  value = f'{score.estimate.value:.4g}'
-  return name, row.label, value, _interval(score.estimate), floor, seeds
+  return f'{score.estimate.value:.4g}', _interval(score.estimate), floor, seeds
 
 
 def _interval(estimate: Estimate) -> str:
