@@ -4,8 +4,8 @@ A module says what it gives and what it takes:
 
 - `SCORES`: each score's name, and whether higher is better; checkpoints are ordered by that. What
   `compute` returns beyond these are details of one of them, `<score>/<class number>`.
-- `NEEDS`: what it takes beyond pooled features. `labels`: both sets' classes; `logits`: those of any
-  classifier; `class_logits`: those over the dataset's own classes; `held_out`: a third argument
+- `NEEDS`: what it takes beyond pooled features. `labels`: both sets' classes; `logits`: those of
+  any classifier; `class_logits`: those over the dataset's own classes; `held_out`: a third argument
   `held_out`, the features of real images kept from training. `images` and `pairs` are given in
   place of features; see the modules that ask for them.
 - `compute` raises UserError where the sets cannot give the score: one line that says which number

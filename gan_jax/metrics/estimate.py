@@ -27,10 +27,24 @@ def from_error(value: float, standard_error: float) -> Estimate:
   return Estimate(float(value), float(value - half), float(value + half))
 
 
-def from_share(hits: float, count: int) -> Estimate:
+def from_share(hits: float, count: float) -> Estimate:
   """Wilson's interval of a share `hits / count` (Wilson 1927, JASA 22): right at 0 and 1 too."""
   share, z2 = hits / count, _QUANTILE**2
   middle = (share + z2 / (2 * count)) / (1 + z2 / count)
   half = math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) * _QUANTILE
   half /= 1 + z2 / count
   return Estimate(share, min(share, middle - half), max(share, middle + half))
+
+
+def from_share_with_error(share: float, standard_error: float, count: int) -> Estimate:
+  """Wilson's interval of a share of `count` whose error is not only that of counting.
+
+  As if of so few images that counting alone gave that error, at most `count`; so it stays within
+  0 and 1, and has a width where no error was seen.
+  """
+  counting = share * (1 - share)
+  if standard_error > 0:
+    alike = min(float(count), counting / standard_error**2)
+    if alike > 0:
+      return from_share(share * alike, alike)
+  return from_share(share * count, count)

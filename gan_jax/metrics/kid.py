@@ -1,34 +1,78 @@
 """Kernel Inception Distance's estimator on any features (Bińkowski et al., arXiv:1801.01401).
 
 The unbiased squared maximum mean discrepancy under k(x, y) = (x·y / F + 1)³, over random subsets.
-Unlike the Fréchet distance its expectation does not depend on N, and it may be negative.
+Unlike the Fréchet distance its expectation does not depend on N, and it may be negative. Subsets
+are drawn as torch-fidelity draws them, so that the same features give the same value. The interval
+is that of the mean over all images, not the spread over subsets, which overlap.
 """
 
 import numpy as np
 
+from gan_jax.metrics import kernel
 from gan_jax.metrics.estimate import Estimate, from_error
-from gan_jax.metrics.features import Features
+from gan_jax.metrics.features import Features, check, some_rows
 
 SCORES = {'kid': False}
 NEEDS = ()
 
-_SUBSETS = 20
+_SUBSETS = 100
 _SUBSET_SIZE = 1000
+_SEED = 2020  # torch-fidelity's
+_FOR_ERROR = 5000  # images of each set that the variance is estimated from
 
 
 def compute(real: Features, fake: Features) -> dict[str, Estimate]:
-  """Returns `kid`, the mean over subsets."""
-  size = min(_SUBSET_SIZE, len(real.pooled), len(fake.pooled))
-  rng = np.random.default_rng(0)  # the same subsets for every model
-  pick = lambda features: features[rng.choice(len(features), size, replace=False)]
-  values = [squared_mmd(pick(real.pooled), pick(fake.pooled)) for _ in range(_SUBSETS)]
-  error = float(np.std(values)) / len(values) ** 0.5
-  return {'kid': from_error(float(np.mean(values)), error)}
+  """Returns `kid`, the mean over subsets, of two sets of at least two images each."""
+  check(real, fake, least=2)
+  x, y = real.pooled, fake.pooled
+  values = of_subsets(x, y, *draw_subsets(len(x), len(y)))
+  parts = kernel.parts(cubic, some_rows(x, _FOR_ERROR), some_rows(y, _FOR_ERROR))
+  variance = parts.variance(len(x), len(y))
+  if len(values) > 1:
+    variance += np.var(values, ddof=1) / len(values)  # another draw of subsets
+  return {'kid': from_error(float(np.mean(values)), float(np.sqrt(variance)))}
+
+
+def draw_subsets(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
+  """Row numbers `[S, B]` of the subsets of n and m images; one subset where it is all of both."""
+  size = min(_SUBSET_SIZE, n, m)
+  if n == m == size:
+    everything = np.arange(size)[None]
+    return everything, everything
+  rng = np.random.RandomState(_SEED)
+  pairs = [
+    (rng.choice(n, size, replace=False), rng.choice(m, size, replace=False))
+    for _ in range(_SUBSETS)
+  ]
+  rows_x, rows_y = zip(*pairs, strict=True)
+  return np.stack(rows_x), np.stack(rows_y)
+
+
+def of_subsets(x: np.ndarray, y: np.ndarray, rows_x: np.ndarray, rows_y: np.ndarray) -> np.ndarray:
+  """The squared discrepancy of each pair of subsets of features, `[S]`.
+
+  Args:
+    x: features `[N, F]`.
+    y: features `[M, F]`.
+    rows_x: for each subset the numbers of its rows of x, `[S, B]`.
+    rows_y: the same of y.
+  """
+  return np.array([squared_mmd(x[a], y[b]) for a, b in zip(rows_x, rows_y, strict=True)])
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
   """Unbiased estimate from `[N, F]` and `[M, F]`, N and M at least 2 (arXiv:1801.01401, Eq. 4)."""
-  x, y = x.astype(np.float64), y.astype(np.float64)
-  kernel = lambda a, b: (a @ b.T / a.shape[1] + 1) ** 3
-  within = lambda k: (k.sum() - np.trace(k)) / (len(k) * (len(k) - 1))
-  return float(within(kernel(x, x)) + within(kernel(y, y)) - 2 * kernel(x, y).mean())
+  total = lambda k: k.sum(axis=1).sum(dtype=np.float64)
+  within = lambda k: (total(k) - np.trace(k)) / (len(k) * (len(k) - 1))
+  across = cubic(x, y)
+  return float(within(cubic(x, x)) + within(cubic(y, y)) - 2 * total(across) / across.size)
+
+
+def cubic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+  """The kernel matrix `[N, M]` (x·y / F + 1)³, in the arrays' precision."""
+  base = x @ y.T
+  base /= x.shape[1]
+  base += 1
+  square = base * base
+  square *= base
+  return square
