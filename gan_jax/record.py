@@ -29,6 +29,7 @@ _PACKAGES = (
   'grain',
   'numpy',
   'pillow',
+  'scipy',
 )
 _ABSENT = '(absent)'
 

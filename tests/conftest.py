@@ -11,9 +11,11 @@ os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
 import jax
 import pytest
 
+from configs import smoke
 from gan_jax import cache
 from gan_jax.data import source
 from gan_jax.features import classifier
+from gan_jax.train import train
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -44,6 +46,13 @@ def digits(data_dir):
 @pytest.fixture(scope='session')
 def held_out_digits(data_dir):
   return source.open_dataset('digits', 'test', data_dir, (16, 16), 64)
+
+
+@pytest.fixture(scope='session')
+def finished(tmp_path_factory, user_folders):
+  """A run of `smoke.py` with evaluations: its workdir and its scores."""
+  workdir = str(tmp_path_factory.mktemp('finished'))
+  return workdir, train(smoke.get_config(), workdir)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from configs import smoke
-from gan_jax import build, checkpoint, evaluate, parallel, record
+from gan_jax import build, checkpoint, parallel, record
 from gan_jax.errors import NonFiniteError, Preempted, UserError
 from gan_jax.train import train
 
@@ -43,14 +43,6 @@ def stop_after(monkeypatch, steps):
   monkeypatch.setattr(parallel, 'shard', shard)
 
 
-@pytest.fixture(scope='module')
-def finished(tmp_path_factory, user_folders):
-  """A run with evaluations, its scores, and its workdir."""
-  workdir = str(tmp_path_factory.mktemp('finished'))
-  scores = train(smoke.get_config(), workdir)
-  return workdir, scores
-
-
 def test_a_run_leaves_its_whole_record(finished):
   workdir, scores = finished
   assert record.load_config(workdir).to_dict() == smoke.get_config().to_dict()
@@ -80,14 +72,6 @@ def test_the_same_command_on_a_finished_run_repeats_its_scores(finished):
   before = record.read_metrics(workdir)
   assert train(smoke.get_config(), workdir) == scores
   assert record.read_metrics(workdir) == before
-
-
-def test_evaluating_the_checkpoint_gives_the_scores_of_the_run(finished):
-  workdir, scores = finished
-  again = evaluate.evaluate(workdir)
-  for name, value in again.items():
-    assert value == pytest.approx(scores[name], rel=1e-6), name
-  assert record.read_metrics(workdir, 'evaluate')[0]['step'] == 12
 
 
 def test_a_run_interrupted_anywhere_ends_in_the_same_bits(tmp_path, monkeypatch, user_folders):

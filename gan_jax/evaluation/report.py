@@ -32,9 +32,8 @@ def show(evaluation: 'Evaluation') -> None:
   """Prints a table, score by score, what is best, and what the user should know beside."""
   single = len(evaluation.rows) == 1
   repeated = any(score.repeats for row in evaluation.rows for score in row.scores)
-  table = Table(
-    title=evaluation.rows[0].label if single else None, title_justify='left', box=SIMPLE
-  )
+  best = evaluation.rows[evaluation.best[0]]
+  table = Table(title=best.label if single else None, title_justify='left', box=SIMPLE)
   table.add_column('score', overflow='fold')
   for heading in ('value', f'{LEVEL:.0%} interval', 'floor', *['over seeds'] * repeated):
     table.add_column(heading, justify='right', overflow='fold')
@@ -45,10 +44,8 @@ def show(evaluation: 'Evaluation') -> None:
       names = dict.fromkeys(score.name for _, score in found)
       table.add_row(Text(', '.join(names), style='bold'))
     for row, score in found:
-      best = (
-        not single and key == evaluation.best_key and row is evaluation.rows[evaluation.best[0]]
-      )
-      name = score.name if single else f'  {row.label}{" *" if best else ""}'
+      star = ' *' if row is best and key == evaluation.best_key else ''
+      name = score.name if single else f'  {row.label}{star}'
       table.add_row(*map(Text, (name, *_cells(score)[: 3 + repeated])))
   Console().print(table)
   print('lower is better: ' + _listed(evaluation, higher=False))

@@ -1,0 +1,253 @@
+"""Scoring of runs and of folders, with the real metrics and networks."""
+
+import functools
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from gan_jax import evaluate, record, registry
+from gan_jax.data.folder import FolderImages
+from gan_jax.errors import NonFiniteError, UserError
+from gan_jax.evaluate import Options
+from gan_jax.evaluation import evaluator, report, subject
+from gan_jax.sample import save_image
+
+RUN = functools.partial(evaluate.evaluate_runs, options=Options(num_samples=96))
+
+
+def by_key(row):
+  return {score.key: score for score in row.scores}
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory, digits, held_out_digits):
+  """Real digits by class; other real digits; the same, darker; each of 120 images, 12 a class."""
+  root = tmp_path_factory.mktemp('folders')
+  sources = {'real': digits, 'other': held_out_digits, 'dark': held_out_digits}
+  for name, dataset in sources.items():
+    labels = dataset.labels(range(len(dataset)))
+    for label in range(10):
+      rows = np.flatnonzero(labels == label)[:12]
+      (root / name / str(label)).mkdir(parents=True)
+      for place, image in enumerate(dataset.fetch(rows)['image']):
+        image = image // 2 if name == 'dark' else image
+        save_image(str(root / name / str(label) / f'{place}.png'), image)
+  return root
+
+
+def folder_scores(folders, images, options=Options(), **others):  # noqa: B008 - never changed
+  """Scores by pixels, which take no network."""
+  defaults = Options(metrics=('fd', 'kid'), features=('pixels',))
+  changed = {k: v for k, v in options._asdict().items() if v != Options()._asdict()[k]}
+  paths = [str(folders / name) for name in images]
+  return evaluate.evaluate_folders(
+    paths, str(folders / 'real'), options=defaults._replace(**changed), **others
+  )
+
+
+def test_evaluating_the_checkpoint_gives_the_scores_of_the_run(finished):
+  workdir, scores = finished
+  found = evaluate.evaluate_runs([workdir])
+  (row,) = found.rows
+  assert (row.step, row.images) == (12, 192)
+  for key, score in by_key(row).items():
+    assert score.estimate.value == pytest.approx(scores[key], rel=1e-5), key
+    assert score.floor.value == pytest.approx(scores[f'floor_{key}'], rel=1e-5, abs=1e-6), key
+    assert (score.n, score.n_floor, score.n_real) == (64, 64, 256)
+  assert record.read_metrics(workdir, 'evaluate')[-1]['step'] == 12
+
+
+@pytest.mark.slow
+def test_every_metric_that_a_run_can_have_is_given_with_interval_and_floor(finished, tmp_path):
+  found = RUN([finished[0]], options=Options(metrics=('all',), num_samples=96, repeats=2))
+  scores = by_key(found.rows[0])
+  given = {score.metric for score in scores.values()}
+  modules = [
+    registry.find('metrics', name, 'compute', '') for name in registry.names('metrics', 'compute')
+  ]
+  assert given == {name for module in modules for name in module.SCORES}
+  for score in scores.values():
+    assert score.estimate.low <= score.estimate.value <= score.estimate.high, score.key
+    assert (score.floor is None) == (score.metric == 'path_length'), score.key
+    assert score.repeats[0] == score.estimate.value
+    assert len(score.repeats) == 2
+  assert scores['fd_classifier'].repeats[0] != scores['fd_classifier'].repeats[1]
+  assert set(scores['fd_per_class_classifier'].details) == set(range(10))
+  report.write(found, str(tmp_path))
+  assert len(json.loads((tmp_path / 'scores.json').read_text())['rows'][0]['scores']) == len(scores)
+
+
+def test_all_checkpoints_are_scored_and_the_best_is_told(finished):
+  found = RUN([finished[0]], every_step=True)
+  steps = [row.step for row in found.rows]
+  assert steps == sorted(steps)
+  assert len(steps) >= 2
+  values = [by_key(row)['fd_classifier'].estimate.value for row in found.rows]
+  assert found.best_key == 'fd_classifier'
+  assert found.best[0] == int(np.argmin(values))
+  assert found.gallery.subject == found.rows[found.best[0]].label
+  assert found.gallery.images.shape == found.gallery.nearest.shape == (12, 16, 16, 1)
+
+
+def test_runs_of_different_numbers_of_images_are_refused(finished, tmp_path):
+  other = tmp_path / 'other'
+  shutil.copytree(finished[0], other)
+  config = json.loads((other / 'config.json').read_text())
+  config['evaluate']['num_samples'] = 32
+  (other / 'config.json').write_text(json.dumps(config))
+  with pytest.raises(UserError, match=r'64, .*other: 32\); give --num_samples=32, or --allow'):
+    evaluate.evaluate_runs([finished[0], str(other)])
+  found = evaluate.evaluate_runs(
+    [finished[0], str(other)], options=Options(metrics=('fd',), allow_different_n=True)
+  )
+  assert [row.scores[0].n for row in found.rows] == [64, 32]
+  assert [row.scores[0].name for row in found.rows] == ['fd_classifier_n64', 'fd_classifier_n32']
+
+
+def test_a_metric_that_cannot_be_had_is_refused_by_name_and_left_out_of_all(finished):
+  features = ('pixels',)
+  with pytest.raises(UserError, match=r'--metrics=class_accuracy: pixels does not know the datas'):
+    RUN([finished[0]], options=Options(metrics=('class_accuracy',), features=features))
+  found = RUN([finished[0]], options=Options(features=features, num_samples=32))
+  assert set(by_key(found.rows[0])) == {'fd_pixels', 'kid_pixels'}
+  assert "no class_accuracy: pixels does not know the dataset's classes" in found.notes[0]
+
+
+def test_a_generator_whose_pixels_are_no_numbers_is_told(finished, monkeypatch):
+  opened = evaluate.open_run
+
+  def broken(workdir, step):
+    run = opened(workdir, step)
+    return run._replace(variables={'params': _map(run.variables['params'], np.nan)})
+
+  monkeypatch.setattr(evaluate, 'open_run', broken)
+  with pytest.raises(NonFiniteError, match='NaN or infinite pixels'):
+    RUN([finished[0]])
+
+
+def _map(tree, value):
+  import jax
+
+  return jax.tree.map(lambda x: np.full_like(x, value), tree)
+
+
+def test_folders_are_scored_against_real_images_and_the_nearer_one_is_best(folders):
+  found = folder_scores(folders, ['dark', 'other'])
+  dark, other = (by_key(row) for row in found.rows)
+  assert other['fd_pixels'].estimate.value < dark['fd_pixels'].estimate.value
+  assert found.best == (1, [])
+  assert other['fd_pixels'].floor is not None
+  assert (other['fd_pixels'].n, other['fd_pixels'].n_real, other['fd_pixels'].n_floor) == (
+    120,
+    120,
+    60,
+  )
+  # The whole reference stands beside the images: the value is that of all its images.
+  module = registry.find('metrics', 'fd', 'compute', '')
+  features = [_pixels(FolderImages(str(folders / name), '')) for name in ('real', 'other')]
+  expected = module.compute(*features)['fd'].value
+  assert other['fd_pixels'].estimate.value == pytest.approx(expected, rel=1e-3)
+
+
+def _pixels(images):
+  from gan_jax.metrics.features import Features
+
+  flat = images.fetch(range(len(images)))['image'].reshape(len(images), -1)
+  return Features(flat.astype(np.float32) / 255)
+
+
+def test_classes_by_folder_give_the_scores_of_classes(folders):
+  options = Options(metrics=('fd_per_class', 'cas'), features=('pixels',))
+  found = folder_scores(folders, ['other'], options, by_folder=True)
+  scores = by_key(found.rows[0])
+  assert set(scores['fd_per_class_pixels'].details) == set(range(10))
+  assert scores['cas'].estimate.value > 0.5
+  assert found.class_names == [str(number) for number in range(10)]
+
+
+def test_held_out_images_of_their_own_give_the_floor(folders):
+  found = folder_scores(folders, ['dark'], held_out=str(folders / 'other'))
+  again = folder_scores(folders, ['other'])
+  floor = by_key(found.rows[0])['fd_pixels'].floor
+  assert floor.value == pytest.approx(by_key(again.rows[0])['fd_pixels'].estimate.value, rel=1e-6)
+
+
+def test_images_that_are_all_the_same_are_told(folders, tmp_path):
+  for number in range(5):
+    save_image(str(tmp_path / f'{number}.png'), np.full((16, 16, 1), 9, np.uint8))
+  found = evaluate.evaluate_folders(
+    [str(tmp_path)], str(folders / 'real'),
+    options=Options(metrics=('fd',), features=('pixels',)),
+  )  # fmt: skip
+  assert any('all 5 images are one and the same' in note for note in found.notes)
+  with pytest.raises(UserError, match=r'--reference=.*: all 5 images are one and the same'):
+    evaluate.evaluate_folders(
+      [str(folders / 'other')], str(tmp_path),
+      options=Options(metrics=('fd',), features=('pixels',)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  ('options', 'message'),
+  [
+    (Options(num_samples=1000), r'--num_samples=1000: --images=.* has 120 images'),
+    (Options(num_samples=0), '--num_samples=0: must be positive'),
+    (Options(metrics=('fid',)), "--metrics=fid: unknown; did you mean 'fd'|'kid'"),
+    (
+      Options(features=('inception',)),
+      "--features=inception: unknown; did you mean 'inception_v3'",
+    ),
+    (Options(resize='none'), '--resize=none: accepted: antialias, legacy'),
+    (Options(best='fid_pixels'), "--best=fid_pixels: did you mean 'f?k?i?d_pixels'"),
+    (Options(weights={'vgg': 'x'}), '--features=vgg: unknown'),
+    (Options(metrics=('path_length',)), '--metrics=path_length: it takes a generator'),
+    (Options(metrics=('fd_per_class',)), '--metrics=fd_per_class: the real images have no classes'),
+    (Options(features=('inception_v3',)), '--weights=inception_v3=FILE'),
+  ],
+)
+def test_what_cannot_be_asked_is_one_line(folders, options, message):
+  with pytest.raises(UserError, match=message) as stopped:
+    folder_scores(folders, ['other'], options)
+  assert '\n' not in str(stopped.value)
+
+
+def test_a_class_that_is_missing_is_named(folders, tmp_path):
+  shutil.copytree(folders / 'other', tmp_path / 'few')
+  shutil.rmtree(tmp_path / 'few' / '7')
+  with pytest.raises(UserError, match=r'few: .*class 7'):
+    evaluate.evaluate_folders(
+      [str(tmp_path / 'few')], str(folders / 'real'), by_folder=True,
+      options=Options(metrics=('fd_per_class',), features=('pixels',)),
+    )  # fmt: skip
+
+
+def test_folders_of_different_sizes_of_images_are_refused(folders, tmp_path):
+  save_image(str(tmp_path / 'x.png'), np.zeros((8, 8, 1), np.uint8))
+  with pytest.raises(UserError, match=r'holds images of 8x8, --reference=.* of 16x16'):
+    evaluate.evaluate_folders([str(tmp_path)], str(folders / 'real'))
+
+
+def test_too_few_images_for_a_score_are_told(folders, tmp_path):
+  save_image(str(tmp_path / 'x.png'), np.zeros((16, 16, 1), np.uint8))
+  with pytest.raises(UserError, match=r'^--images=.*: .*1'):
+    evaluate.evaluate_folders(
+      [str(tmp_path)], str(folders / 'real'),
+      options=Options(metrics=('fd',), features=('pixels',)),
+    )  # fmt: skip
+
+
+def test_the_shown_real_image_is_the_nearest(digits, held_out_digits):
+  asked = evaluator.Asked(
+    metrics=(), features=('pixels',), num_samples=20, num_reals=300, batch_size=64, seed=0
+  )
+  made = evaluator.Evaluator(asked, digits, held_out_digits)
+  rows = np.arange(20)
+  images, nearest, distances = made.shown(subject.of_dataset('x', held_out_digits, rows))
+  chosen = np.random.default_rng(0).permutation(len(digits))[:300]
+  reals = digits.fetch(chosen)['image'].reshape(300, -1) / 255.0
+  flat = images.reshape(12, -1) / 255.0
+  every = np.linalg.norm(flat[:, None] - reals[None], axis=-1)
+  np.testing.assert_allclose(distances, every.min(1), rtol=1e-4)
+  np.testing.assert_array_equal(nearest.reshape(12, -1), (reals * 255)[every.argmin(1)].round())
