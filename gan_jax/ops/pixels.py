@@ -6,12 +6,21 @@ import numpy as np
 
 
 def to_model(images: jax.Array | np.ndarray) -> jax.Array:
-  """Maps 0..255 (uint8) or 0..65535 (uint16) to [-1, 1], float32."""
-  half = np.iinfo(images.dtype).max / 2
-  return jnp.asarray(images).astype(jnp.float32) / half - 1.0
+  """Maps 0..255 (uint8, float32) or 0..65535 (uint16) to [-1, 1], float32."""
+  return jnp.asarray(images).astype(jnp.float32) / (_top(images.dtype) / 2) - 1.0
+
+
+def to_byte_scale(images: jax.Array | np.ndarray) -> jax.Array:
+  """Maps 0..255 (uint8, float32) or 0..65535 (uint16) to 0..255, float32."""
+  return jnp.asarray(images).astype(jnp.float32) * (255 / _top(images.dtype))
 
 
 def from_model(images: jax.Array, dtype: np.dtype) -> jax.Array:
   """Maps [-1, 1] to the whole range of uint8 or uint16, rounding; values outside are clipped."""
   top = np.iinfo(dtype).max
   return jnp.clip(jnp.round((images + 1.0) * (top / 2)), 0, top).astype(dtype)
+
+
+def _top(dtype: np.dtype) -> int:
+  """The value of white; float32 images that are not a model's own are on the scale of uint8."""
+  return 255 if dtype == np.float32 else int(np.iinfo(dtype).max)
