@@ -120,7 +120,7 @@ def test_a_generator_whose_pixels_are_no_numbers_is_told(finished, monkeypatch):
 
   def broken(workdir, step):
     run = opened(workdir, step)
-    return run._replace(variables={'params': _map(run.variables['params'], np.nan)})
+    return run._replace(variables=_map(run.variables, np.nan))
 
   monkeypatch.setattr(evaluate, 'open_run', broken)
   with pytest.raises(NonFiniteError, match='NaN or infinite pixels'):

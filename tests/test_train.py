@@ -64,7 +64,7 @@ def test_a_run_leaves_its_whole_record(finished):
   assert {'floor_fd_classifier', 'untrained_fd_classifier', 'n_fake', 'n_real'} <= scores.keys()
   # Held-out real images are far nearer to the training images than noise is.
   assert scores['floor_fd_classifier'] < 0.5 * scores['untrained_fd_classifier']
-  assert scores['floor_class_accuracy_classifier'] > 0.9
+  assert scores['floor_class_accuracy_classifier'] > 0.8
 
 
 def test_the_same_command_on_a_finished_run_repeats_its_scores(finished):
