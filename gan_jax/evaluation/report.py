@@ -34,7 +34,7 @@ def show(evaluation: 'Evaluation') -> None:
   repeated = any(score.repeats for row in evaluation.rows for score in row.scores)
   best = evaluation.rows[evaluation.best[0]]
   table = Table(title=best.label if single else None, title_justify='left', box=SIMPLE)
-  table.add_column('score', overflow='fold')
+  table.add_column('score', no_wrap=True)
   for heading in ('value', f'{LEVEL:.0%} interval', 'floor', *['over seeds'] * repeated):
     table.add_column(heading, justify='right', overflow='fold')
   for key in dict.fromkeys(score.key for row in evaluation.rows for score in row.scores):
@@ -132,7 +132,7 @@ def _cells(score: Score) -> tuple[str, ...]:
   """Value, interval, floor, mean over seeds."""
   floor = '-'
   if score.floor is not None:
-    floor = f'{score.floor.value:.4g}'
+    floor = f'{score.floor.value:.3g}'
     floor += '' if score.n_floor == score.n else f' (N={score.n_floor:,})'
   seeds = ''
   if score.repeats:
@@ -142,7 +142,7 @@ def _cells(score: Score) -> tuple[str, ...]:
 
 
 def _interval(estimate: Estimate) -> str:
-  return f'{estimate.low:.4g} to {estimate.high:.4g}'
+  return f'{estimate.low:.3g} to {estimate.high:.3g}'
 
 
 def _over_seeds(score: Score) -> tuple[float, float]:
