@@ -1,7 +1,9 @@
 """DCGAN on three digits in the channels of an RGB image, 32×32: how many of 1,000 modes it finds.
 
 Command: launch.py train --config=configs/stacked_digits.py
-Time and score have not been measured.
+Time: 22 min on 2 cores of an AMD EPYC (AVX2) shared with other work; 11 min of computation.
+Score: 1,000 of 1,000 modes, KL 0.10, N = 25,600 (after 100,000 images: 985, 0.46);
+  fd_stacked_digits 93.7 (untrained 997, floor 8.99), N = 5,000.
 """
 
 from ml_collections import ConfigDict

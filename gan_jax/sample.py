@@ -66,7 +66,8 @@ class Sampler:
   ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields images at two points of a path between latents, for `metrics.path_length`.
 
-    The points are slerp(z₁, z₂; t) and slerp(z₁, z₂; t + epsilon), z₁ and z₂ ~ N(0, I), t ~ U(0, 1).
+    The points are slerp(z₁, z₂; t) and slerp(z₁, z₂; t + epsilon) with z₁ and z₂ ~ N(0, I) and
+    t ~ U(0, 1).
 
     Args:
       variables: the generator's, on the host.

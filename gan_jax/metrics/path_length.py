@@ -13,6 +13,9 @@ from gan_jax.metrics.estimate import Estimate, from_error
 
 SCORES = {'path_length': False}
 NEEDS = ('pairs',)
+# Ten times the published one: on a DCGAN of 32 pixels, trained or not, and a classifier's features
+# the score is 0.3 % below its limit then. At 1e-4 rounding to float32 adds up to 2 % where images
+# hardly change, at 3e-5 up to 20 %; at 1e-2 the chord is up to 3 % too short.
 EPSILON = 1e-3
 _TRIM = 1  # percent left out at either end
 

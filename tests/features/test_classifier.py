@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 
 from gan_jax.features import classifier
@@ -14,3 +15,36 @@ def test_a_torn_cache_counts_as_not_there(tmp_path):
   for length in (0, 50, len(whole) - 1):
     path.write_bytes(whole[:length])
     assert classifier._load(str(path)) is None
+
+
+def test_a_recipe_keeps_its_key_so_that_caches_hold():
+  whole = classifier.Recipe()
+  assert whole._asdict() == {
+    'version': 1,
+    'widths': (16, 32, 64),
+    'features': 128,
+    'images': 80_000,
+    'batch_size': 50,
+    'learning_rate': 2e-3,
+    'rotation': 0.3,
+    'log_scale': 0.2,
+    'shift': 0.08,
+  }
+
+
+def test_arrays_are_learnt_and_the_same_bits_come_of_the_same_images():
+  rng = np.random.default_rng(0)
+  labels = np.arange(90) % 3
+  images = (
+    rng.integers(0, 80, (90, 16, 16, 1), np.uint8)
+    + (labels * 80).astype(np.uint8)[:, None, None, None]
+  )
+  fetch = lambda rows: {'image': images[rows], 'label': labels[rows]}
+  model = classifier.Classifier(3, classifier.Recipe(images=1_000))
+  params, again = (classifier.fit(model, fetch, 60) for _ in range(2))
+  for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(again), strict=True):
+    np.testing.assert_array_equal(a, b)
+  logits_of = lambda images: classifier.run(model, params, images)[1]
+  found, truth = classifier.predict(logits_of, fetch, 90)
+  np.testing.assert_array_equal(truth, labels)
+  assert classifier.accuracy(logits_of, fetch, 90) == np.mean(found == labels) > 0.9

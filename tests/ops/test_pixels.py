@@ -18,3 +18,10 @@ def test_values_outside_are_clipped_and_others_rounded():
   expected = {np.uint8: [0, 0, 128, 255, 255], np.uint16: [0, 0, 32768, 65535, 65535]}
   for dtype, values in expected.items():
     np.testing.assert_array_equal(pixels.from_model(images, dtype), values)
+
+
+def test_pixels_that_are_not_rounded_are_on_the_scale_of_uint8():
+  images = np.array([-2.0, -1.0, 0.1, 1.0, 1.5], np.float32)
+  pixels_of = pixels.unrounded(images)
+  np.testing.assert_allclose(pixels_of, [0, 0, 140.25, 255, 255], rtol=1e-6)
+  np.testing.assert_allclose(pixels.to_model(pixels_of), images.clip(-1, 1), atol=1e-6)
