@@ -17,7 +17,7 @@ from gan_jax.ops import pixels
 
 Filter = Literal['linear', 'cubic']
 
-# Of Keys' cubic kernel (1981, IEEE TASSP 29): the slope at distance 1. Pillow has -1/2, PyTorch this.
+# The slope at distance 1 of Keys' cubic kernel (1981, IEEE TASSP 29): PyTorch's; Pillow has -1/2.
 _LEGACY_SLOPE = -0.75
 
 
@@ -66,9 +66,7 @@ def scale(x: jax.Array, size: tuple[int, int], kernel: Filter, resize: Resize) -
     return x
   if resize == 'antialias':
     return jax.image.resize(x, (x.shape[0], *size, x.shape[-1]), kernel, antialias=True)
-  rows, columns = (
-    legacy_weights(n, m, kernel) for n, m in zip(x.shape[1:3], size, strict=True)
-  )
+  rows, columns = (legacy_weights(n, m, kernel) for n, m in zip(x.shape[1:3], size, strict=True))
   high = jax.lax.Precision.HIGHEST
   x = jnp.einsum('ah,bhwc->bawc', rows, x, precision=high)
   return jnp.einsum('aw,bhwc->bhac', columns, x, precision=high)

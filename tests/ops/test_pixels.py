@@ -18,3 +18,16 @@ def test_values_outside_are_clipped_and_others_rounded():
   expected = {np.uint8: [0, 0, 128, 255, 255], np.uint16: [0, 0, 32768, 65535, 65535]}
   for dtype, values in expected.items():
     np.testing.assert_array_equal(pixels.from_model(images, dtype), values)
+
+
+def test_float32_is_on_the_scale_of_uint8():
+  values = np.arange(256).astype(np.uint8)
+  for function in (pixels.to_model, pixels.to_byte_scale):
+    np.testing.assert_array_equal(function(values.astype(np.float32)), function(values))
+  np.testing.assert_array_equal(pixels.to_byte_scale(values), values)
+  assert pixels.to_byte_scale(np.array([0, 65535], np.uint16)).tolist() == [0, 255]
+
+
+def test_other_types_are_refused():
+  with pytest.raises(ValueError):
+    pixels.to_model(np.zeros(3, np.float16))
