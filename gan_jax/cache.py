@@ -1,6 +1,7 @@
 """What is kept between runs in the user's cache folder: compiled programs, feature networks."""
 
 import contextlib
+import math
 import os
 import pathlib
 import tempfile
@@ -44,7 +45,9 @@ def load_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray] | None:
     return None
 
 
-def keep_newest(folder: pathlib.Path, suffix: str, count: int, total_bytes: int) -> None:
+def keep_newest(
+  folder: pathlib.Path, suffix: str, count: int, total_bytes: float = math.inf
+) -> None:
   """Removes all files of a suffix but those last written or touched; the newest stays whatever.
 
   Args:

@@ -80,7 +80,10 @@ def test_each_command_explains_its_flags(command, flags):
     (('evaluate', '--workdir=/nowhere'), 'holds no run'),
     (('evaluate',), '--workdir=RUN, or --images=FOLDER with --reference=FOLDER'),
     (('evaluate', '--images=/nowhere'), '--images: needs --reference=FOLDER'),
-    (('evaluate', '--images=/nowhere', '--reference=/nowhere'), '--reference=/nowhere: there is no'),
+    (
+      ('evaluate', '--images=/nowhere', '--reference=/nowhere'),
+      '--reference=/nowhere: there is no',
+    ),
     (('evaluate', '--images=x', '--reference=x', '--step=3'), '--step: has no part in --images'),
     (('evaluate', '--workdir=x', '--all', '--step=3'), '--step: has no part in --all'),
     (('evaluate', '--workdir=x', '--weights=y'), '--weights=y: accepted: NETWORK=FILE'),

@@ -26,7 +26,8 @@ def run(trunk: Trunk, params: Any, images: jax.Array, cpu_chunk: int) -> jax.Arr
     batch = images.shape[0]
     if batch <= cpu_chunk:
       return trunk(params, images)
-    padded = jnp.pad(images, ((0, -batch % cpu_chunk), (0, 0), (0, 0), (0, 0)))
+    fill = [(0, -batch % cpu_chunk)] + [(0, 0)] * (images.ndim - 1)
+    padded = jnp.pad(images, fill)
     parts = padded.reshape(-1, cpu_chunk, *images.shape[1:])
     features = lax.map(lambda part: trunk(params, part), parts)
     return features.reshape(-1, features.shape[-1])[:batch]

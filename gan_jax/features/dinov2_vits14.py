@@ -27,8 +27,8 @@ _NORM_EPSILON = 1e-6
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's, of images in [0, 1]
 _STD = np.array([0.229, 0.224, 0.225], np.float32)
 _PUBLISHED = (
-  'model.safetensors of https://huggingface.co/facebook/dinov2-small, or dinov2_vits14_pretrain.pth '
-  'of https://github.com/facebookresearch/dinov2'
+  'model.safetensors of https://huggingface.co/facebook/dinov2-small, or '
+  'dinov2_vits14_pretrain.pth of https://github.com/facebookresearch/dinov2'
 )
 _CPU_CHUNK = 4
 
@@ -90,7 +90,7 @@ def shapes() -> Shapes:
     'layernorm.bias': (width,),
   }
   square = [f'attention.attention.{part}' for part in ('query', 'key', 'value')]
-  dense = dict.fromkeys([*square, 'attention.output.dense'], (width, width))
+  dense: Shapes = dict.fromkeys([*square, 'attention.output.dense'], (width, width))
   dense |= {'mlp.fc1': (hidden, width), 'mlp.fc2': (width, hidden)}
   dense |= {'norm1': (width,), 'norm2': (width,)}
   for layer in range(_LAYERS):

@@ -5,8 +5,8 @@ which FID is defined (Heusel et al., arXiv:1706.08500). It differs from torchvis
 pools do not count the padding, and the last block pools by maxima. The weights are those that
 pytorch-fid carried over to PyTorch, and the features are its features.
 
-With `--resize=antialias` images are scaled as clean-fid does (Parmar et al., arXiv:2104.11222), with
-`legacy` as pytorch-fid does; FIDs of the two cannot be compared.
+Images are scaled as clean-fid does (`antialias`, Parmar et al., arXiv:2104.11222) or as pytorch-fid
+does (`legacy`); FIDs of the two cannot be compared.
 """
 
 import functools
@@ -209,7 +209,7 @@ def _average_pool(x: jax.Array) -> jax.Array:
   counts = [np.r_[2, [3] * (n - 2), 2] for n in x.shape[1:3]]
   x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
   for axis in (1, 2):
-    x = sum(_three(x, axis, 1))
+    x = functools.reduce(jnp.add, _three(x, axis, 1))
   return x / np.outer(*counts)[:, :, None].astype(np.float32)
 
 

@@ -17,7 +17,7 @@ from gan_jax.ops import pixels
 
 Filter = Literal['linear', 'cubic']
 
-# Of Keys' cubic kernel (1981, IEEE TASSP 29): the slope at distance 1. Pillow has -1/2, PyTorch this.
+# The slope at distance 1 of Keys' cubic kernel (1981, IEEE TASSP 29): PyTorch's; Pillow has -1/2.
 _LEGACY_SLOPE = -0.75
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from gan_jax.features import efficientnet_lite0
+from gan_jax.features.network import Request
 from gan_jax.features.torch_weights import read_state_dict
 
 PALACE, DAISY = 698, 985  # ImageNet-1k's classes
@@ -42,7 +43,7 @@ def photographs():
 
 @pytest.fixture(scope='module')
 def logits(network, photographs):
-  return efficientnet_lite0.logits_of(network.params, photographs)
+  return network.apply(network.params, photographs)[1]
 
 
 def _reference(state, image):
@@ -96,39 +97,36 @@ def test_is_the_network_written_in_numpy(state, photographs, logits):
 
 def test_an_image_fares_the_same_alone_and_in_a_batch(network, photographs, logits):
   for row in (0, 2):
-    alone = efficientnet_lite0.logits_of(network.params, photographs[row : row + 1])
+    _, alone = network.apply(network.params, photographs[row : row + 1])
     np.testing.assert_allclose(alone[0], logits[row], atol=1e-3)
 
 
 def test_grey_is_three_equal_channels(network, photographs):
   grey = photographs[:1, ..., :1]
-  features, classes = network.apply(network.params, grey)
+  features, _ = network.apply(network.params, grey)
   assert features.shape == (1, efficientnet_lite0.FEATURE_SIZE)
   assert features.dtype == jnp.float32
-  assert classes is None
   expected = network.apply(network.params, grey.repeat(3, -1))[0]
   np.testing.assert_allclose(features, expected, atol=1e-4)
 
 
-def test_transparency_shows_white():
-  rgba = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 4)).astype(np.uint8)
-  rgba[0, ..., 3], rgba[1, ..., 3] = 255, 0
-  over = rgba[..., :3].copy()
-  over[1] = 255
-  prepare = efficientnet_lite0._prepare
-  np.testing.assert_allclose(prepare(jnp.asarray(rgba)), prepare(jnp.asarray(over)), atol=1e-5)
-
-
-def test_resizes_as_pillow_does():
-  image = load_sample_image('china.jpg')  # 427 x 640: smaller on both axes, by unequal factors
-  resized = Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR)
-  prepared = efficientnet_lite0._prepare(jnp.asarray(image)[None])[0]
-  # Pillow rounds to whole grey values after each axis.
-  np.testing.assert_allclose(prepared * 128 + 127, np.asarray(resized), atol=1.5)
+def test_legacy_sees_the_middle_pixels_alone(network, photographs, logits):
+  """Scaled to a third without a filter, the middle one of nine pixels is the result."""
+  legacy = efficientnet_lite0.load(Request(None, None, resize='legacy'))
+  assert (network.name, network.resize) == ('efficientnet_lite0', 'antialias')
+  assert (legacy.name, legacy.resize) == ('efficientnet_lite0_legacy', 'legacy')
+  assert network.description != legacy.description
+  assert network.classes == legacy.classes == 'own'
+  rng = np.random.default_rng(0)
+  large = rng.uniform(0, 255, (2, 672, 672, 3)).astype(np.float32)  # the scale of uint8
+  large[:, 1::3, 1::3] = photographs[:2]
+  _, same = legacy.apply(legacy.params, large)
+  np.testing.assert_allclose(same, logits[:2], atol=1e-3)
 
 
 @pytest.mark.parametrize(
-  'images', [jnp.zeros((1, 8, 8, 2), jnp.uint8), jnp.zeros((1, 8, 8, 3)), jnp.zeros((8, 8, 3))]
+  'images',
+  [jnp.zeros((1, 8, 8, 2), jnp.uint8), jnp.zeros((1, 8, 8, 3), jnp.int32), jnp.zeros((8, 8, 3))],
 )
 def test_refuses_other_images(network, images):
   with pytest.raises(ValueError, match=f'{images.dtype}'):

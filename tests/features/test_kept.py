@@ -7,8 +7,9 @@ from gan_jax.features import kept
 from gan_jax.features.network import FeatureNetwork
 
 
-def network(name='mean', weight=1.0):
-  return FeatureNetwork(name, {'w': np.full(2, weight)}, lambda p, x: (x, None), {'source': 'test'})
+def network(name='mean', weight=1.0, source='test', resize='none'):
+  params, apply = {'w': np.full(2, weight)}, lambda p, x: (x, None)
+  return FeatureNetwork(name, params, apply, {'source': source}, resize)
 
 
 @pytest.fixture
@@ -50,7 +51,21 @@ def test_other_images_weights_and_networks_are_computed_anew(computed):
   look_up(network(), 'digits', np.arange(1, 4))
   look_up(network(weight=2.0), 'digits', np.arange(3))
   look_up(network(name='other'), 'digits', np.arange(3))
-  assert len(calls) == 5
+  look_up(network(source='another'), 'digits', np.arange(3))
+  look_up(network(resize='legacy'), 'digits', np.arange(3))
+  assert len(calls) == 7
+
+
+def test_little_is_kept_of_what_is_large(computed, tmp_path, monkeypatch):
+  look_up, calls = computed
+  look_up(network(), 'digits', np.arange(3))
+  (path,) = tmp_path.rglob('*.features.npz')
+  monkeypatch.setattr(kept, '_KEPT_BYTES', 2 * path.stat().st_size)
+  for shift in range(1, 5):
+    look_up(network(), 'digits', np.arange(shift, shift + 3))
+  assert len(list(tmp_path.rglob('*.features.npz'))) == 2
+  look_up(network(), 'digits', np.arange(4, 7))
+  assert len(calls) == 5  # the newest is there
 
 
 def test_a_torn_file_is_computed_anew(computed, tmp_path):

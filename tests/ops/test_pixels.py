@@ -25,3 +25,16 @@ def test_pixels_that_are_not_rounded_are_on_the_scale_of_uint8():
   pixels_of = pixels.unrounded(images)
   np.testing.assert_allclose(pixels_of, [0, 0, 140.25, 255, 255], rtol=1e-6)
   np.testing.assert_allclose(pixels.to_model(pixels_of), images.clip(-1, 1), atol=1e-6)
+
+
+def test_float32_is_on_the_scale_of_uint8():
+  values = np.arange(256).astype(np.uint8)
+  for function in (pixels.to_model, pixels.to_byte_scale):
+    np.testing.assert_array_equal(function(values.astype(np.float32)), function(values))
+  np.testing.assert_array_equal(pixels.to_byte_scale(values), values)
+  assert pixels.to_byte_scale(np.array([0, 65535], np.uint16)).tolist() == [0, 255]
+
+
+def test_other_types_are_refused():
+  with pytest.raises(ValueError):
+    pixels.to_model(np.zeros(3, np.float16))
