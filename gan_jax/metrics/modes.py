@@ -14,7 +14,7 @@ from gan_jax.metrics.estimate import Estimate, from_error
 from gan_jax.metrics.features import Features, check_labels, check_logits
 
 SCORES = {'modes': True, 'modes_kl': False}
-NEEDS = ('class_logits', 'labels')
+NEEDS = ('class_logits', 'real_labels')
 
 # Weights of the classes seen once, twice, ...: signs in turn, times the chance of at least as many
 # heads in five tosses.
