@@ -11,7 +11,7 @@ import numpy as np
 
 from gan_jax.metrics.features import some_rows
 
-_ELEMENTS = 2**24  # of a block of distances: 128 MB in float64
+_ELEMENTS = 2**21  # of a block of distances: 16 MB in float64, so that memory is used again
 _ROUNDING = 1e-13  # of the largest squared lengths: what copies may seem to be apart
 _FOR_ERROR = 5000  # images of each set that an error is estimated from
 _SPLITS = 25
