@@ -3,7 +3,14 @@ import pytest
 
 from gan_jax.errors import UserError
 from gan_jax.metrics import (
-  density_coverage, fd, fd_infinity, fd_per_class, kid, mmd, nearest, precision_recall,
+  density_coverage,
+  fd,
+  fd_infinity,
+  fd_per_class,
+  kid,
+  mmd,
+  nearest,
+  precision_recall,
 )  # fmt: skip
 from gan_jax.metrics.features import Features, check, check_labels, check_logits, some_rows
 
@@ -68,7 +75,7 @@ def test_the_order_of_images_does_not_matter(module):
 def test_held_out_images_are_checked_as_well():
   bad = draw(9)
   bad.pooled[0] = np.nan
-  with pytest.raises(UserError, match='^held out: 1 of 9 images'):
+  with pytest.raises(UserError, match=r'^held out: 1 of 9 images'):
     check(draw(5), draw(5), bad)
 
 

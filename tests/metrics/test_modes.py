@@ -62,5 +62,5 @@ def test_the_interval_of_the_divergence_holds_its_mean_over_other_images(coverag
 
 
 def test_a_class_that_is_generated_but_not_real_is_named():
-  with pytest.raises(UserError, match='^class 2: 0 real and 3 generated images'):
+  with pytest.raises(UserError, match=r'^class 2: 0 real and 3 generated images'):
     compute([0, 1, 1], [0, 2, 2, 2], 4)

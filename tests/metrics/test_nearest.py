@@ -55,7 +55,7 @@ def test_held_out_images_that_are_copies_are_refused():
   rng = np.random.default_rng(3)
   real = draw(rng, 50)
   held_out = Features(np.concatenate([real.pooled[:30], draw(rng, 20).pooled]))
-  with pytest.raises(UserError, match='^held out: 30 of 50 images are copies of training'):
+  with pytest.raises(UserError, match=r'^held out: 30 of 50 images are copies of training'):
     nearest.compute(real, draw(rng, 40), held_out)
 
 
@@ -74,4 +74,4 @@ def test_the_interval_holds_the_truth_of_the_training_images_at_hand(coverage, n
   real = draw(rng, 400)
   truth = nearest.compute(real, draw(rng, 100_000, 1.2), draw(rng, 100_000))[name].value
   once = lambda rng: nearest.compute(real, draw(rng, 200, 1.2), draw(rng, 150))[name]
-  assert 0.93 <= coverage(once, truth) <= 0.97
+  assert 0.93 <= coverage(once, truth) <= 0.98  # a median is not a mean: somewhat too wide
