@@ -8,6 +8,10 @@ os.environ.setdefault('JAX_NUM_CPU_DEVICES', '8')
 # Programs here run a few times on a few small images: compiling them fast is what counts.
 os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
 
+# Tests run on all cores already: threads of matrix products that wait for each other cost more than
+# they give.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+
 import jax
 import pytest
 

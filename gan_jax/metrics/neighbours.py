@@ -11,9 +11,9 @@ import numpy as np
 
 from gan_jax.metrics.features import some_rows
 
-_ELEMENTS = 2**24  # of a block of distances: 128 MB in float64
+_ELEMENTS = 2**21  # of a block of distances: 16 MB in float64, so that memory is used again
 _ROUNDING = 1e-13  # of the largest squared lengths: what copies may seem to be apart
-_FOR_ERROR = 5000  # images of each set that an error is estimated from
+_FOR_ERROR = 3000  # images of each set that an error is estimated from
 _SPLITS = 25
 _REACH = 8  # neighbours kept, times k: half of them hold k neighbours all but surely
 
@@ -37,15 +37,18 @@ def squared_distances(
   """
   points = x if y is None else y
   centre = points.mean(axis=0, dtype=np.float64)
-  points = points - centre
-  lengths = np.einsum('ij,ij->i', points, points)
-  transposed = np.concatenate([points, np.ones_like(points[:, :1]), lengths[:, None]], axis=1).T
+  # |x − y|² = (−2x, |x|², 1) · (y, 1, |y|²): the sum is taken by the product.
+  width = points.shape[1]
+  other = np.ones((len(points), width + 2))
+  np.subtract(points, centre, out=other[:, :width])
+  lengths = np.einsum('ij,ij->i', other[:, :width], other[:, :width])
+  other[:, -1] = lengths
   step = max(1, _ELEMENTS // len(points))
   for start in range(0, len(x), step):
     rows = x[start : start + step] - centre
     length = np.einsum('ij,ij->i', rows, rows)[:, None]
     factors = np.concatenate([-2 * rows, length, np.ones_like(length)], axis=1)
-    block = (factors @ transposed).astype(np.float32)
+    block = (factors @ other.T).astype(np.float32)
     smallest = _ROUNDING * (lengths.max() + length.max())
     if block.min() < smallest:
       block[block < smallest] = 0
@@ -104,7 +107,7 @@ def standard_errors(
   """Standard errors of scores of the hits of points in the balls of k neighbours about centres.
 
   The spread of (score of one half − score of the other) / 2 over random halves, of the centres and
-  of the points each, among at most 5,000 of them, scaled to their numbers: a ball's radius depends
+  of the points each, among at most 3,000 of them, scaled to their numbers: a ball's radius depends
   on the other centres, so that binomial counting would leave a part out.
   """
   found = _Balls.of(some_rows(centres, _FOR_ERROR), some_rows(points, _FOR_ERROR), k)

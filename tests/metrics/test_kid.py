@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.metrics import pairwise
 
 from gan_jax.metrics import kid
 from gan_jax.metrics.features import Features
@@ -14,10 +15,33 @@ def by_definition(x, y):
   return within(x) / (n * (n - 1)) + within(y) / (m * (m - 1)) - 2 * across / (n * m)
 
 
+def test_it_is_torch_fidelitys_on_the_same_subsets(oracles):
+  count, size = oracles['KID_SUBSETS']
+  for name, ((real, fake), answers) in oracles['cases'].items():
+    rng = np.random.RandomState(2020)
+    pick = lambda x, rng=rng: rng.choice(len(x), size, replace=False)
+    rows = np.array([(pick(real), pick(fake)) for _ in range(count)])
+    found = kid.of_subsets(real, fake, rows[:, 0], rows[:, 1]).mean()
+    # That package sums in float32: of the kernel's mean it keeps seven digits.
+    digits = 1e-7 * float(kid.cubic(real, fake).mean())
+    assert found == pytest.approx(answers['torch_fidelity_kid'], rel=1e-4, abs=3 * digits), name
+
+
+def test_it_is_torch_fidelitys_by_default(oracles):
+  (real, fake), answers = oracles['cases']['default kid']
+  found = kid.compute(Features(real), Features(fake))['kid']
+  assert found.value == pytest.approx(answers['torch_fidelity_default_kid'], rel=1e-4)
+
+
 def test_squared_mmd_is_the_sum_over_pairs():
   rng = np.random.default_rng(0)
   x, y = rng.normal(size=(6, 3)), rng.normal(size=(4, 3)) + 0.5
   assert kid.squared_mmd(x, y) == pytest.approx(by_definition(x, y), rel=1e-9)
+
+
+def test_the_kernel_is_scikit_learns():
+  x, y = np.random.default_rng(1).normal(size=(2, 6, 5))
+  np.testing.assert_allclose(kid.cubic(x, y), pairwise.polynomial_kernel(x, y, degree=3))
 
 
 def test_its_mean_over_equal_distributions_is_zero_at_any_size():
@@ -27,10 +51,32 @@ def test_its_mean_over_equal_distributions_is_zero_at_any_size():
     assert abs(np.mean(values)) < 4 * np.std(values) / 20
 
 
-def test_compute_tells_distributions_apart_and_repeats_itself():
+def test_float32_loses_nothing_that_the_interval_shows():
   rng = np.random.default_rng(2)
-  wrap = lambda x: Features(x, None, None)
-  real, same, other = (wrap(rng.normal(size=(300, 4)) + s) for s in (0.0, 0.0, 1.0))
-  near, far = kid.compute(real, same), kid.compute(real, other)
-  assert abs(near['kid']) < 0.1 * far['kid']
-  assert kid.compute(real, other) == far
+  x, y = np.abs(rng.normal(size=(2, 1000, 64))).astype(np.float32) + 1
+  exact = kid.squared_mmd(x.astype(np.float64), y.astype(np.float64))
+  found = kid.compute(Features(x), Features(y))['kid']
+  assert abs(found.value - exact) < 1e-3 * (found.high - found.low)
+
+
+def test_one_subset_is_enough_where_it_is_everything():
+  rows_x, rows_y = kid.draw_subsets(300, 300)
+  assert len(rows_x) == len(rows_y) == 1
+  assert set(rows_x[0]) == set(range(300))
+  rows_x, rows_y = kid.draw_subsets(300, 2000)
+  assert rows_x.shape == rows_y.shape == (100, 300)
+  assert all(len(set(rows)) == 300 for rows in rows_y)
+
+
+@pytest.mark.parametrize('sizes', [(250, 250), (150, 250)])
+def test_the_interval_holds_the_truth_as_often_as_it_says(coverage, sizes):
+  """For Gaussians about 0, k's mean is 1 + 3 tr(ΣΣ') / F², and the score 3 |Σ − Σ'|² / F²."""
+  s1, s2 = np.full(8, 1.0), np.linspace(0.5, 3, 8)
+  truth = 3 * np.sum((s1 - s2) ** 2) / 64
+
+  def once(rng):
+    x, y = (rng.normal(size=(n, 8)) * np.sqrt(s) for n, s in zip(sizes, (s1, s2), strict=True))
+    return kid.compute(Features(x.astype(np.float32)), Features(y.astype(np.float32)))['kid']
+
+  equal = sizes[0] == sizes[1]  # otherwise a hundred subsets each: fewer draws
+  assert (0.93 if equal else 0.91) <= coverage(once, truth, 500 if equal else 100) <= 0.97
