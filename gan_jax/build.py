@@ -202,7 +202,8 @@ def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
     module = registry.find('metrics', metric, 'compute', 'evaluate.metrics')
     for features in config.evaluate.features:
       for name, higher in module.SCORES.items():
-        signs[f'{name}_{features}'] = -1.0 if higher else 1.0
+        if higher is not None:
+          signs[f'{name}_{features}'] = -1.0 if higher else 1.0
   if best not in signs:
     if config.checkpoint.keep_best and config.evaluate.images > 0:
       raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')

@@ -66,7 +66,7 @@ class Evaluation(NamedTuple):
   Attributes:
     rows: the scores of each checkpoint or folder.
     best: the row that is best by `best_key`, and those that its interval reaches.
-    best_key: the score that orders them.
+    best_key: the score that orders them; '' where none does.
     class_names: what details are of, in their order.
     gallery: of the best row.
     notes: what the user should know beside the scores.
@@ -123,6 +123,8 @@ def evaluate_runs(
   asked = {workdir: asked_of(record.load_config(workdir), options) for workdir in workdirs}
   sizes = {workdir: one.num_samples for workdir, one in asked.items()}
   scores.check_comparable(sizes, options.allow_different_n)
+  for one in asked.values():
+    _check_best(options.best, one)
   best_key = options.best or record.load_config(workdirs[0]).checkpoint.best_score
   found = _Found()
   for workdir in workdirs:
@@ -214,6 +216,7 @@ def evaluate_folders(
       generated=False,
       strict=_strict(options.metrics),
     )
+    _check_best(options.best, asked)
     if not found.rows or asked.num_samples != most:
       evaluator = Evaluator(asked, real, aside, watch)
     rows = np.sort(np.random.default_rng(0).permutation(len(one))[: asked.num_samples])
@@ -229,7 +232,7 @@ def evaluate_folders(
   }
   found.class_names = real.class_names
   found.notes += evaluator.notes
-  return found.finish(options.best or found.rows[0].scores[0].key, options.best is not None)
+  return found.finish(options.best or '', asked_for=options.best is not None)
 
 
 class _Found:
@@ -247,10 +250,10 @@ class _Found:
     self._galleries.append(Gallery(row.label, *evaluator.shown(of)))
 
   def finish(self, best_key: str, asked_for: bool) -> Evaluation:
-    keys = [score.key for score in self.rows[0].scores]
+    keys = [score.key for score in self.rows[0].scores if score.higher_is_better is not None]
     if not asked_for and best_key not in keys:  # the config's is not among those asked for now
-      best_key = keys[0]
-    best = scores.best(self.rows, best_key)
+      best_key = keys[0] if keys else ''
+    best = scores.best(self.rows, best_key) if best_key else (0, [])
     gallery = self._galleries[best[0]]
     return Evaluation(self.rows, best, best_key, self.class_names, gallery, self.notes, self.about)
 
@@ -272,6 +275,20 @@ def _check(options: Options) -> None:
   for name in options.metrics or ():
     if name not in (*metrics, 'all'):
       raise UserError(f'--metrics={name}: unknown; {nearest(name, [*metrics, "all"])}')
+
+
+def _check_best(best: str | None, asked: Asked) -> None:
+  """Raises UserError for a score that orders nothing here, before any is computed."""
+  if best is None:
+    return
+  found = []
+  for metric in asked.metrics:
+    module = registry.find('metrics', metric, 'compute', 'evaluate.metrics')
+    ordering = [name for name, higher in module.SCORES.items() if higher is not None]
+    suffixes = [''] if 'images' in module.NEEDS else [f'_{name}' for name in asked.features]
+    found += [f'{name}{suffix}' for name in ordering for suffix in suffixes]
+  if best.removesuffix('_legacy') not in found:
+    raise UserError(f'--best={best}: {nearest(best, found)}')
 
 
 def _metrics(names: tuple[str, ...] | None) -> tuple[str, ...] | None:

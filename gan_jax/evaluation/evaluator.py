@@ -66,7 +66,7 @@ class _Value(NamedTuple):
   """One score of one subject, of a metric and a network or none."""
 
   metric: str
-  higher_is_better: bool
+  higher_is_better: bool | None
   network: FeatureNetwork | None
   estimate: Estimate
   details: dict[int, Estimate]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from gan_jax.evaluation.scores import Score, Scored
 from gan_jax.sample import grid
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 4  # of small plots
 _MOST_CLASSES = 40  # in a plot of bars; more are a histogram
+_BETTER = {False: 'lower is better', True: 'higher is better', None: 'beside the floor'}
 _BLUE, _RED, _GREY = '#3d7dca', '#c8553d', '#777777'
 
 
@@ -51,6 +53,8 @@ def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
     axis.plot(x, values, '.-', color=_BLUE)
     axis.fill_between(x, low, high, color=_BLUE, alpha=0.25, linewidth=0)
     axis.set_xlabel('real images shown', fontsize=8)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=''))
   else:
     spread = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
     axis.errorbar(x, values, spread, fmt='o', color=_BLUE, capsize=4)
@@ -63,7 +67,7 @@ def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
       'floor', (1, floor.value), xycoords=('axes fraction', 'data'), ha='right', va='bottom',
       color=_RED, fontsize=8,
     )  # fmt: skip
-  better = 'higher is better' if found[0][1].higher_is_better else 'lower is better'
+  better = _BETTER[found[0][1].higher_is_better]
   axis.set_title(f'{found[0][1].name}\n({better})', fontsize=8)
   axis.margins(y=0.2)
   axis.tick_params(labelsize=8)

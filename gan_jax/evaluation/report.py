@@ -48,12 +48,15 @@ def show(evaluation: 'Evaluation') -> None:
       name = score.name if single else f'  {row.label}{star}'
       table.add_row(*map(Text, (name, *_cells(score)[: 3 + repeated])))
   Console().print(table)
-  print('lower is better: ' + _listed(evaluation, higher=False))
-  print('higher is better: ' + _listed(evaluation, higher=True))
+  ways = {False: 'lower is better', True: 'higher is better', None: 'to be read beside the floor'}
+  for higher, text in ways.items():
+    names = _listed(evaluation, higher)
+    if names:
+      print(f'{text}: {names}')
   print(f'compared with {_numbers(evaluation)}; floor: held-out real images instead')
   for note in dict.fromkeys(evaluation.notes):
     print(f'! {note}')
-  if len(evaluation.rows) > 1:
+  if len(evaluation.rows) > 1 and evaluation.best_key:
     print(best_line(evaluation))
 
 
@@ -151,14 +154,14 @@ def _over_seeds(score: Score) -> tuple[float, float]:
   return float(values.mean()), float(values.std(ddof=1))
 
 
-def _listed(evaluation: 'Evaluation', higher: bool) -> str:
+def _listed(evaluation: 'Evaluation', higher: bool | None) -> str:
   names = dict.fromkeys(
     score.metric
     for row in evaluation.rows
     for score in row.scores
     if score.higher_is_better == higher
   )
-  return ', '.join(names) or '-'
+  return ', '.join(names)
 
 
 def _numbers(evaluation: 'Evaluation') -> str:

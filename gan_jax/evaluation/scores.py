@@ -16,7 +16,7 @@ class Score(NamedTuple):
     metric: such as `fd`.
     features: the feature network's name; '' for a score of the images themselves.
     resize: how images were brought to the network's size; `none` where they were not.
-    higher_is_better: which way it is read.
+    higher_is_better: which way it is read; None: beside its floor.
     estimate: the score and its interval.
     n: generated images.
     n_real: real images that they are compared with.
@@ -30,7 +30,7 @@ class Score(NamedTuple):
   metric: str
   features: str
   resize: str
-  higher_is_better: bool
+  higher_is_better: bool | None
   estimate: Estimate
   n: int
   n_real: int
@@ -130,7 +130,7 @@ def best(rows: list[Scored], key: str) -> tuple[int, list[int]]:
   Raises:
     UserError: where there is no such score.
   """
-  keys = [score.key for score in rows[0].scores]
+  keys = [score.key for score in rows[0].scores if score.higher_is_better is not None]
   if key not in keys:
     raise UserError(f'--best={key}: {nearest(key, keys)}')
   of_rows = [next(score for score in row.scores if score.key == key) for row in rows]

@@ -2,8 +2,8 @@
 
 A module says what it gives and what it takes:
 
-- `SCORES`: each score's name, and whether higher is better; checkpoints are ordered by that. What
-  `compute` returns beyond these are details of one of them, `<score>/<class number>`.
+- `SCORES`: each score's name, and whether higher is better; checkpoints are ordered by that. None:
+  neither is, the score is to be read beside its floor, and orders nothing. What `compute` returns beyond these are details of one of them, `<score>/<class number>`.
 - `NEEDS`: what it takes beyond pooled features. `labels`: both sets' classes; `logits`: those of
   any classifier; `class_logits`: those over the dataset's own classes; `held_out`: a third argument
   `held_out`, the features of real images kept from training. `images` and `pairs` are given in

@@ -78,3 +78,9 @@ def test_json_holds_all_of_a_score():
   assert made['floor'] is None
   assert made['details'] == {'3': {'value': 1, 'low': 0, 'high': 2}}
   assert made['repeats'] == [2.0, 2.5]
+
+
+def test_a_score_without_a_better_end_orders_nothing():
+  with pytest.raises(UserError, match='--best=nearest_ratio_inception_v3: accepted: fd_incep'):
+    rows = [Scored('a', [score(1.0), score(1.0, metric='nearest_ratio', higher=None)])]
+    scores.best(rows, 'nearest_ratio_inception_v3')
