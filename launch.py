@@ -266,6 +266,7 @@ def _evaluate() -> None:
   from gan_jax import evaluate, parallel, progress
   from gan_jax.errors import UserError
   from gan_jax.evaluation import report
+  from gan_jax.evaluation.options import Options
 
   if bool(FLAGS.workdir) == bool(FLAGS.images):
     raise UserError('--workdir=RUN, or --images=FOLDER with --reference=FOLDER: give one of them')
@@ -282,7 +283,7 @@ def _evaluate() -> None:
       _refuse_beside('all', ('step',))
   if FLAGS.out:
     report.check(FLAGS.out)
-  options = evaluate.Options(
+  options = Options(
     metrics=FLAGS.metrics and tuple(FLAGS.metrics),
     features=FLAGS.features and tuple(FLAGS.features),
     num_samples=FLAGS.num_samples,

@@ -10,8 +10,8 @@ import pytest
 from gan_jax import evaluate, record, registry
 from gan_jax.data.folder import FolderImages
 from gan_jax.errors import NonFiniteError, UserError
-from gan_jax.evaluate import Options
 from gan_jax.evaluation import evaluator, report, subject
+from gan_jax.evaluation.options import Options
 from gan_jax.sample import save_image
 
 RUN = functools.partial(evaluate.evaluate_runs, options=Options(num_samples=96))

@@ -1,18 +1,15 @@
 """An evaluation as one picture: samples beside the nearest real images, scores, classes."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from gan_jax.evaluation.result import Evaluation, Gallery
 from gan_jax.evaluation.scores import Score, Scored
 from gan_jax.sample import grid
-
-if TYPE_CHECKING:
-  from gan_jax.evaluate import Evaluation, Gallery
 
 _COLUMNS = 4  # of small plots
 _MOST_CLASSES = 40  # in a plot of bars; more are a histogram
@@ -20,7 +17,7 @@ _BETTER = {False: 'lower is better', True: 'higher is better', None: 'beside the
 _BLUE, _RED, _GREY = '#3d7dca', '#c8553d', '#777777'
 
 
-def write(evaluation: 'Evaluation', path: str) -> None:
+def write(evaluation: Evaluation, path: str) -> None:
   """Draws curves or points of every score, bars of classes and the gallery, as PNG."""
   keys = list(dict.fromkeys(score.key for row in evaluation.rows for score in row.scores))
   best = evaluation.rows[evaluation.best[0]]
@@ -93,7 +90,7 @@ def _classes(part: SubFigure, score: Score, names: list[str], label: str) -> Non
   axis.set_xticks(range(len(values)), shown, rotation=60 if turned else 0, fontsize=8)
 
 
-def _gallery(part: SubFigure, gallery: 'Gallery') -> None:
+def _gallery(part: SubFigure, gallery: Gallery) -> None:
   """Samples above, the real image nearest to each below."""
   axis = part.subplots()
   count = len(gallery.images)

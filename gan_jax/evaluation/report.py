@@ -4,7 +4,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE
@@ -14,11 +14,9 @@ from rich.text import Text
 
 from gan_jax import record
 from gan_jax.errors import UserError
+from gan_jax.evaluation.result import Evaluation
 from gan_jax.evaluation.scores import Score, as_json
 from gan_jax.metrics.estimate import LEVEL, Estimate
-
-if TYPE_CHECKING:
-  from gan_jax.evaluate import Evaluation
 
 _COLUMNS = (
   *('subject', 'step', 'images', 'name', 'metric', 'features', 'resize', 'class', 'n', 'n_real'),
@@ -28,7 +26,7 @@ _COLUMNS = (
 FILES = ('scores.json', 'scores.csv', 'scores.png')
 
 
-def show(evaluation: 'Evaluation') -> None:
+def show(evaluation: Evaluation) -> None:
   """Prints a table, score by score, what is best, and what the user should know beside."""
   single = len(evaluation.rows) == 1
   repeated = any(score.repeats for row in evaluation.rows for score in row.scores)
@@ -50,9 +48,9 @@ def show(evaluation: 'Evaluation') -> None:
   Console().print(table)
   ways = {False: 'lower is better', True: 'higher is better', None: 'to be read beside the floor'}
   for higher, text in ways.items():
-    names = _listed(evaluation, higher)
-    if names:
-      print(f'{text}: {names}')
+    listed = _listed(evaluation, higher)
+    if listed:
+      print(f'{text}: {listed}')
   print(f'compared with {_numbers(evaluation)}; floor: held-out real images instead')
   for note in dict.fromkeys(evaluation.notes):
     print(f'! {note}')
@@ -60,7 +58,7 @@ def show(evaluation: 'Evaluation') -> None:
     print(best_line(evaluation))
 
 
-def best_line(evaluation: 'Evaluation') -> str:
+def best_line(evaluation: Evaluation) -> str:
   """Which row is best, by what rule, and which others cannot be told from it."""
   first, near = evaluation.best
   row = evaluation.rows[first]
@@ -82,7 +80,7 @@ def check(folder: str) -> None:
     raise UserError(f'--out={folder}: cannot be written: permission denied')
 
 
-def write(evaluation: 'Evaluation', folder: str) -> None:
+def write(evaluation: Evaluation, folder: str) -> None:
   """Writes `scores.json`, `scores.csv` and `scores.png`."""
   from gan_jax.evaluation import picture  # draws with matplotlib, which takes a second to import
 
@@ -97,7 +95,7 @@ def write(evaluation: 'Evaluation', folder: str) -> None:
   picture.write(evaluation, path('scores.png'))
 
 
-def _all(evaluation: 'Evaluation') -> dict[str, Any]:
+def _all(evaluation: Evaluation) -> dict[str, Any]:
   first, near = evaluation.best
   return {
     'circumstances': record.circumstances(),
@@ -112,7 +110,7 @@ def _all(evaluation: 'Evaluation') -> dict[str, Any]:
   }
 
 
-def _lines(evaluation: 'Evaluation') -> Iterator[dict[str, Any]]:
+def _lines(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
   """One line a score and, below it, one a class."""
   names = evaluation.class_names
   for row in evaluation.rows:
@@ -154,7 +152,7 @@ def _over_seeds(score: Score) -> tuple[float, float]:
   return float(values.mean()), float(values.std(ddof=1))
 
 
-def _listed(evaluation: 'Evaluation', higher: bool | None) -> str:
+def _listed(evaluation: Evaluation, higher: bool | None) -> str:
   names = dict.fromkeys(
     score.metric
     for row in evaluation.rows
@@ -164,6 +162,6 @@ def _listed(evaluation: 'Evaluation', higher: bool | None) -> str:
   return ', '.join(names)
 
 
-def _numbers(evaluation: 'Evaluation') -> str:
+def _numbers(evaluation: Evaluation) -> str:
   numbers = sorted({score.n_real for row in evaluation.rows for score in row.scores})
   return ' and '.join(f'{number:,}' for number in numbers) + ' real images'

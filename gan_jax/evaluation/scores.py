@@ -133,10 +133,10 @@ def best(rows: list[Scored], key: str) -> tuple[int, list[int]]:
   keys = [score.key for score in rows[0].scores if score.higher_is_better is not None]
   if key not in keys:
     raise UserError(f'--best={key}: {nearest(key, keys)}')
-  of_rows = [next(score for score in row.scores if score.key == key) for row in rows]
-  sign = -1 if of_rows[0].higher_is_better else 1
-  values = np.array([sign * score.estimate.value for score in of_rows])
+  found = [{score.key: score for score in row.scores}.get(key) for row in rows]
+  sign = -1 if next(score for score in found if score).higher_is_better else 1
+  values = [np.nan if score is None else sign * score.estimate.value for score in found]
   first = int(np.nanargmin(values)) if not np.isnan(values).all() else 0
-  low, high = of_rows[first].estimate[1:]
-  near = [i for i, s in enumerate(of_rows) if i != first and low <= s.estimate.value <= high]
+  low, high = sorted(sign * end for end in found[first].estimate[1:]) if found[first] else (0, 0)
+  near = [i for i, value in enumerate(values) if i != first and low <= value <= high]
   return first, near
