@@ -33,7 +33,9 @@ def show(evaluation: Evaluation) -> None:
   best = evaluation.rows[evaluation.best[0]]
   table = Table(title=best.label if single else None, title_justify='left', box=SIMPLE)
   table.add_column('score', no_wrap=True)
-  for heading in ('value', f'{LEVEL:.0%} interval', 'floor', *['over seeds'] * repeated):
+  floors = {s.n_floor for row in evaluation.rows for s in row.scores if s.floor is not None}
+  floor = f'floor (N={max(floors):,})' if len(floors) == 1 else 'floor'
+  for heading in ('value', f'{LEVEL:.0%} interval', floor, *['over seeds'] * repeated):
     table.add_column(heading, justify='right', overflow='fold')
   for key in dict.fromkeys(score.key for row in evaluation.rows for score in row.scores):
     found = [(row, score) for row in evaluation.rows for score in row.scores if score.key == key]
@@ -44,7 +46,7 @@ def show(evaluation: Evaluation) -> None:
     for row, score in found:
       star = ' *' if row is best and key == evaluation.best_key else ''
       name = score.name if single else f'  {row.label}{star}'
-      table.add_row(*map(Text, (name, *_cells(score)[: 3 + repeated])))
+      table.add_row(*map(Text, (name, *_cells(score, len(floors) > 1)[: 3 + repeated])))
   Console().print(table)
   ways = {False: 'lower is better', True: 'higher is better', None: 'to be read beside the floor'}
   for higher, text in ways.items():
@@ -129,12 +131,12 @@ def _lines(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         yield {**common, 'class': names[number], **detail._asdict()}
 
 
-def _cells(score: Score) -> tuple[str, ...]:
-  """Value, interval, floor, mean over seeds."""
+def _cells(score: Score, with_number: bool) -> tuple[str, ...]:
+  """Value, interval, floor (and its N), mean over seeds."""
   floor = '-'
   if score.floor is not None:
     floor = f'{score.floor.value:.3g}'
-    floor += '' if score.n_floor == score.n else f' (N={score.n_floor:,})'
+    floor += f' (N={score.n_floor:,})' if with_number else ''
   seeds = ''
   if score.repeats:
     mean, deviation = _over_seeds(score)

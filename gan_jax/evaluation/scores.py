@@ -137,6 +137,9 @@ def best(rows: list[Scored], key: str) -> tuple[int, list[int]]:
   sign = -1 if next(score for score in found if score).higher_is_better else 1
   values = [np.nan if score is None else sign * score.estimate.value for score in found]
   first = int(np.nanargmin(values)) if not np.isnan(values).all() else 0
-  low, high = sorted(sign * end for end in found[first].estimate[1:]) if found[first] else (0, 0)
+  winner = found[first]
+  if winner is None:  # nothing but NaN, and this row lacks even that
+    return first, []
+  low, high = sorted(sign * end for end in winner.estimate[1:])
   near = [i for i, value in enumerate(values) if i != first and low <= value <= high]
   return first, near
