@@ -118,10 +118,9 @@ class FolderImages(ImageDataset):
           '(`launch.py prepare` brings them to one)'
         )
       kinds.add(fit.kind_of(picture.pixels))
-      budget -= picture.pixels.nbytes
-      if budget < 0:
+      if picture.pixels.nbytes * total > budget:
         pictures = None
-      elif pictures is not None:
+      if pictures is not None:
         pictures.append(picture.pixels)
     if bad:
       more = f' and {len(bad) - _TOLD:,} more' if len(bad) > _TOLD else ''
