@@ -263,7 +263,7 @@ def _sample() -> None:
 
 
 def _evaluate() -> None:
-  from gan_jax import evaluate, parallel, progress
+  from gan_jax import evaluate, parallel, progress, record
   from gan_jax.errors import UserError
   from gan_jax.evaluation import report
   from gan_jax.evaluation.options import Options
@@ -281,8 +281,10 @@ def _evaluate() -> None:
     _refuse_beside('workdir', ('reference', 'held_out', 'labels'))
     if FLAGS.all:
       _refuse_beside('all', ('step',))
-  if FLAGS.out:
-    report.check(FLAGS.out)
+  if out:
+    for workdir in FLAGS.workdir or ():
+      record.load_config(workdir)  # says where there is no run, before a folder is made
+    report.check(out)
   options = Options(
     metrics=FLAGS.metrics and tuple(FLAGS.metrics),
     features=FLAGS.features and tuple(FLAGS.features),

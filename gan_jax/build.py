@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from gan_jax import optim, parallel, registry, steps
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
+from gan_jax.evaluation import keys
 from gan_jax.programs import Program
 from gan_jax.state import TrainState, initializer
 
@@ -177,17 +179,30 @@ def check(config: ConfigDict) -> None:
   }
   if config.dataset.width is not None and config.dataset.width <= 0:
     raise UserError(f'config.dataset.width={config.dataset.width}: must be positive')
-  for section, keys in positive.items():
-    for key in keys:
+  for section, names in positive.items():
+    for key in names:
       if config[section][key] <= 0:
         raise UserError(f'config.{section}.{key}={config[section][key]}: must be positive')
   registry.find('losses', config.loss.name, 'd_loss', 'loss.name')
   registry.find('models', config.model.name, 'Generator', 'model.name')
-  for name in config.evaluate.features:
-    registry.find('features', name, 'load', 'evaluate.features')
-  for name in config.evaluate.metrics:
-    registry.find('metrics', name, 'compute', 'evaluate.metrics')
+  resize, accepted = config.evaluate.resize, ('antialias', 'legacy')
+  if resize not in accepted:
+    raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, accepted)}')
+  if config.evaluate.images > 0:
+    _check_weights(config)
   ranking(config)
+
+
+def _check_weights(config: ConfigDict) -> None:
+  """Raises UserError where a feature network's weights are in no file, before training."""
+  for name in config.evaluate.features:
+    module = registry.find('features', name, 'load', 'evaluate.features')
+    path = config.evaluate.weights.get(name, '')
+    if module.TAKES_WEIGHTS and not os.path.isfile(path):
+      raise UserError(
+        f'config.evaluate.weights.{name}={path!r}: there is no such file; {name} takes its weights '
+        'from a file of yours'
+      )
 
 
 def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
@@ -196,19 +211,14 @@ def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
   Raises:
     UserError: where `checkpoint.best_score` is not among the scores of the config.
   """
-  best = config.checkpoint.best_score
-  signs = {}
-  for metric in config.evaluate.metrics:
-    module = registry.find('metrics', metric, 'compute', 'evaluate.metrics')
-    for features in config.evaluate.features:
-      for name, higher in module.SCORES.items():
-        if higher is not None:
-          signs[f'{name}_{features}'] = -1.0 if higher else 1.0
+  best, section = config.checkpoint.best_score, config.evaluate
+  signs = keys.ordering(section.metrics, section.features, section.get('resize', 'antialias'))
   if best not in signs:
     if config.checkpoint.keep_best and config.evaluate.images > 0:
       raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')
     return lambda scores: math.inf
-  return lambda scores: signs[best] * scores.get(best, math.inf)
+  worst = -math.inf if signs[best] else math.inf
+  return lambda scores: (-1 if signs[best] else 1) * scores.get(best, worst)
 
 
 def _fields(module: Any) -> set[str]:

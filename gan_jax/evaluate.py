@@ -8,7 +8,6 @@ from ml_collections import ConfigDict
 from gan_jax import build, cache, checkpoint, parallel, record
 from gan_jax.data.folder import FolderImages
 from gan_jax.data.ingest import fit
-from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import scores, subject
 from gan_jax.evaluation.embedding import Watch
@@ -67,7 +66,7 @@ def evaluate_runs(
   sizes = {workdir: one.num_samples for workdir, one in asked.items()}
   scores.check_comparable(sizes, options.allow_different_n)
   for each in asked.values():
-    check_best(options.best, each.metrics, each.features)
+    check_best(options.best, each.metrics, each.features, each.resize)
   best_key = options.best or record.load_config(workdirs[0]).checkpoint.best_score
   found, data = Found(), {}
   for workdir in workdirs:
@@ -88,12 +87,11 @@ def evaluate_runs(
         evaluator.asked_labels,
         run.config.model.conditional,
       )
-      row = Scored(workdir, evaluator.score(one, options.repeats), number, images)
-      found.add(row, evaluator, one)
-      if parallel.is_first_host():
+      row = Scored(workdir, [], number, images, tuple(datasets.train.class_names))
+      row = found.add(row, one, evaluator, options.repeats)
+      if row.scores and parallel.is_first_host():
         record.append_line(workdir, 'evaluate', number, images, scores.flat(row.scores))
     found.about[workdir] = {'features': evaluator.describe(), 'dataset': described}
-    found.class_names = datasets.train.class_names
     found.notes += [f'{workdir}: {note}' for note in evaluator.notes]
     data[workdir] = described['fingerprints']
   if len({str(prints) for prints in data.values()}) > 1:
@@ -138,27 +136,33 @@ def evaluate_folders(
   others = [opened(held_out, '--held_out')] if held_out else []
   _unite([real, *others, *fakes])
   sizes = _sizes(fakes, options)
-  aside: ImageDataset | np.ndarray = others[0] if others else _aside(real, max(sizes.values()))
   found, evaluators = Found(), {}
   for one in fakes:
     asked = _asked_of_folder(one, real, sizes[one.name], options)
-    if sizes[one.name] not in evaluators:
-      check_best(options.best, asked.metrics, asked.features)
-      evaluators[sizes[one.name]] = Evaluator(asked, real, aside, watch)
-    evaluator = evaluators[sizes[one.name]]
+    alike = asked.num_samples, asked.conditional
+    if alike not in evaluators:
+      check_best(options.best, asked.metrics, asked.features, asked.resize)
+      evaluators[alike] = Evaluator(asked, real, others[0] if others else None, watch)
+    evaluator = evaluators[alike]
     rows = np.sort(np.random.default_rng(0).permutation(len(one))[: asked.num_samples])
     images = subject.of_dataset(one.name, one, rows)
-    found.add(Scored(one.name, evaluator.score(images)), evaluator, images)
+    row = Scored(one.name, [], class_names=tuple(real.class_names))
+    found.add(row, images, evaluator)
     found.about[one.name] = {'fingerprint': one.fingerprint, 'images': len(one)}
     found.about['features'] = evaluator.describe()
   found.about['reference'] = {
     'name': real.name,
     'fingerprint': real.fingerprint,
     'images': len(real),
-    'held_out': len(aside),
+    'held_out': len(others[0]) if others else 'a part of them',
   }
-  found.class_names = real.class_names
-  found.notes = [note for evaluator in evaluators.values() for note in evaluator.notes]
+  for evaluator in evaluators.values():
+    found.notes += evaluator.notes
+  found.notes += [
+    f'{one.name}: {copies:,} of {len(one):,} images are copies of images of {real.name}'
+    for one in (*others, *fakes)
+    if (copies := one.copies_in(real))
+  ]
   return found.finish(options.best or '', asked_for=options.best is not None)
 
 
@@ -207,11 +211,3 @@ def _unite(folders: list[FolderImages]) -> None:
         f'{say(one)}, {say(first)}; accepted: one size (`launch.py prepare` brings them to one)'
       )
     one.convert_to(kind)
-
-
-def _aside(real: FolderImages, count: int) -> np.ndarray:
-  """Rows of the reference for the floor, at most a half of it."""
-  aside = min(count, len(real) // 2)
-  if not aside:
-    raise UserError(f'{real.name}: holds one image; accepted: at least 2')
-  return np.random.default_rng(0).permutation(len(real))[:aside]

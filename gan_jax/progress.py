@@ -206,7 +206,7 @@ def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = N
     untrained: the same of the untrained generator, for a column beside.
   """
   table = Table(title='Scores', title_justify='left')
-  table.add_column('score')
+  table.add_column('score', no_wrap=True)
   table.add_column('generated', justify='right')
   if untrained:
     table.add_column('untrained', justify='right')
@@ -224,7 +224,7 @@ def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = N
   held_out = f'{scores["n_floor"]:,} held-out, ' if 'n_floor' in scores else ''
   print(
     f'N: {scores["n_fake"]:,} generated, {held_out}against {scores["n_real"]:,} training images; '
-    'in brackets: 95 % interval. fd, kid: lower is better.'
+    'in brackets: 95 % interval.'
   )
 
 

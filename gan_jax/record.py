@@ -32,6 +32,7 @@ _PACKAGES = (
   'scipy',
 )
 _ABSENT = '(absent)'
+_OF_SCORES = 'config.evaluate.'
 
 
 class Record:
@@ -240,7 +241,8 @@ def _differences(old: Any, new: Any, key: str = 'config') -> Iterator[str]:
   if isinstance(old, dict) and isinstance(new, dict):
     for name in sorted({*old, *new}):
       yield from _differences(old.get(name, _ABSENT), new.get(name, _ABSENT), f'{key}.{name}')
-  elif old != new and not (old is _ABSENT and new is None):  # a key that came with a later version
+  # A key that came with a later version changes nothing where it has no value, or is about scores.
+  elif old != new and not (old is _ABSENT and (new is None or key.startswith(_OF_SCORES))):
     yield f'{key} was {old!r}, is {new!r}'
 
 

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, cache, parallel, progress, record, sample
 from gan_jax.checkpoint import Checkpointer
-from gan_jax.errors import NonFiniteError, Preempted
+from gan_jax.errors import NonFiniteError, Preempted, UserError
 from gan_jax.evaluate import asked_of
 from gan_jax.evaluation import subject
 from gan_jax.evaluation.evaluator import Evaluator
@@ -101,6 +101,7 @@ class _Run:
       parts.generator, config.evaluate.batch_size, datasets.train.dtype
     )
     self._evaluator: Evaluator | None = None
+    self._told = False  # what the evaluator noted when it was made
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._pending: collections.deque[tuple[int, Any]] = collections.deque()
     self._window: list[dict[str, float]] = []
@@ -254,12 +255,26 @@ class _Run:
       self._evaluator.asked_labels,
       self._config.model.conditional,
     )
-    scores = flat(self._evaluator.score(found))
+    scores = self._scores_of(found)
     self._record.write('scores', step, self._images(step), scores)
     self._scores[step] = scores
     self._ranks[step] = self._rank(scores)
     shown = '  '.join(f'{k} {v:.4g}' for k, v in scores.items() if f'{k}_low' in scores)
     self._bar.say(f'scores at {self._images(step):,} images: {shown}')
+
+  def _scores_of(self, found: subject.Subject) -> dict[str, float]:
+    """Scores a subject; a run goes on without what its images cannot give."""
+    assert self._evaluator is not None
+    told = len(self._evaluator.notes) if self._told else 0
+    try:
+      scores = flat(self._evaluator.score(found))
+    except UserError as error:
+      self._evaluator.notes.append(str(error))
+      scores = {}
+    for note in self._evaluator.notes[told:]:
+      self._bar.say(f'! {note}')
+    self._told = True
+    return scores
 
   def _save(self) -> None:
     self._checkpoints.save(self._step, parallel.to_host(self._state))

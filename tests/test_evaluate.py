@@ -164,7 +164,7 @@ def test_classes_by_folder_give_the_scores_of_classes(folders):
   scores = by_key(found.rows[0])
   assert set(scores['fd_per_class_pixels'].details) == set(range(10))
   assert scores['cas'].estimate.value > 0.5
-  assert found.class_names == [str(number) for number in range(10)]
+  assert found.rows[0].class_names == tuple(map(str, range(10)))
 
 
 def test_held_out_images_of_their_own_give_the_floor(folders):
@@ -201,7 +201,7 @@ def test_images_that_are_all_the_same_are_told(folders, tmp_path):
     ),
     (Options(resize='none'), '--resize=none: accepted: antialias, legacy'),
     (Options(best='fid_pixels'), "--best=fid_pixels: did you mean 'f?k?i?d_pixels'"),
-    (Options(weights={'vgg': 'x'}), '--features=vgg: unknown'),
+    (Options(weights={'vgg': 'x'}), '--weights=vgg=...: takes no file of weights; accepted: dino'),
     (Options(metrics=('path_length',)), '--metrics=path_length: it takes a generator'),
     (Options(metrics=('fd_per_class',)), '--metrics=fd_per_class: the real images have no classes'),
     (Options(features=('inception_v3',)), '--weights=inception_v3=FILE'),

@@ -1,6 +1,7 @@
 """Images as they lie in a folder or an archive, opened as a dataset, unprepared."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ class FolderImages(ImageDataset):
   """All images of a folder, archive, array or prepared dataset, of one size, as they are.
 
   Each file is read once when it is opened, so that whatever is wrong with one is said before
-  anything is computed. The fingerprint is of every byte of every file.
+  anything is computed. The fingerprint is of every byte of every file, and of the classes.
 
   Attributes:
     kind: of its pixels, of `fit.KINDS`.
@@ -37,7 +38,7 @@ class FolderImages(ImageDataset):
     *,
     by_folder: bool = False,
     class_names: Sequence[str] | None = None,
-    memory_budget_mb: int = 2048,
+    memory_budget_mb: int = 1024,
     watch: Watch = lambda what, done, total: None,
   ):
     """Reads every file.
@@ -60,6 +61,7 @@ class FolderImages(ImageDataset):
     self.paths = [file.name for file in self._records]
     self.class_names, self._labels = self._classes(by_folder, class_names)
     self.num_classes = len(self.class_names)
+    self._also_of([self.class_names, self._labels.tolist()])
     if pictures is not None:
       images = [fit.convert(pixels, self.kind) for pixels in pictures]
       self._held = np.stack(images), self._labels
@@ -70,10 +72,15 @@ class FolderImages(ImageDataset):
     if kind == self.kind:
       return
     self._set_kind(kind)
-    self.fingerprint = hashlib.sha256(f'{self.fingerprint} {kind}'.encode()).hexdigest()[:16]
+    self._also_of(kind)
     if self._held is not None:
       images = np.stack([fit.convert(pixels, kind) for pixels in self._held[0]])
       self._held = images, self._labels
+
+  def copies_in(self, other: 'FolderImages') -> int:
+    """How many of the images are, byte for byte, files of another folder."""
+    known = set(other._digests)
+    return sum(digest in known for digest in self._digests)
 
   def labels(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
     """Classes of images, int32 `[n]`; 0 without classes."""
@@ -103,9 +110,11 @@ class FolderImages(ImageDataset):
     pictures: list[np.ndarray] | None = []
     shape: tuple[int, int] | None = None
     bad: list[str] = []
+    self._digests: list[bytes] = []
     total = len(self._records)
     for name, picture, hashed in self._decode_all(watch):
       digest.update(f'{name}\0'.encode() + hashed)
+      self._digests.append(hashed)
       if isinstance(picture, str):
         bad.append(f'{name}: {picture}')
         continue
@@ -133,6 +142,11 @@ class FolderImages(ImageDataset):
     self._set_kind(fit.common_kind(kinds))
     self.fingerprint = digest.hexdigest()[:16]
     return pictures
+
+  def _also_of(self, what: Any) -> None:
+    """Makes the fingerprint one of this too."""
+    text = json.dumps([self.fingerprint, what])
+    self.fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
 
   def _set_kind(self, kind: str) -> None:
     self.kind = kind

@@ -104,6 +104,18 @@ def embed_pairs(
   return _join(ends[0], subject), _join(ends[1], subject)
 
 
+def stored(subject: Subject) -> np.ndarray:
+  """Images `[N, H, W, C]` of a subject that is no generator's, on disk."""
+  images: np.ndarray | None = None
+  done = 0
+  for batch in subject.batches(0, 0, subject.size):
+    images = _on_disk(subject.size, batch) if images is None else images
+    images[done : done + len(batch)] = batch
+    done += len(batch)
+  assert images is not None  # a dataset without images is refused before
+  return images
+
+
 def _join(parts: Sequence[np.ndarray], subject: Subject) -> np.ndarray:
   return parallel.join_hosts(np.concatenate(parts), subject.size)
 

@@ -8,7 +8,14 @@ import numpy as np
 from gan_jax import registry
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
-from gan_jax.evaluation.embedding import Embedded, Embedder, Watch, embed, embed_pairs
+from gan_jax.evaluation.embedding import (
+  Embedded,
+  Embedder,
+  Watch,
+  embed,
+  embed_pairs,
+  stored,
+)
 from gan_jax.evaluation.reals import RealFeatures, Reals
 from gan_jax.evaluation.scores import Score
 from gan_jax.evaluation.subject import Subject
@@ -70,6 +77,7 @@ class _Value(NamedTuple):
   network: FeatureNetwork | None
   estimate: Estimate
   details: dict[int, Estimate]
+  size: int  # images that it is of
 
   @property
   def key(self) -> tuple[str, str]:
@@ -87,7 +95,7 @@ class Evaluator:
     self,
     asked: Asked,
     compared: ImageDataset,
-    holdout: ImageDataset | np.ndarray,
+    holdout: ImageDataset | None,
     watch: Watch = lambda what, done, total: None,
   ):
     """Loads the networks, runs the real images through them and computes the floors.
@@ -95,7 +103,7 @@ class Evaluator:
     Args:
       asked: what to score.
       compared: real images, as `Reals` takes them.
-      holdout: those that the floor is of, likewise.
+      holdout: those that the floor is of, or None, likewise.
       watch: called between batches with what is done, how many of how many images; what it raises
         ends the evaluation.
 
@@ -130,19 +138,18 @@ class Evaluator:
   def score(self, subject: Subject, repeats: int = 1) -> list[Score]:
     """Scores a subject, `repeats` times over as many sampling seeds.
 
+    A score that its images cannot give is left out, with a note.
+
     Raises:
-      UserError: for images that cannot give a score, naming the subject.
+      UserError: for images that can give none, naming the subject.
       NonFiniteError: for a generator whose images are not finite.
     """
     runs = []
     for repeat in range(repeats):
       seed = self._asked.seed + 1 + repeat  # not the latents of the sample grids
-      try:
-        runs.append(self._score_once(subject, seed))
-      except UserError as error:
-        raise UserError(f'{subject.name}: {error}') from error
+      runs.append(self._score_once(subject, seed))
     scores = []
-    for place, value in enumerate(runs[0]):
+    for value in runs[0].values():
       floor = self._floors.get(value.key)
       scores.append(
         Score(
@@ -152,10 +159,11 @@ class Evaluator:
           value.estimate,
           n=subject.size,
           n_real=len(self._reals.rows),
-          floor=floor,
-          n_floor=self._reals.num_held_out if floor is not None else 0,
+          floor=floor.estimate if floor else None,
+          n_floor=floor.size if floor else 0,
+          n_real_floor=self._reals.num_rest if floor else 0,
           details=value.details,
-          repeats=tuple(run[place].estimate.value for run in runs) if repeats > 1 else (),
+          repeats=_over_seeds(runs, value.key) if repeats > 1 else (),
         )
       )
     return scores
@@ -180,7 +188,7 @@ class Evaluator:
     embedder = Embedder(module.load(request), self._asked.batch_size)
     return _Network(embedder, self._reals.features(embedder, self._watch))
 
-  def _score_once(self, subject: Subject, seed: int) -> list[_Value]:
+  def _score_once(self, subject: Subject, seed: int) -> dict[tuple[str, str], _Value]:
     on_images = any('images' in module.NEEDS for module in self._metrics.values())
     embedders = [network.embedder for network in self._networks]
     keep = on_images and subject.labels is not None and bool(self._reals.compared.num_classes)
@@ -188,10 +196,17 @@ class Evaluator:
     if found.constant:
       self.notes.append(f'{subject.name}: all {subject.size:,} images are one and the same')
     values: list[_Value] = []
-    for module in self._metrics.values():
-      self._watch(f'{subject.name}: {_name(module)}', 0, 0)
-      values += self._on_subject(module, subject, seed, found)
-    return values
+    refused: list[str] = []
+    for name, module in self._metrics.items():
+      self._watch(f'{subject.name}: {name}', 0, 0)
+      try:
+        values += self._on_subject(module, subject, seed, found)
+      except UserError as error:
+        refused.append(f'{subject.name}: no {name}: {error}')
+    if refused and not values:
+      raise UserError(refused[0])
+    self.notes += refused
+    return {value.key: value for value in values}
 
   def _on_subject(
     self, module: ModuleType, subject: Subject, seed: int, found: Embedded
@@ -200,7 +215,8 @@ class Evaluator:
     if 'images' in module.NEEDS:
       if found.images is None or subject.labels is None:
         return []
-      return _values(module, None, self._on_images(module, found.images, subject.labels))
+      scores = self._on_images(module, found.images, subject.labels)
+      return _values(module, None, scores, subject.size)
     values = []
     for network, fake in zip(self._networks, found.features, strict=True):
       if self._missing(module, network):
@@ -210,18 +226,16 @@ class Evaluator:
         scores = module.compute(*pairs, EPSILON)
       else:
         scores = _on_features(module, network.reals.compared, fake, network.reals)
-      values += _values(module, network.of, scores)
+      values += _values(module, network.of, scores, subject.size)
     return values
 
   def _on_images(
     self, module: ModuleType, images: np.ndarray, labels: np.ndarray
   ) -> dict[str, Estimate]:
-    holdout = self._reals.holdout
-    held_out = holdout.fetch(np.arange(len(holdout)))
     classes = self._reals.compared.num_classes
-    return module.compute(images, labels, held_out['image'], held_out['label'], classes)
+    return module.compute(images, labels, *self._reals.test_images, classes)
 
-  def _floor_scores(self) -> dict[tuple[str, str], Estimate]:
+  def _floor_scores(self) -> dict[tuple[str, str], _Value]:
     """Scores of real images in place of a subject's; what they cannot give is left out."""
     floors: list[_Value] = []
     for name, module in self._metrics.items():
@@ -229,16 +243,18 @@ class Evaluator:
         if 'images' in module.NEEDS:
           if not self._missing(module, None):
             real = self._reals.training_images(self._asked.num_samples)
-            floors += _values(module, None, self._on_images(module, real['image'], real['label']))
+            assert real.labels is not None  # or it had been missing
+            scores = self._on_images(module, stored(real), real.labels)
+            floors += _values(module, None, scores, real.size)
         elif 'pairs' not in module.NEEDS:
           for network in self._networks:
             if not self._missing(module, network):
               reals = network.reals
               scores = _on_features(module, reals.rest, reals.held_out, reals)
-              floors += _values(module, network.of, scores)
+              floors += _values(module, network.of, scores, self._reals.num_held_out)
       except UserError as error:
         self.notes.append(f'no floor of {name}: {error}')
-    return {value.key: value.estimate for value in floors}
+    return {value.key: value for value in floors}
 
   def _check(self) -> list[str]:
     """Says which metrics cannot be had; raises UserError where they must be."""
@@ -262,6 +278,8 @@ class Evaluator:
       return 'the images scored have no classes'
     if 'pairs' in needs and not self._asked.generated:
       return 'it takes a generator, and these are images alone'
+    if 'held_out' in needs and not self._reals.are_apart:
+      return 'it takes images that are not in the reference: --held_out'
     if network is None:
       return ''
     if 'class_logits' in needs and network.of.classes != 'dataset':
@@ -280,7 +298,7 @@ def _on_features(
 
 
 def _values(
-  module: ModuleType, network: FeatureNetwork | None, scores: dict[str, Estimate]
+  module: ModuleType, network: FeatureNetwork | None, scores: dict[str, Estimate], size: int
 ) -> list[_Value]:
   """The scores of a module, each with its own details."""
   found = []
@@ -291,9 +309,12 @@ def _values(
       for name, estimate in scores.items()
       if name.startswith(prefix)
     }
-    found.append(_Value(metric, higher, network, scores[metric], details))
+    found.append(_Value(metric, higher, network, scores[metric], details, size))
   return found
 
 
-def _name(module: ModuleType) -> str:
-  return module.__name__.rsplit('.', 1)[-1]
+def _over_seeds(
+  runs: list[dict[tuple[str, str], _Value]], key: tuple[str, str]
+) -> tuple[float, ...]:
+  """A score's values over those sampling seeds that could give it."""
+  return tuple(run[key].estimate.value for run in runs if key in run)

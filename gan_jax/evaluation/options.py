@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from gan_jax import registry
 from gan_jax.errors import UserError, nearest
+from gan_jax.evaluation import keys
 from gan_jax.features.network import Resize
 
 
@@ -45,26 +46,27 @@ def check(options: Options) -> None:
       f'--resize={options.resize}: {nearest(options.resize, ("antialias", "legacy"))}'
     )
   networks = registry.names('features', 'load')
-  for name in (*(options.features or ()), *options.weights):
-    if name not in networks:
-      raise UserError(f'--features={name}: unknown; {nearest(name, networks)}')
-  metrics = registry.names('metrics', 'compute')
-  for name in options.metrics or ():
-    if name not in (*metrics, 'all'):
-      raise UserError(f'--metrics={name}: unknown; {nearest(name, [*metrics, "all"])}')
+  for flag, names, accepted in (
+    ('features', options.features or (), networks),
+    ('metrics', options.metrics or (), [*registry.names('metrics', 'compute'), 'all']),
+  ):
+    for name in names:
+      if name not in accepted:
+        raise UserError(f'--{flag}={name}: unknown; {nearest(name, accepted)}')
+      if names.count(name) > 1 or (name == 'all' and len(names) > 1):
+        raise UserError(f'--{flag}={",".join(names)}: {name} and another of them are the same')
+  for name in options.weights:
+    taking = [n for n in networks if registry.find('features', n, 'load', '').TAKES_WEIGHTS]
+    if name not in taking:
+      raise UserError(f'--weights={name}=...: takes no file of weights; {nearest(name, taking)}')
 
 
-def check_best(best: str | None, metrics: Sequence[str], features: Sequence[str]) -> None:
+def check_best(
+  best: str | None, metrics: Sequence[str], features: Sequence[str], resize: str
+) -> None:
   """Raises UserError for a score that orders nothing here, before any is computed."""
-  if best is None:
-    return
-  found = []
-  for metric in metrics:
-    module = registry.find('metrics', metric, 'compute', 'evaluate.metrics')
-    ordering = [name for name, higher in module.SCORES.items() if higher is not None]
-    suffixes = [''] if 'images' in module.NEEDS else [f'_{name}' for name in features]
-    found += [f'{name}{suffix}' for name in ordering for suffix in suffixes]
-  if best.removesuffix('_legacy') not in found:
+  found = keys.ordering(metrics, features, resize)
+  if best is not None and best not in found:
     raise UserError(f'--best={best}: {nearest(best, found)}')
 
 

@@ -36,42 +36,51 @@ def write(evaluation: Evaluation, path: str) -> None:
       else:
         axis.axis('off')
   for part, score in zip(parts[1 + plots :], by_class, strict=True):
-    _classes(part, score, evaluation.class_names, best.label)
+    _classes(part, score, best.class_names, best.label)
   figure.savefig(path, format='png', dpi=110)
 
 
 def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
-  """A score of every row: over images shown where they are checkpoints of one run."""
+  """A score of every row: a curve over images shown for each run of several checkpoints."""
   found = [(row, score) for row in rows for score in row.scores if score.key == key]
-  curve = len({row.subject for row, _ in found}) == 1 and found[0][0].images is not None
-  x = np.array([row.images or 0 for row, _ in found]) if curve else np.arange(len(found))
-  values, low, high = np.array([score.estimate for _, score in found]).T
-  if curve and len(found) > 1:
-    axis.plot(x, values, '.-', color=_BLUE)
-    axis.fill_between(x, low, high, color=_BLUE, alpha=0.25, linewidth=0)
+  subjects = list(dict.fromkeys(row.subject for row, _ in found))
+  curves = len(found) > len(subjects)
+  for number, subject in enumerate(subjects):
+    own = [(row, score) for row, score in found if row.subject == subject]
+    values, low, high = np.array([score.estimate for _, score in own]).T
+    color = f'C{number}' if len(subjects) > 1 else _BLUE
+    if curves:
+      x = [row.images or 0 for row, _ in own]
+      axis.plot(x, values, '.-', color=color, label=_short(subject))
+      axis.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0)
+    else:
+      spread = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
+      axis.errorbar([number], values, spread, fmt='o', color=color, capsize=4)
+  if curves:
     axis.set_xlabel('real images shown', fontsize=8)
     axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.xaxis.set_major_formatter(EngFormatter(sep=''))
   else:
-    spread = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
-    axis.errorbar(x, values, spread, fmt='o', color=_BLUE, capsize=4)
-    axis.set_xticks(x, [_short(row.label) for row, _ in found], fontsize=7)
-    axis.margins(x=0.3)
-  floor = found[0][1].floor
-  if floor is not None:
-    axis.axhline(floor.value, color=_RED, linestyle='--', linewidth=1)
+    labels = [_short(row.label) for row, _ in found]
+    axis.set_xticks(range(len(found)), labels, rotation=0 if len(found) == 1 else 20)
+    axis.set_xlim(-0.7, len(found) - 0.3)
+  if curves and len(subjects) > 1:
+    axis.legend(fontsize=6)
+  for value in {score.floor.value for _, score in found if score.floor is not None}:
+    axis.axhline(value, color=_RED, linestyle='--', linewidth=1)
     axis.annotate(
-      'floor', (1, floor.value), xycoords=('axes fraction', 'data'), ha='right', va='bottom',
+      'floor', (1, value), xycoords=('axes fraction', 'data'), ha='right', va='bottom',
       color=_RED, fontsize=8,
     )  # fmt: skip
-  better = _BETTER[found[0][1].higher_is_better]
-  axis.set_title(f'{found[0][1].name}\n({better})', fontsize=8)
+  names = ', '.join(dict.fromkeys(score.name for _, score in found))
+  axis.set_title(f'{names}\n({_BETTER[found[0][1].higher_is_better]})', fontsize=8)
   axis.margins(y=0.2)
-  axis.tick_params(labelsize=8)
+  axis.ticklabel_format(axis='y', useOffset=False)
+  axis.tick_params(labelsize=7)
   axis.grid(alpha=0.3)
 
 
-def _classes(part: SubFigure, score: Score, names: list[str], label: str) -> None:
+def _classes(part: SubFigure, score: Score, names: tuple[str, ...], label: str) -> None:
   axis = part.subplots()
   values = np.array([detail.value for detail in score.details.values()])
   axis.set_title(f'{score.name} by class, {label}', fontsize=9)
@@ -106,4 +115,5 @@ def _gallery(part: SubFigure, gallery: Gallery) -> None:
 
 
 def _short(text: str) -> str:
-  return text if len(text) <= 24 else f'...{text[-21:]}'
+  """The text, without its middle where it is long: names differ at either end."""
+  return text if len(text) <= 26 else f'{text[:10]}...{text[-13:]}'

@@ -1,5 +1,6 @@
 """The real images that subjects are compared with, and those that the floor is of."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from gan_jax.data.source import ImageDataset
 from gan_jax.data.subset import Subset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import subject
-from gan_jax.evaluation.embedding import Embedder, Watch, embed
+from gan_jax.evaluation.embedding import Embedder, Watch, embed, stored
 from gan_jax.features import kept
 from gan_jax.metrics.features import Features
 
@@ -36,12 +37,13 @@ class Reals:
     train: images that are not held out: what a network may learn from.
     holdout: the others.
     num_held_out: of them, in the floor.
+    num_rest: real images that these are compared with.
   """
 
   def __init__(
     self,
     compared: ImageDataset,
-    holdout: ImageDataset | np.ndarray,
+    holdout: ImageDataset | None,
     *,
     num_reals: int,
     num_samples: int,
@@ -51,19 +53,25 @@ class Reals:
 
     Args:
       compared: real images.
-      holdout: other real images; or rows of `compared`: whole it stands beside subjects, and
-        without those rows beside them, for the floor.
+      holdout: other real images. None: of those chosen of `compared` at most a half are held out;
+        subjects are compared with all, those held out, for the floor, with the rest.
       num_reals: images of `compared` that are used, at most.
       num_samples: images of `holdout` that are used, at most: as many as of a subject.
       seed: of the choice.
+
+    Raises:
+      UserError: where there is one image, of which no half can be held out.
     """
     rng = np.random.default_rng(seed)
     self.compared = compared
     self.rows = rng.permutation(len(compared))[:num_reals]
     self.train: ImageDataset = compared
     self._within: np.ndarray | None = None
-    if isinstance(holdout, np.ndarray):
-      self._within = np.isin(self.rows, holdout)
+    if holdout is None:
+      count = min(num_samples, len(self.rows) // 2)
+      if not count:
+        raise UserError(f'{compared.name}: {len(self.rows)} image; accepted: at least 2')
+      self._within = np.isin(np.arange(len(self.rows)), rng.permutation(len(self.rows))[:count])
       self.train = Subset(compared, self.rows[~self._within])
       self.holdout: ImageDataset = Subset(compared, self.rows[self._within])
       self._held_rows = np.arange(len(self.holdout))
@@ -71,16 +79,28 @@ class Reals:
       self.holdout = holdout
       self._held_rows = rng.permutation(len(holdout))[:num_samples]
     self.num_held_out = len(self._held_rows)
+    self.num_rest = len(self.train) if self._within is not None else len(self.rows)
 
   def labels(self, count: int) -> np.ndarray:
     """Labels `[count]` of real images in turn, so that classes are as frequent as in the data."""
     labels = self.compared.labels(self.rows)
     return labels[np.arange(count) % len(labels)]
 
-  def training_images(self, count: int) -> dict[str, np.ndarray]:
-    """Images and labels of at most `count` that are not held out."""
-    rows = np.arange(len(self.train)) if self._within is not None else self.rows
-    return self.train.fetch(rows[:count])
+  @property
+  def are_apart(self) -> bool:
+    """Whether what is held out is no part of what subjects are compared with."""
+    return self._within is None
+
+  def training_images(self, count: int) -> subject.Subject:
+    """At most `count` images that are not held out."""
+    rows = self.rows if self.are_apart else np.arange(len(self.train))
+    return subject.of_dataset('real images', self.train, rows[:count])
+
+  @functools.cached_property
+  def test_images(self) -> tuple[np.ndarray, np.ndarray]:
+    """All images that are held out, on disk, and their labels."""
+    rows = np.arange(len(self.holdout))
+    return stored(subject.of_dataset('test', self.holdout, rows)), self.holdout.labels(rows)
 
   def features(self, embedder: Embedder, watch: Watch) -> RealFeatures:
     """Features by a network, computed once for all evaluations.

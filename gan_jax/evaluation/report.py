@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -53,7 +54,9 @@ def show(evaluation: Evaluation) -> None:
     listed = _listed(evaluation, higher)
     if listed:
       print(f'{text}: {listed}')
-  print(f'compared with {_numbers(evaluation)}; floor: held-out real images instead')
+  print(
+    f'compared with {_numbers(evaluation)}; floor: held-out real images against {_rest(evaluation)}'
+  )
   for note in dict.fromkeys(evaluation.notes):
     print(f'! {note}')
   if len(evaluation.rows) > 1 and evaluation.best_key:
@@ -88,7 +91,7 @@ def write(evaluation: Evaluation, folder: str) -> None:
 
   check(folder)
   path = lambda name: os.path.join(folder, name)
-  text = json.dumps(_all(evaluation), indent=2, allow_nan=True) + '\n'
+  text = json.dumps(_finite(_all(evaluation)), indent=2, allow_nan=False) + '\n'
   record.write_atomically(path('scores.json'), text)
   with open(path('scores.csv'), 'w', newline='', encoding='utf-8') as file:
     writer = csv.DictWriter(file, _COLUMNS)
@@ -102,7 +105,6 @@ def _all(evaluation: Evaluation) -> dict[str, Any]:
   return {
     'circumstances': record.circumstances(),
     'about': evaluation.about,
-    'class_names': evaluation.class_names,
     'notes': list(dict.fromkeys(evaluation.notes)),
     'best': {'by': evaluation.best_key, 'row': first, 'within_its_interval': near},
     'rows': [
@@ -114,7 +116,6 @@ def _all(evaluation: Evaluation) -> dict[str, Any]:
 
 def _lines(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
   """One line a score and, below it, one a class."""
-  names = evaluation.class_names
   for row in evaluation.rows:
     for score in row.scores:
       common = {
@@ -128,7 +129,7 @@ def _lines(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         seeds = dict(zip(_COLUMNS[-3:], (len(score.repeats), *_over_seeds(score)), strict=True))
       yield {**common, **score.estimate._asdict(), **floor, 'n_floor': score.n_floor, **seeds}
       for number, detail in score.details.items():
-        yield {**common, 'class': names[number], **detail._asdict()}
+        yield {**common, 'class': row.class_names[number], **detail._asdict()}
 
 
 def _cells(score: Score, with_number: bool) -> tuple[str, ...]:
@@ -167,3 +168,23 @@ def _listed(evaluation: Evaluation, higher: bool | None) -> str:
 def _numbers(evaluation: Evaluation) -> str:
   numbers = sorted({score.n_real for row in evaluation.rows for score in row.scores})
   return ' and '.join(f'{number:,}' for number in numbers) + ' real images'
+
+
+def _rest(evaluation: Evaluation) -> str:
+  """What the held-out images are compared with."""
+  of_rows = [score for row in evaluation.rows for score in row.scores if score.floor is not None]
+  numbers = sorted({score.n_real_floor for score in of_rows})
+  return (
+    'the same'
+    if numbers == sorted({score.n_real for score in of_rows})
+    else (' and '.join(f'{number:,}' for number in numbers) + ' of them')
+  )
+
+
+def _finite(value: Any) -> Any:
+  """Puts null, which JSON has, where a number is not finite."""
+  if isinstance(value, dict):
+    return {key: _finite(inner) for key, inner in value.items()}
+  if isinstance(value, list | tuple):
+    return [_finite(inner) for inner in value]
+  return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.evaluation import scores
 from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.scores import Scored
@@ -26,7 +27,6 @@ class Evaluation(NamedTuple):
     rows: the scores of each checkpoint or folder.
     best: the row that is best by `best_key`, and those that its interval reaches.
     best_key: the score that orders them; '' where none does.
-    class_names: what details are of, in their order.
     gallery: of the best row.
     notes: what the user should know beside the scores.
     about: feature networks and data, for the record.
@@ -35,7 +35,6 @@ class Evaluation(NamedTuple):
   rows: list[Scored]
   best: tuple[int, list[int]]
   best_key: str
-  class_names: list[str]
   gallery: Gallery
   notes: list[str]
   about: dict[str, Any]
@@ -47,14 +46,24 @@ class Found:
   def __init__(self) -> None:
     self.rows: list[Scored] = []
     self.notes: list[str] = []
-    self.class_names: list[str] = []
     self.about: dict[str, Any] = {}
     self._galleries: list[Gallery] = []
+    self._refused: list[UserError | NonFiniteError] = []
 
-  def add(self, row: Scored, evaluator: Evaluator, of: Subject) -> None:
-    """Adds the scores of a subject, and some of its images."""
+  def add(self, row: Scored, of: Subject, evaluator: Evaluator, repeats: int = 1) -> Scored:
+    """Scores a subject and adds the scores to its row, and some of its images.
+
+    A subject that can have no score is left out, so that the others keep theirs; it is noted.
+    """
+    try:
+      row = row._replace(scores=evaluator.score(of, repeats))
+    except (UserError, NonFiniteError) as error:
+      text = str(error) if str(error).startswith(of.name) else f'{of.name}: {error}'
+      self._refused.append(type(error)(text))
+      return row
     self.rows.append(row)
     self._galleries.append(Gallery(row.label, *evaluator.shown(of)))
+    return row
 
   def finish(self, best_key: str, asked_for: bool) -> Evaluation:
     """Says which row is best.
@@ -64,11 +73,15 @@ class Found:
       asked_for: refuse a score that is not there, rather than take another.
 
     Raises:
-      UserError: where it is refused.
+      UserError: where it is refused, or no subject could have a score.
+      NonFiniteError: where none could, as a generator's images are not finite.
     """
+    if not self.rows:
+      raise self._refused[0]
+    self.notes += [str(error) for error in self._refused]
     keys = [score.key for score in self.rows[0].scores if score.higher_is_better is not None]
     if not asked_for and best_key not in keys:  # the config's is not among those asked for now
       best_key = keys[0] if keys else ''
     best = scores.best(self.rows, best_key) if best_key else (0, [])
     gallery = self._galleries[best[0]]
-    return Evaluation(self.rows, best, best_key, self.class_names, gallery, self.notes, self.about)
+    return Evaluation(self.rows, best, best_key, gallery, self.notes, self.about)

@@ -22,6 +22,7 @@ class Score(NamedTuple):
     n_real: real images that they are compared with.
     floor: the same of held-out real images in place of generated ones, or None.
     n_floor: their number.
+    n_real_floor: real images that these are compared with.
     details: the score of each class, by its number.
     repeats: the value for each sampling seed, where several were asked for; `estimate` is that of
       the first.
@@ -36,6 +37,7 @@ class Score(NamedTuple):
   n_real: int
   floor: Estimate | None = None
   n_floor: int = 0
+  n_real_floor: int = 0
   details: dict[int, Estimate] = {}  # noqa: RUF012 - never changed
   repeats: tuple[float, ...] = ()
 
@@ -61,12 +63,14 @@ class Scored(NamedTuple):
     scores: of it.
     step: of the checkpoint; None for a folder.
     images: real images that the checkpoint had been shown.
+    class_names: what its details are of, in their order.
   """
 
   subject: str
   scores: list[Score]
   step: int | None = None
   images: int | None = None
+  class_names: tuple[str, ...] = ()
 
   @property
   def label(self) -> str:
@@ -104,6 +108,7 @@ def as_json(score: Score) -> dict[str, Any]:
     'level': LEVEL,
     'floor': interval(score.floor),
     'n_floor': score.n_floor,
+    'n_real_floor': score.n_real_floor,
     'repeats': list(score.repeats),
     'details': {str(number): detail._asdict() for number, detail in score.details.items()},
   }

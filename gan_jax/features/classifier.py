@@ -27,6 +27,9 @@ from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.models.layers import Conv
 from gan_jax.ops import pixels
 
+RESIZES = False
+TAKES_WEIGHTS = False
+
 
 class Recipe(NamedTuple):
   """All that decides the weights beside the data: part of the cache's key.

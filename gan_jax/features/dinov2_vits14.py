@@ -17,6 +17,9 @@ from gan_jax.features import chunks, resize
 from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.features.weights import Shapes, State, read_weights
 
+RESIZES = True
+TAKES_WEIGHTS = True
+
 FEATURE_SIZE = 384
 _IMAGE_SIZE = (224, 224)
 _PATCH = 14

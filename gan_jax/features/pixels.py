@@ -9,6 +9,9 @@ from gan_jax.features import resize
 from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.ops.pixels import to_byte_scale
 
+RESIZES = True
+TAKES_WEIGHTS = False
+
 _LARGEST = 32  # pixels on a side: with colour 3,072 numbers, of which covariances take seconds
 
 

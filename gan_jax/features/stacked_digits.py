@@ -14,6 +14,9 @@ from gan_jax.errors import UserError
 from gan_jax.features import classifier
 from gan_jax.features.network import FeatureNetwork, Request
 
+RESIZES = False
+TAKES_WEIGHTS = False
+
 _NAMES = [f'{label:03d}' for label in range(1000)]
 _MEMORY_MB = 64  # 5,000 digits are decoded into memory up to 115 pixels of side
 

@@ -152,3 +152,17 @@ def test_what_cannot_be_taken_out_of_an_archive_is_refused(tmp_path):
     archive.writestr('../x.png', data.getvalue())
   with pytest.raises(UserError, match='its path leads out of the archive'):
     opened(tmp_path / 'a.zip')
+
+
+def test_the_fingerprint_is_of_the_classes_too(tmp_path):
+  images, prints = pixels(4), set()
+  for number, labels in enumerate(([0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 2, 1])):
+    np.savez(tmp_path / f'{number}.npz', images=images, labels=np.array(labels))
+    prints.add(opened(tmp_path / f'{number}.npz').fingerprint)
+  assert len(prints) == 3
+
+
+def test_copies_of_another_folders_files_are_counted(tmp_path):
+  images = pixels(6)
+  one, other = fill(tmp_path / 'a', images[:4]), fill(tmp_path / 'b', images[2:])
+  assert opened(one).copies_in(opened(other)) == 2

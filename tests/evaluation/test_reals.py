@@ -46,17 +46,26 @@ def test_a_number_of_images_is_chosen_of_each_by_the_seed(images, others):
   assert {tuple(row) for row in found.held_out.pooled} <= known
 
 
-def test_rows_set_aside_are_compared_with_but_not_learnt_from(images):
-  aside = np.array([5, 17, 30, 31])
-  reals = Reals(images, aside, num_reals=60, num_samples=60, seed=0)
-  assert (len(reals.train), len(reals.holdout), reals.num_held_out) == (56, 4, 4)
+@pytest.mark.parametrize(('num_reals', 'num_samples', 'aside'), [(60, 10, 10), (20, 60, 10)])
+def test_a_part_is_held_out_of_what_was_chosen(images, num_reals, num_samples, aside):
+  reals = Reals(images, None, num_reals=num_reals, num_samples=num_samples, seed=0)
+  rest = num_reals - aside
+  assert (len(reals.train), len(reals.holdout)) == (rest, aside)
+  assert (reals.num_rest, reals.num_held_out, reals.are_apart) == (rest, aside, False)
   found = reals.features(embedder(), WATCH)
-  assert len(found.compared.pooled) == 60
+  assert len(found.compared.pooled) == num_reals
   rows = lambda array: {tuple(row) for row in array}
-  assert rows(found.held_out.pooled) == rows(corner(images, aside))
-  assert rows(found.rest.pooled) == rows(found.compared.pooled) - rows(found.held_out.pooled)
-  trained_on = reals.training_images(100)['image']
+  assert rows(found.rest.pooled) | rows(found.held_out.pooled) == rows(found.compared.pooled)
+  assert not rows(found.rest.pooled) & rows(found.held_out.pooled)
+  trained_on = np.concatenate(list(reals.training_images(100).batches(0, 0, rest)))
   assert rows(trained_on[:, 0, :2, 0].astype(np.float32)) == rows(found.rest.pooled)
+  tested_on, _ = reals.test_images
+  assert rows(tested_on[:, 0, :2, 0].astype(np.float32)) == rows(found.held_out.pooled)
+
+
+def test_of_one_image_nothing_can_be_held_out(images):
+  with pytest.raises(UserError, match='random_images train: 1 image; accepted: at least 2'):
+    Reals(images, None, num_reals=1, num_samples=5, seed=0)
 
 
 def test_labels_asked_for_are_as_frequent_as_in_the_data(digits, held_out_digits):

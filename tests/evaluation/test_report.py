@@ -16,6 +16,7 @@ def evaluation(rows=2, classes=3, channels=1, images=(100, 200), repeats=()):
   rng = np.random.default_rng(0)
   pixels = rng.integers(0, 256, (2, 5, 8, 6, channels), np.uint8)
   details = {number: Estimate(number / 10, 0.0, 0.9) for number in range(classes)}
+  names = tuple(f'class {number}' for number in range(classes))
   found = []
   for place in range(rows):
     fd = Score(
@@ -28,11 +29,11 @@ def evaluation(rows=2, classes=3, channels=1, images=(100, 200), repeats=()):
       *('class_accuracy', 'classifier', 'none', True, Estimate(0.5, 0.25, 0.75)),
       **{'n': 1000, 'n_real': 5000, 'details': details},
     )
-    found.append(Scored('runs/x', [fd, accuracy], place + 1, images[place] if images else None))
+    shown = images[place] if images else None
+    found.append(Scored('runs/x', [fd, accuracy], place + 1, shown, names))
   gallery = Gallery('runs/x', *pixels, np.arange(5.0))
-  names = [f'class {number}' for number in range(classes)]
   best = (rows - 1, [0] if rows > 1 else [])
-  return Evaluation(found, best, 'fd_inception_v3', names, gallery, ['a note', 'a note'], {})
+  return Evaluation(found, best, 'fd_inception_v3', gallery, ['a note', 'a note'], {})
 
 
 def test_the_table_has_names_values_intervals_floors_and_what_is_best(capsys):

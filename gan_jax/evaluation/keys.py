@@ -1,0 +1,30 @@
+"""The scores that metrics and features give, by name, before any is computed."""
+
+from collections.abc import Sequence
+
+from gan_jax import registry
+
+
+def ordering(metrics: Sequence[str], features: Sequence[str], resize: str) -> dict[str, bool]:
+  """Keys of the scores that order checkpoints, `<metric>_<features>`, and whether higher is better.
+
+  Args:
+    metrics: modules of gan_jax/metrics.
+    features: modules of gan_jax/features.
+    resize: `legacy` is part of the name of features that resize.
+
+  Raises:
+    UserError: for an unknown module.
+  """
+  networks = []
+  for name in features:
+    module = registry.find('features', name, 'load', 'evaluate.features')
+    networks.append(f'{name}_legacy' if resize == 'legacy' and module.RESIZES else name)
+  keys: dict[str, bool] = {}
+  for name in metrics:
+    module = registry.find('metrics', name, 'compute', 'evaluate.metrics')
+    suffixes = [''] if 'images' in module.NEEDS else [f'_{network}' for network in networks]
+    for score, higher in module.SCORES.items():
+      if higher is not None:
+        keys |= {f'{score}{suffix}': higher for suffix in suffixes}
+  return keys
