@@ -202,6 +202,8 @@ def test_images_that_are_all_the_same_are_told(folders, tmp_path):
     (Options(resize='none'), '--resize=none: accepted: antialias, legacy'),
     (Options(best='fid_pixels'), "--best=fid_pixels: did you mean 'f?k?i?d_pixels'"),
     (Options(weights={'vgg': 'x'}), '--weights=vgg=...: takes no file of weights; accepted: dino'),
+    (Options(weights={'pixels': 'x'}), '--weights=pixels=...: takes no file of weights'),
+    (Options(metrics=('fd', 'fd')), '--metrics=fd,fd: fd and another of them are the same'),
     (Options(metrics=('path_length',)), '--metrics=path_length: it takes a generator'),
     (Options(metrics=('fd_per_class',)), '--metrics=fd_per_class: the real images have no classes'),
     (Options(features=('inception_v3',)), '--weights=inception_v3=FILE'),
@@ -221,6 +223,47 @@ def test_a_class_that_is_missing_is_named(folders, tmp_path):
       [str(tmp_path / 'few')], str(folders / 'real'), by_folder=True,
       options=Options(metrics=('fd_per_class',), features=('pixels',)),
     )  # fmt: skip
+
+
+def test_a_folder_that_can_have_no_score_leaves_the_others_theirs(folders, tmp_path):
+  shutil.copytree(folders / 'other', tmp_path / 'few')
+  for number in range(11):
+    (tmp_path / 'few' / '7' / f'{number}.png').unlink()
+  found = evaluate.evaluate_folders(
+    [str(tmp_path / 'few'), str(folders / 'dark')], str(folders / 'real'), by_folder=True,
+    options=Options(metrics=('fd_per_class',), features=('pixels',), allow_different_n=True),
+  )  # fmt: skip
+  (row,) = found.rows
+  assert row.subject.endswith('dark')
+  assert any('few: no fd_per_class: class 7' in note for note in found.notes)
+
+
+def test_a_score_that_images_cannot_give_is_left_out_with_a_note(folders, tmp_path):
+  shutil.copytree(folders / 'other', tmp_path / 'few')
+  shutil.rmtree(tmp_path / 'few' / '7')
+  found = evaluate.evaluate_folders(
+    [str(tmp_path / 'few')], str(folders / 'real'), by_folder=True,
+    options=Options(metrics=('fd', 'fd_per_class'), features=('pixels',)),
+  )  # fmt: skip
+  assert list(by_key(found.rows[0])) == ['fd_pixels']
+  assert any('no fd_per_class: class 7' in note for note in found.notes)
+
+
+def test_memorisation_takes_held_out_images_and_copies_are_told(folders):
+  options = Options(metrics=('nearest',), features=('pixels',))
+  with pytest.raises(UserError, match='--metrics=nearest: it takes images that are not in the ref'):
+    folder_scores(folders, ['real'], options)
+  found = folder_scores(folders, ['real'], options, held_out=str(folders / 'other'))
+  scores = by_key(found.rows[0])
+  assert scores['nearest_ratio_pixels'].estimate.value == 0
+  assert scores['authenticity_pixels'].estimate.value == 0
+  assert any('120 of 120 images are copies of images of --reference' in n for n in found.notes)
+
+
+def test_the_number_of_real_images_can_be_as_small_as_that_set_aside(folders):
+  found = folder_scores(folders, ['other'], Options(num_samples=40, num_reals=40))
+  score = by_key(found.rows[0])['fd_pixels']
+  assert (score.n_real, score.n_floor, score.n_real_floor) == (40, 20, 20)
 
 
 def test_folders_of_different_sizes_of_images_are_refused(folders, tmp_path):

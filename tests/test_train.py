@@ -134,6 +134,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(
     ({'dataset.resolution': 20}, 'config.dataset.resolution=20|dataset.resolution=20: dcgan'),
     ({'train.images': 0}, 'config.train.images=0: must be positive'),
     ({'evaluate.features': ('inception',)}, "config.evaluate.features='inception': unknown"),
+    ({'evaluate.resize': 'legcay'}, "evaluate.resize='legcay': did you mean 'legacy'"),
+    (
+      {'evaluate.features': ('inception_v3',), 'evaluate.images': 96},
+      r"evaluate.weights.inception_v3='': there is no such file|best_score",
+    ),
     ({'evaluate.metrics': ('fid',)}, "did you mean 'fd'|did you mean 'kid'"),
     (
       {'checkpoint.best_score': 'fid_classifier', 'evaluate.images': 96},
@@ -160,6 +165,38 @@ def test_a_workdir_of_another_run_is_left_as_it_is(finished):
   with pytest.raises(UserError, match=r'config\.ema\.ramp was 0\.05, is 0\.5'):
     train(config(**{'ema.ramp': 0.5, 'evaluate.images': 96}), workdir)
   assert files() == before
+
+
+def test_a_score_that_cannot_be_had_does_not_end_the_run(tmp_path, user_folders, capsys):
+  changes = {'evaluate.images': 96, 'evaluate.num_samples': 12, 'train.images': 96}
+  scores = train(config(**changes, **{'evaluate.metrics': ('fd', 'fd_per_class')}), str(tmp_path))
+  assert 'fd_classifier' in scores
+  assert 'fd_per_class_classifier' not in scores
+  assert '! step 6: no fd_per_class: class' in capsys.readouterr().err
+
+
+def test_the_best_checkpoint_is_kept_by_a_legacy_score(tmp_path, user_folders):
+  changes = {
+    **{'evaluate.images': 32, 'train.checkpoint_images': 32, 'train.images': 96},
+    **{'evaluate.metrics': ('fd',), 'evaluate.features': ('pixels',), 'evaluate.resize': 'legacy'},
+    **{'checkpoint.best_score': 'fd_pixels_legacy', 'checkpoint.keep_last': 1},
+  }
+  train(config(**changes), str(tmp_path))
+  # The last save came before the last scores.
+  lines = record.read_metrics(str(tmp_path), 'scores')[1:-1]
+  best = min(lines, key=lambda line: line['fd_pixels_legacy'])['step']
+  kept = checkpoint.Checkpointer(str(tmp_path), read_only=True).steps()
+  assert (len(lines), set(kept)) == (2, {best, 6})
+
+
+def test_a_run_from_before_a_key_of_scores_goes_on(tmp_path, user_folders):
+  made = config(**{'train.images': 32})
+  train(made, str(tmp_path))
+  path = tmp_path / 'config.json'
+  stored = json.loads(path.read_text())
+  del stored['evaluate']['resize'], stored['evaluate']['weights']
+  path.write_text(json.dumps(stored))
+  train(made, str(tmp_path))
 
 
 def test_the_record_is_json_lines(finished):
