@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ _COLUMNS = (
   *('value', 'low', 'high', 'floor', 'floor_low', 'floor_high', 'n_floor'),
   *('repeats', 'repeats_mean', 'repeats_std'),
 )
+_PIPED_WIDTH = 120  # columns, where the table is not for a terminal
 FILES = ('scores.json', 'scores.csv', 'scores.png')
 
 
@@ -48,7 +50,7 @@ def show(evaluation: Evaluation) -> None:
       star = ' *' if row is best and key == evaluation.best_key else ''
       name = score.name if single else f'  {row.label}{star}'
       table.add_row(*map(Text, (name, *_cells(score, len(floors) > 1)[: 3 + repeated])))
-  Console().print(table)
+  Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
   ways = {False: 'lower is better', True: 'higher is better', None: 'to be read beside the floor'}
   for higher, text in ways.items():
     listed = _listed(evaluation, higher)
