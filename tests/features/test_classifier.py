@@ -7,20 +7,19 @@ from gan_jax.features import classifier
 def test_a_torn_cache_counts_as_not_there(tmp_path):
   path = tmp_path / 'classifier.npz'
   params = {'Dense_0': {'kernel': np.ones((2, 3), np.float32)}}
-  classifier._save(str(path), params, 0.5)
-  loaded, accuracy = classifier._load(str(path))
+  classifier._save(path, params, 0.5)
+  loaded, accuracy = classifier._load(path)
   np.testing.assert_array_equal(loaded['Dense_0']['kernel'], params['Dense_0']['kernel'])
   assert accuracy == 0.5
   whole = path.read_bytes()
   for length in (0, 50, len(whole) - 1):
     path.write_bytes(whole[:length])
-    assert classifier._load(str(path)) is None
+    assert classifier._load(path) is None
 
 
 def test_a_recipe_keeps_its_key_so_that_caches_hold():
   whole = classifier.Recipe()
   assert whole._asdict() == {
-    'version': 1,
     'widths': (16, 32, 64),
     'features': 128,
     'images': 80_000,
