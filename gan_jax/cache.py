@@ -43,11 +43,12 @@ def save_arrays(path: pathlib.Path, arrays: dict[str, Any]) -> None:
 
   Where it cannot be written, as on a full disk, that is logged and nothing is kept.
   """
+  named: dict[str, Any] = arrays | {_NAMES: np.array(list(arrays))}
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
       part = os.path.join(folder, 'arrays.npz')
-      np.savez(part, **arrays, **{_NAMES: np.array(list(arrays))})
+      np.savez(part, **named)
       os.replace(part, path)
   except OSError as error:
     _warn(path, error)
