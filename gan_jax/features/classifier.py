@@ -211,7 +211,7 @@ def predict(
 
 
 def _path(train: ImageDataset, holdout: ImageDataset) -> pathlib.Path:
-  about = [[data.fingerprint, data.shape, data.num_classes] for data in (train, holdout)]
+  about = [[d.fingerprint, d.stamp, d.shape, d.num_classes] for d in (train, holdout)]
   key = json.dumps([RECIPE, about, kept.code()])
   name = f'classifier-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz'
   return cache.directory('features') / name

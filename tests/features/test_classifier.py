@@ -1,7 +1,32 @@
+import types
+
 import jax
 import numpy as np
+import pytest
 
-from gan_jax.features import classifier
+from gan_jax.features import classifier, kept
+
+
+def dataset(**changed):
+  about = {'fingerprint': 'a', 'stamp': '', 'shape': (16, 16, 1), 'num_classes': 3}
+  return types.SimpleNamespace(**(about | changed))
+
+
+@pytest.mark.parametrize(
+  'changed',
+  [{'fingerprint': 'b'}, {'stamp': 'written anew'}, {'shape': (16, 16, 3)}, {'num_classes': 4}],
+)
+def test_other_data_have_a_classifier_of_their_own(changed):
+  same, other = dataset(), dataset(**changed)
+  paths = {classifier._path(*of) for of in ((same, same), (other, same), (same, other))}
+  assert len(paths) == 3
+
+
+def test_other_code_has_a_classifier_of_its_own(monkeypatch):
+  before = classifier._path(dataset(), dataset())
+  assert classifier._path(dataset(), dataset()) == before
+  monkeypatch.setattr(kept, 'code', lambda: 'other')
+  assert classifier._path(dataset(), dataset()) != before
 
 
 def test_a_torn_cache_counts_as_not_there(tmp_path):
