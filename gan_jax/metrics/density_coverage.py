@@ -18,7 +18,7 @@ _K = 5
 
 
 def compute(real: Features, fake: Features) -> dict[str, Estimate]:
-  """Returns `density` and `coverage` of sets of more than ten images each."""
+  """Returns `density` and `coverage` of sets of at least twelve images each."""
   check(real, fake, least=2 * _K + 2)
   found = neighbours.hits(real.pooled, neighbours.radii(real.pooled, _K), fake.pooled)
   errors = neighbours.standard_errors(real.pooled, fake.pooled, _K, (_density, _coverage))
