@@ -1,48 +1,72 @@
 """What is kept between runs in the user's cache folder: compiled programs, feature networks."""
 
 import contextlib
+import logging
 import math
 import os
 import pathlib
 import tempfile
-import zipfile
 from typing import Any
 
 import jax
 import numpy as np
 
+_NAMES = '.names'  # the array that says which others there are
 
-def directory(name: str) -> str:
-  """Makes and returns `$XDG_CACHE_HOME/gan_jax/<name>` (`~/.cache` where that is not set)."""
+
+def directory(name: str) -> pathlib.Path:
+  """`$XDG_CACHE_HOME/gan_jax/<name>` (`~/.cache` where that is not set); it need not be there."""
   root = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
-  path = os.path.join(root, 'gan_jax', name)
-  os.makedirs(path, exist_ok=True)
-  return path
+  return pathlib.Path(root) / 'gan_jax' / name
 
 
 def enable_compilation_cache() -> None:
-  """Keeps compiled programs between runs, unless JAX has been told of a folder already."""
+  """Keeps compiled programs between runs, unless JAX has been told of a folder already.
+
+  Where the folder cannot be made, nothing is kept.
+  """
   if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-    jax.config.update('jax_compilation_cache_dir', directory('xla'))
+    folder = directory('xla')
+    try:
+      folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+      _warn(folder, error)
+      return
+    jax.config.update('jax_compilation_cache_dir', str(folder))
   # Every program, however small: start-up is made of many that compile in a fraction of a second.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
   jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
 
 
-def save_arrays(path: str | pathlib.Path, arrays: dict[str, Any]) -> None:
-  """Writes arrays as .npz; a reader sees the old file or the new one, never a part."""
-  with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
-    np.savez(file, **arrays)
-  os.replace(file.name, path)
+def save_arrays(path: pathlib.Path, arrays: dict[str, Any]) -> None:
+  """Writes arrays as .npz; a reader sees the old file or the new one, never a part.
+
+  Where it cannot be written, as on a full disk, that is logged and nothing is kept.
+  """
+  named: dict[str, Any] = arrays | {_NAMES: np.array(list(arrays))}
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+      part = os.path.join(folder, 'arrays.npz')
+      np.savez(part, **named)
+      os.replace(part, path)
+  except OSError as error:
+    _warn(path, error)
 
 
-def load_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray] | None:
+def load_arrays(path: pathlib.Path) -> dict[str, np.ndarray] | None:
   """Reads what `save_arrays` wrote; None where the file is missing or not whole."""
   try:
     with np.load(path, allow_pickle=False) as file:
-      return dict(file)
-  except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+      arrays = dict(file)
+    return arrays if arrays.pop(_NAMES).tolist() == list(arrays) else None
+  except Exception:  # a damaged archive raises whatever its bytes happen to run into
     return None
+
+
+def _warn(path: pathlib.Path, error: OSError) -> None:
+  found = error.strerror or type(error).__name__
+  logging.getLogger(__name__).warning('%s: %s; not kept for the next time', path, found)
 
 
 def keep_newest(
@@ -58,7 +82,7 @@ def keep_newest(
   """
   files = []
   for path in folder.glob(f'*{suffix}'):
-    with contextlib.suppress(FileNotFoundError):  # removed by another process, meanwhile
+    with contextlib.suppress(OSError):  # removed by another process, meanwhile
       stat = path.stat()
       files.append((stat.st_mtime, stat.st_size, path))
   files.sort(reverse=True)
@@ -66,4 +90,5 @@ def keep_newest(
   for place, (_, size, path) in enumerate(files):
     taken += size
     if place > 0 and (place >= count or taken > total_bytes):
-      path.unlink(missing_ok=True)
+      with contextlib.suppress(OSError):
+        path.unlink()

@@ -1,7 +1,9 @@
-"""What may stay in a cache folder."""
+"""What is written to a cache folder, read from it, and may stay there."""
 
 import os
 
+import jax
+import numpy as np
 import pytest
 
 from gan_jax import cache
@@ -30,3 +32,54 @@ def test_the_newest_stay_within_both_bounds(folder, count, total_bytes, stay):
 def test_without_a_bound_on_bytes_the_count_alone_decides(folder):
   cache.keep_newest(folder, '.kept', 3)
   assert len(list(folder.glob('*.kept'))) == 3
+
+
+def test_a_file_with_any_bit_flipped_gives_the_same_arrays_or_none(tmp_path):
+  path, rng = tmp_path / 'a.npz', np.random.default_rng(0)
+  arrays = {'pooled': rng.normal(size=3), 'logits': rng.normal(size=2)}
+  cache.save_arrays(path, arrays)
+  whole = path.read_bytes()
+  missing = 0
+  for place in range(len(whole)):
+    bit = 1 << rng.integers(8)
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+    found = cache.load_arrays(path)
+    missing += found is None
+    if found is not None:
+      assert list(found) == list(arrays)
+      for name, value in arrays.items():
+        np.testing.assert_array_equal(found[name], value)
+  assert missing > len(whole) / 2
+
+
+def test_a_file_without_all_its_arrays_counts_as_not_there(tmp_path):
+  path = tmp_path / 'a.npz'
+  cache.save_arrays(path, {'pooled': np.ones(2), 'logits': np.ones(3)})
+  with np.load(path) as file:
+    rest = {name: file[name] for name in file if name != 'logits'}
+  np.savez(path, **rest)
+  assert cache.load_arrays(path) is None
+
+
+def test_a_write_that_fails_is_logged_and_leaves_nothing(tmp_path, monkeypatch, caplog):
+  def savez(file, **arrays):
+    with open(file, 'wb') as part:
+      part.write(b'x')
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(np, 'savez', savez)
+  cache.save_arrays(tmp_path / 'a.npz', {'a': np.ones(2)})
+  assert 'No space left on device' in caplog.text
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_programs_are_not_kept_where_no_folder_can_be_made(monkeypatch, caplog):
+  before = jax.config.jax_compilation_cache_dir
+  monkeypatch.setenv('XDG_CACHE_HOME', '/dev/null')
+  try:
+    jax.config.update('jax_compilation_cache_dir', None)
+    cache.enable_compilation_cache()
+    assert jax.config.jax_compilation_cache_dir is None
+  finally:
+    jax.config.update('jax_compilation_cache_dir', before)
+  assert 'Not a directory' in caplog.text

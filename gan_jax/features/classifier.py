@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import logging
-import os
+import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,7 +22,9 @@ from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from gan_jax import cache, parallel
+from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
+from gan_jax.features import kept
 from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.models.layers import Conv
 from gan_jax.ops import pixels
@@ -32,10 +34,9 @@ TAKES_WEIGHTS = False
 
 
 class Recipe(NamedTuple):
-  """All that decides the weights beside the data: part of the cache's key.
+  """All that decides the weights beside the data and the code: part of the cache's key.
 
   Attributes:
-    version: changes with this file's code.
     widths: channels of the halving layers.
     features: length of the pooled features.
     images: training images, with repetition.
@@ -46,7 +47,6 @@ class Recipe(NamedTuple):
     shift: largest shift, as a share of the side.
   """
 
-  version: int = 1
   widths: tuple[int, ...] = (16, 32, 64)
   features: int = 128
   images: int = 80_000
@@ -102,9 +102,7 @@ def load(request: Request) -> FeatureNetwork:
     )
   model = Classifier(train.num_classes, RECIPE)
   apply = functools.partial(run, model)
-  key = json.dumps([RECIPE, train.fingerprint, holdout.fingerprint])
-  name = f'classifier-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz'
-  path = os.path.join(cache.directory('features'), name)
+  path = _path(train, holdout)
   loaded = _load(path)
   if loaded is None:
     logging.getLogger(__name__).info(
@@ -215,12 +213,19 @@ def predict(
   return np.concatenate(found), np.concatenate(labels)
 
 
-def _save(path: str, params: Any, accuracy: float) -> None:
+def _path(train: ImageDataset, holdout: ImageDataset) -> pathlib.Path:
+  about = [[d.fingerprint, d.stamp, d.shape, d.num_classes] for d in (train, holdout)]
+  key = json.dumps([RECIPE, about, kept.code()])
+  name = f'classifier-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz'
+  return cache.directory('features') / name
+
+
+def _save(path: pathlib.Path, params: Any, accuracy: float) -> None:
   flat = {'/'.join(name): value for name, value in flatten_dict(params).items()}
   cache.save_arrays(path, {'holdout_accuracy': accuracy, **flat})
 
 
-def _load(path: str) -> tuple[Any, float] | None:
+def _load(path: pathlib.Path) -> tuple[Any, float] | None:
   """Reads the cache; a file that is missing or not whole counts as not there."""
   arrays = cache.load_arrays(path)
   if arrays is None:

@@ -114,6 +114,10 @@ def _from_original(state: State) -> State:
       if name.startswith(old) or (old[0] == '.' and old in name):
         name = name.replace(old, new, 1)
     if '.attn.qkv.' in name:
+      if value.shape[:1] != (3 * FEATURE_SIZE,):
+        raise ValueError(
+          f'its tensor {name} is of shape {list(value.shape)}; needed: {3 * FEATURE_SIZE} rows'
+        )
       for i, part in enumerate(('query', 'key', 'value')):
         rows = value[i * FEATURE_SIZE : (i + 1) * FEATURE_SIZE]
         renamed[name.replace('.attn.qkv.', f'.attention.attention.{part}.')] = rows

@@ -1,5 +1,7 @@
 """Features of real images, kept in the user's cache: the same for every run on the same data."""
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -26,7 +28,7 @@ def real_features(
   """Pooled features `[N, F]` and logits (or None) of rows of a dataset, computed once.
 
   Args:
-    network: what they are features of; its weights are part of the key.
+    network: what they are features of; its weights are part of the key, as is the code.
     fingerprint: of the dataset, which stands for its images.
     rows: of the dataset, `[N]`, in order.
     compute: gives what is not kept yet.
@@ -34,7 +36,8 @@ def real_features(
   path = _path(network, fingerprint, rows)
   arrays = cache.load_arrays(path)
   if arrays is not None:
-    os.utime(path)
+    with contextlib.suppress(OSError):  # removed by another process, or not ours to touch
+      os.utime(path)
     return arrays['pooled'], arrays.get('logits')
   pooled, logits = compute()
   cache.save_arrays(path, {'pooled': pooled} | ({} if logits is None else {'logits': logits}))
@@ -42,10 +45,22 @@ def real_features(
   return pooled, logits
 
 
+@functools.cache
+def code() -> str:
+  """A hash of the code that makes features of images, and of JAX's version."""
+  root = pathlib.Path(__file__).parents[1]
+  digest = hashlib.sha256(jax.__version__.encode())
+  for file in sorted(
+    [*root.glob('features/*.py'), *root.glob('ops/*.py'), root / 'models/layers.py']
+  ):
+    digest.update(f'{file.relative_to(root)}\n'.encode() + file.read_bytes())
+  return digest.hexdigest()
+
+
 def _path(network: FeatureNetwork, fingerprint: str, rows: np.ndarray) -> pathlib.Path:
   device = jax.devices()[0].device_kind
-  about = [network.name, network.resize, network.description, fingerprint, device]
+  about = [network.name, network.resize, network.description, fingerprint, device, code()]
   digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
   for array in [np.asarray(rows, np.int64), *map(np.asarray, jax.tree.leaves(network.params))]:
     digest.update(np.ascontiguousarray(array).data)
-  return pathlib.Path(cache.directory('features')) / f'{digest.hexdigest()[:32]}{_SUFFIX}'
+  return cache.directory('features') / f'{digest.hexdigest()[:32]}{_SUFFIX}'

@@ -136,6 +136,8 @@ def _checked(state: Any) -> dict[str, Any]:
   if not isinstance(state, dict):
     raise _RefusedError(f'it holds a {type(state).__name__} in place of a dict of tensors')
   for name, value in state.items():
+    if not isinstance(name, str):
+      raise _RefusedError(f'it names a tensor by {name!r:.80} in place of a string')
     if not isinstance(value, _Tensor):
       raise _RefusedError(f'it holds a {type(value).__name__} in place of a tensor at {name!r}')
   return state
@@ -150,7 +152,7 @@ def _to_array(name: str, tensor: _Tensor, stored: dict[str, bytes]) -> np.ndarra
     raise EOFError(f'{name} of shape {shape} in a storage of {flat.size} elements')
   if math.prod(shape) == 0:
     return np.empty(shape, storage.dtype)
-  if last >= flat.size:
-    raise EOFError(f'{name} ends at element {last} of a storage of {flat.size}')
+  if max(last + 1, math.prod(shape)) > flat.size:  # also a view that repeats elements beyond that
+    raise EOFError(f'{name} of shape {shape} ends outside of a storage of {flat.size} elements')
   byte_strides = [s * storage.dtype.itemsize for s in strides]
   return np.lib.stride_tricks.as_strided(flat[offset:], shape, byte_strides).copy()

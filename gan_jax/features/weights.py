@@ -37,7 +37,7 @@ def read_weights(
 
   Raises:
     UserError: if no file is named, it is not there, damaged, or of neither format; if a tensor is
-      missing, of another shape, or not of floating point.
+      missing, of another shape, not of floating point or not finite, or a variance is negative.
   """
   key = f'config.evaluate.weights.{network}'
   if not path:
@@ -58,7 +58,12 @@ def _read(path: str) -> State:
   with open(path, 'rb') as file:
     start = file.read(9)
   # A safetensors file begins with the length of its header in 8 bytes, then a JSON object.
-  return load_file(path) if start[8:] == b'{' else read_state_dict(path)
+  if start[8:] != b'{':
+    return read_state_dict(path)
+  try:
+    return load_file(path)
+  except AttributeError as error:  # of a type that NumPy has no name for
+    raise ValueError(f'it has tensors of a type that is not read ({error})') from error
 
 
 def _select(state: State, shapes: Shapes) -> State:
@@ -70,4 +75,8 @@ def _select(state: State, shapes: Shapes) -> State:
       raise ValueError(f'its tensor {name} is of shape {list(found.shape)}, not {list(shape)}')
     if found.dtype not in _FLOATS:
       raise ValueError(f'its tensor {name} is of type {found.dtype}, not of floating point')
+    if not np.isfinite(found).all():
+      raise ValueError(f'its tensor {name} has values that are NaN or infinite')
+    if name.endswith('running_var') and (found < 0).any():
+      raise ValueError(f'its tensor {name} has variances below 0')
   return {name: state[name].astype(np.float32) for name in shapes}

@@ -23,7 +23,7 @@ def compute(real: Features, fake: Features) -> dict[str, Estimate]:
   """Returns `fd` of two sets of at least two images each."""
   check(real, fake, least=2)
   interval = from_error(*distance_with_error(real.pooled, fake.pooled))
-  return {'fd': interval._replace(low=max(interval.low, 0.0))}
+  return {'fd': Estimate(*(max(v, 0.0) for v in interval))}  # below 0 only by rounding
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,12 +21,13 @@ def compute(real: Features, fake: Features) -> dict[str, Estimate]:
   """Returns `inception_score` of at least two generated images.
 
   The interval is the delta method's on the logarithm: an image moves the mean KL by its own KL
-  less the mean, since p(y) is where the mean is least.
+  less the mean, since p(y) is where the mean is least. It stays within 1 and K.
   """
   del real
-  found = divergences(check_logits(fake, least=2))
+  logits = check_logits(fake, least=2)
+  found = divergences(logits)
   log = from_error(float(found.mean()), float(found.std(ddof=1) / len(found) ** 0.5))
-  return {'inception_score': Estimate(*(float(np.exp(v)) for v in log))}
+  return {'inception_score': Estimate(*(float(v) for v in np.exp(log).clip(1, logits.shape[1])))}
 
 
 def inception_score(logits: np.ndarray, splits: int = 1) -> float:

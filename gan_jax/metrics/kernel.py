@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Kernel matrix [N, M], float32, of features [N, F] and [M, F].
+# Kernel matrix [N, M], float32 or float64, of features [N, F] and [M, F].
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 _BLOCK = 2048  # rows and columns of a kernel matrix held at a time
@@ -46,7 +46,8 @@ def parts(kernel: Kernel, x: np.ndarray, y: np.ndarray) -> Parts:
   """Takes the discrepancy of features `[N, F]` and `[M, F]`, N and M at least 2, apart."""
   n, m = len(x), len(y)
   # The discrepancy does not change with a constant in the kernel; without it no digits are lost.
-  offset = kernel(x[:_BLOCK], y[:_BLOCK]).mean(dtype=np.float64).astype(np.float32)
+  first = kernel(x[:_BLOCK], y[:_BLOCK])
+  offset = first.mean(dtype=np.float64).astype(first.dtype)
   shifted = lambda a, b: kernel(a, b) - offset
   rows_x, square_x = _sums_within(shifted, x)
   rows_y, square_y = _sums_within(shifted, y)
@@ -84,7 +85,7 @@ def _sums_within(kernel: Kernel, x: np.ndarray) -> tuple[np.ndarray, float]:
       rows[a : a + _BLOCK] += block.sum(axis=1, dtype=np.float64)
       if a != b:
         rows[b : b + _BLOCK] += block.sum(axis=0, dtype=np.float64)
-      square += float(np.vdot(block, block)) * (1 if a == b else 2)
+      square += _sum_of_squares(block) * (1 if a == b else 2)
   return rows, square
 
 
@@ -98,5 +99,10 @@ def _sums_across(
       block = kernel(x[a : a + _BLOCK], y[b : b + _BLOCK])
       rows[a : a + _BLOCK] += block.sum(axis=1, dtype=np.float64)
       columns[b : b + _BLOCK] += block.sum(axis=0, dtype=np.float64)
-      square += float(np.vdot(block, block))
+      square += _sum_of_squares(block)
   return rows, columns, square
+
+
+def _sum_of_squares(block: np.ndarray) -> float:
+  # float64: the square of a float32 may be beyond what float32 holds.
+  return float(np.einsum('ij,ij->', block, block, dtype=np.float64))

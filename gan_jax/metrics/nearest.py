@@ -23,6 +23,10 @@ _DRAWS = 10_000
 def compute(real: Features, fake: Features, held_out: Features) -> dict[str, Estimate]:
   """Returns `nearest_ratio` and `authenticity`.
 
+  Where many held out images are copies, though fewer than half, the ratio's upper end may be
+  infinite. Where the generated images are the held out ones themselves, the same array, the ratio
+  is 1 whatever they are, and its interval is [1, 1].
+
   Args:
     real: the training images, at least two.
     fake: generated images, at least two.
@@ -44,8 +48,9 @@ def compute(real: Features, fake: Features, held_out: Features) -> dict[str, Est
   spacing = np.empty(len(real.pooled))
   spacing[near] = neighbours.nearest_others(real.pooled, near)
   authentic = np.sum(distances > spacing[rows])
+  same = fake.pooled is held_out.pooled
   return {
-    'nearest_ratio': _ratio_of_medians(distances, unseen),
+    'nearest_ratio': Estimate(1.0, 1.0, 1.0) if same else _ratio_of_medians(distances, unseen),
     'authenticity': from_share(float(authentic), len(rows)),
   }
 
@@ -65,5 +70,10 @@ def _ratio_of_medians(numerator: np.ndarray, denominator: np.ndarray) -> Estimat
     drawn.append(np.sort(values)[places.astype(int)])
   value = float(np.median(numerator) / np.median(denominator))
   with np.errstate(divide='ignore', invalid='ignore'):
-    low, high = np.nanquantile(drawn[0] / drawn[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ratios = drawn[0] / drawn[1]
+  # Where both medians drawn are 0 the ratio may be anything. No interpolation: some are infinite.
+  low = np.quantile(np.nan_to_num(ratios, nan=0, posinf=np.inf), (1 - LEVEL) / 2, method='lower')
+  high = np.quantile(
+    np.nan_to_num(ratios, nan=np.inf, posinf=np.inf), (1 + LEVEL) / 2, method='higher'
+  )
   return Estimate(value, min(value, float(low)), max(value, float(high)))

@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax.metrics.features import some_rows
 
 _ELEMENTS = 2**21  # of a block of distances: 16 MB in float64, so that memory is used again
-_ROUNDING = 1e-13  # of the largest squared lengths: what copies may seem to be apart
+_ROUNDING = 1e-13  # of the two squared lengths: what copies may seem to be apart
 _FOR_ERROR = 3000  # images of each set that an error is estimated from
 _SPLITS = 25
 _REACH = 8  # neighbours kept, times k: half of them hold k neighbours all but surely
@@ -51,7 +51,9 @@ def squared_distances(
     block = (factors @ other.T).astype(np.float32)
     smallest = _ROUNDING * (lengths.max() + length.max())
     if block.min() < smallest:
-      block[block < smallest] = 0
+      row, column = np.nonzero(block < smallest)
+      copies = block[row, column] < _ROUNDING * (lengths[column] + length[row, 0])
+      block[row[copies], column[copies]] = 0
     if y is None:
       block[np.arange(len(rows)), np.arange(start, start + len(rows))] = np.inf
     yield start, block

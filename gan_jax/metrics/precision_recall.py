@@ -19,7 +19,7 @@ _K = 3
 
 
 def compute(real: Features, fake: Features) -> dict[str, Estimate]:
-  """Returns `precision` and `recall` of sets of more than six images each."""
+  """Returns `precision` and `recall` of sets of at least eight images each."""
   check(real, fake, least=2 * _K + 2)
   return {
     'precision': _share_inside(real.pooled, fake.pooled),

@@ -1,26 +1,50 @@
+import types
+
 import jax
 import numpy as np
+import pytest
 
-from gan_jax.features import classifier
+from gan_jax.features import classifier, kept
+
+
+def dataset(**changed):
+  about = {'fingerprint': 'a', 'stamp': '', 'shape': (16, 16, 1), 'num_classes': 3}
+  return types.SimpleNamespace(**(about | changed))
+
+
+@pytest.mark.parametrize(
+  'changed',
+  [{'fingerprint': 'b'}, {'stamp': 'written anew'}, {'shape': (16, 16, 3)}, {'num_classes': 4}],
+)
+def test_other_data_have_a_classifier_of_their_own(changed):
+  same, other = dataset(), dataset(**changed)
+  paths = {classifier._path(*of) for of in ((same, same), (other, same), (same, other))}
+  assert len(paths) == 3
+
+
+def test_other_code_has_a_classifier_of_its_own(monkeypatch):
+  before = classifier._path(dataset(), dataset())
+  assert classifier._path(dataset(), dataset()) == before
+  monkeypatch.setattr(kept, 'code', lambda: 'other')
+  assert classifier._path(dataset(), dataset()) != before
 
 
 def test_a_torn_cache_counts_as_not_there(tmp_path):
   path = tmp_path / 'classifier.npz'
   params = {'Dense_0': {'kernel': np.ones((2, 3), np.float32)}}
-  classifier._save(str(path), params, 0.5)
-  loaded, accuracy = classifier._load(str(path))
+  classifier._save(path, params, 0.5)
+  loaded, accuracy = classifier._load(path)
   np.testing.assert_array_equal(loaded['Dense_0']['kernel'], params['Dense_0']['kernel'])
   assert accuracy == 0.5
   whole = path.read_bytes()
   for length in (0, 50, len(whole) - 1):
     path.write_bytes(whole[:length])
-    assert classifier._load(str(path)) is None
+    assert classifier._load(path) is None
 
 
 def test_a_recipe_keeps_its_key_so_that_caches_hold():
   whole = classifier.Recipe()
   assert whole._asdict() == {
-    'version': 1,
     'widths': (16, 32, 64),
     'features': 128,
     'images': 80_000,

@@ -1,5 +1,10 @@
 """Features of real images are computed once, and never mistaken for others."""
 
+import os
+import pathlib
+import shutil
+import types
+
 import numpy as np
 import pytest
 
@@ -54,6 +59,53 @@ def test_other_images_weights_and_networks_are_computed_anew(computed):
   look_up(network(source='another'), 'digits', np.arange(3))
   look_up(network(resize='legacy'), 'digits', np.arange(3))
   assert len(calls) == 7
+
+
+def test_features_by_other_code_or_another_device_are_computed_anew(computed, monkeypatch):
+  look_up, calls = computed
+  look_up(network(), 'digits', np.arange(3))
+  with monkeypatch.context() as patch:
+    patch.setattr(kept, 'code', lambda: 'other')
+    look_up(network(), 'digits', np.arange(3))
+  assert len(calls) == 2
+  with monkeypatch.context() as patch:
+    patch.setattr(kept.jax, 'devices', lambda: [types.SimpleNamespace(device_kind='other')])
+    look_up(network(), 'digits', np.arange(3))
+  assert len(calls) == 3
+
+
+@pytest.mark.parametrize('changed', ['features/resize.py', 'ops/pixels.py', 'models/layers.py'])
+def test_the_code_is_what_makes_features(tmp_path, monkeypatch, changed):
+  root = pathlib.Path(kept.__file__).parents[1]
+  for name in ('features', 'ops', 'models'):
+    shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns('__pycache__'))
+  monkeypatch.setattr(kept, '__file__', str(tmp_path / 'features' / 'kept.py'))
+  code = kept.code.__wrapped__
+  assert code() == kept.code()
+  with (tmp_path / changed).open('a') as file:
+    file.write('# changed')
+  assert code() != kept.code()
+
+
+def test_a_file_that_another_process_removes_meanwhile_is_no_loss(computed, monkeypatch):
+  look_up, calls = computed
+  look_up(network(), 'digits', np.arange(3))
+  touch = os.utime
+  monkeypatch.setattr(os, 'utime', lambda path: (os.unlink(path), touch(path)))
+  look_up(network(), 'digits', np.arange(3))
+  assert len(calls) == 1
+
+
+@pytest.mark.parametrize('folder', ['/dev/null', 'file'])
+def test_without_a_cache_folder_features_are_computed_each_time(
+  computed, monkeypatch, tmp_path, folder
+):
+  look_up, calls = computed
+  (tmp_path / 'file').touch()
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / folder))
+  look_up(network(), 'digits', np.arange(3))
+  look_up(network(), 'digits', np.arange(3))
+  assert len(calls) == 2
 
 
 def test_little_is_kept_of_what_is_large(computed, tmp_path, monkeypatch):

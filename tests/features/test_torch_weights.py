@@ -167,6 +167,8 @@ def test_refuses_what_is_no_archive(tmp_path, content):
   [
     ({'weight': Tensor(np.zeros(4, np.float32), (3,), (2,))}, 'weight'),
     ({'weight': Tensor(np.zeros(4, np.float32), (2,), (1,), offset=-1)}, 'weight'),
+    ({'weight': Tensor(np.zeros(4, np.float32), (200_000_000,), (0,))}, 'weight'),
+    ({3: Tensor(np.zeros(4, np.float32))}, 'names a tensor by 3 in place of a string'),
     ({'epoch': 3}, "a int in place of a tensor at 'epoch'"),
     ([1, 2], 'a list in place of a dict'),
   ],

@@ -1,6 +1,7 @@
 """Files of weights that users name: read by their content, refused in one line."""
 
 import importlib.util
+import json
 import pathlib
 
 import numpy as np
@@ -108,3 +109,22 @@ def test_refuses_other_files(tmp_path):
 )
 def test_refuses_other_tensors(file, shapes, said):
   assert said in refusal(file, shapes)
+
+
+def test_refuses_types_that_are_not_read(tmp_path):
+  path = tmp_path / 'weights.safetensors'
+  about = {'a': {'dtype': 'F8_E4M3', 'shape': [4], 'data_offsets': [0, 4]}}
+  header = json.dumps(about).encode()
+  path.write_bytes(len(header).to_bytes(8, 'little') + header + b'0000')
+  assert 'of a type that is not read' in refusal(path)
+
+
+@pytest.mark.parametrize(
+  ('name', 'value', 'said'),
+  [('bn.running_var', -1, 'has variances below 0'), ('bn.bias', np.nan, 'NaN or infinite')],
+)
+def test_refuses_values_that_no_network_has(tmp_path, name, value, said):
+  path = tmp_path / 'weights.safetensors'
+  safetensors.numpy.save_file({name: np.array([1, value], np.float32)}, path)
+  assert f'its tensor {name}' in refusal(path, {name: (2,)})
+  assert said in refusal(path, {name: (2,)})

@@ -44,6 +44,30 @@ def test_an_outlier_among_the_reals_moves_them_little():
   assert found['coverage'].value < 0.05
 
 
+@pytest.mark.parametrize(
+  ('apart', 'truth'), [(0.0, 1.0), (2.0, 0.1), (2.6, 0.025), (4.5, 0.0)], ids=str
+)
+def test_the_interval_of_the_density_holds_the_mean_however_few_are_hit(coverage, apart, truth):
+  found = []
+
+  def once(rng):
+    found.append(compute(draw(rng, 150), draw(rng, 150) + apart)['density'])
+    return found[-1]
+
+  assert 0.92 <= coverage(once, count=200) <= 1
+  assert np.mean([e.value for e in found]) == pytest.approx(truth, rel=0.3, abs=1e-3)
+  assert all(0 <= e.low <= e.value < e.high for e in found)
+
+
+def test_no_hit_has_the_poisson_upper_limit_and_no_lower_end_is_below_0():
+  x = draw(np.random.default_rng(3), 100)
+  assert compute(x, x + 100)['density'] == pytest.approx((0, 0, -np.log(0.025) / 100))
+  y = x + 100
+  y[0] = x[0]
+  found = compute(x, y)['density']
+  assert 0 < found.low < found.value < found.high
+
+
 @pytest.mark.parametrize('name', ['density', 'coverage'])
 def test_the_interval_holds_the_mean_of_other_images(coverage, name):
   once = lambda rng: compute(draw(rng, 150), draw(rng, 120, 1.4))[name]

@@ -34,6 +34,13 @@ def test_it_is_pytorch_fids(oracles):
     assert fd.distance(real, fake) == pytest.approx(answers['pytorch_fid'], rel=1e-6)
 
 
+@pytest.mark.parametrize('seed', range(4))
+def test_the_distance_of_a_set_to_itself_is_not_below_0(seed):
+  x = np.random.default_rng(seed).normal(size=(200, 16)).astype(np.float32)
+  found = compute(x, x)
+  assert 0 == found.low <= found.value <= found.high < 1e-4
+
+
 @pytest.mark.parametrize('count', [5, 5000])
 def test_moments_are_numpys(count):
   x = np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32) + 10

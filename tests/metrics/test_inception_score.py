@@ -24,6 +24,14 @@ def test_sure_and_even_logits_give_the_number_of_classes_and_unsure_ones_1():
   assert compute(sure[::7])['inception_score'].value == pytest.approx(1)
 
 
+def test_the_interval_stays_within_1_and_the_number_of_classes():
+  few = 1e4 * np.eye(2)[[0, 0, 0, 0, 1]]
+  found = compute(few)['inception_score']
+  assert 1 == found.low < found.value < found.high <= 2
+  found = compute(1e4 * np.eye(2)[[0, 0, 1]])['inception_score']
+  assert 1 <= found.low < found.value < found.high == 2
+
+
 def test_a_constant_in_an_images_logits_changes_nothing():
   rng = np.random.default_rng(0)
   logits = rng.normal(size=(50, 4))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import pairwise
 
-from gan_jax.metrics import kid
+from gan_jax.errors import UserError
+from gan_jax.metrics import kernel, kid
 from gan_jax.metrics.features import Features
 
 
@@ -57,6 +58,39 @@ def test_float32_loses_nothing_that_the_interval_shows():
   exact = kid.squared_mmd(x.astype(np.float64), y.astype(np.float64))
   found = kid.compute(Features(x), Features(y))['kid']
   assert abs(found.value - exact) < 1e-3 * (found.high - found.low)
+
+
+@pytest.mark.parametrize('scale', [2e3, 1e6])
+def test_large_features_have_finite_intervals(scale):
+  rng = np.random.default_rng(3)
+  x, y = (scale * rng.normal(size=(2, 80, 16))).astype(np.float32)
+  found = kid.compute(Features(x), Features(y))['kid']
+  exact = kid.squared_mmd(x.astype(np.float64), y.astype(np.float64))
+  assert found.value == pytest.approx(exact, rel=1e-9)
+  assert np.isfinite(found).all()
+  assert found.low < found.value < found.high
+
+
+def test_features_that_are_far_from_0_have_finite_intervals():
+  rng = np.random.default_rng(4)
+  x, y = (1e6 + rng.normal(size=(2, 80, 16))).astype(np.float32)
+  assert np.isfinite(kid.compute(Features(x), Features(y))['kid']).all()
+
+
+def test_features_too_large_for_the_kernel_are_refused():
+  x, y = np.random.default_rng(5).normal(size=(2, 20, 4)).astype(np.float32) * np.float32(1e37)
+  with pytest.raises(UserError, match=r'^kid: not finite; .* too large for the kernel$'):
+    kid.compute(Features(x), Features(y))
+
+
+def test_the_interval_holds_the_draw_of_subsets():
+  x, y = np.random.default_rng(6).normal(size=(2, 1500, 4)).astype(np.float32)
+  found = kid.compute(Features(x), Features(y))['kid']
+  values = kid.of_subsets(x, y, *kid.draw_subsets(1500, 1500))
+  images = kernel.parts(kid.cubic, x, y).variance(1500, 1500)
+  error = np.sqrt(images + np.var(values, ddof=1) / 100)
+  assert (found.high - found.low) / 2 == pytest.approx(1.959964 * error, rel=1e-6)
+  assert error > 1.001 * np.sqrt(images)
 
 
 def test_one_subset_is_enough_where_it_is_everything():

@@ -59,6 +59,52 @@ def test_held_out_images_that_are_copies_are_refused():
     nearest.compute(real, draw(rng, 40), held_out)
 
 
+def test_the_floor_is_1_without_an_interval():
+  rng = np.random.default_rng(6)
+  real, held_out = draw(rng, 50), draw(rng, 40)
+  assert nearest.compute(real, held_out, held_out)['nearest_ratio'] == (1, 1, 1)
+
+
+def test_an_image_as_far_as_the_spacing_is_not_authentic():
+  real = Features(np.array([[0.0], [1.0], [10.0], [14.0]], np.float32))
+  fake = Features(np.array([[-1.0], [2.0]], np.float32))
+  held_out = Features(real.pooled[:2] + 0.5)
+  assert nearest.compute(real, fake, held_out)['authenticity'].value == 0
+
+
+def test_where_nearly_half_of_the_held_out_images_are_copies_the_upper_end_is_infinite():
+  rng = np.random.default_rng(7)
+  real = draw(rng, 200)
+  held_out = Features(np.concatenate([real.pooled[:48], draw(rng, 52).pooled]))
+  found = nearest.compute(real, draw(rng, 100), held_out)['nearest_ratio']
+  assert 0 < found.low < found.value < found.high == np.inf
+  copies = Features(np.concatenate([real.pooled[:48], draw(rng, 52).pooled]))
+  found = nearest.compute(real, copies, held_out)['nearest_ratio']
+  assert (found.low, found.high) == (0, np.inf)
+
+
+@pytest.mark.parametrize('copied', [0.3, 0.45])
+def test_the_interval_holds_the_truth_where_some_held_out_images_are_copies(coverage, copied):
+  rng = np.random.default_rng(8)
+  real = draw(rng, 200)
+
+  def some(rng, count):
+    images = draw(rng, count).pooled
+    copies = rng.random(count) < copied
+    images[copies] = real.pooled[rng.integers(200, size=copies.sum())]
+    return Features(images)
+
+  truth = nearest.compute(real, draw(rng, 30_000), some(rng, 30_000))['nearest_ratio'].value
+
+  def once(rng):
+    held_out = some(rng, 150)
+    while np.mean(nearest.nearest_real(real, held_out)[1] == 0) >= 0.5:  # would be refused
+      held_out = some(rng, 150)
+    return nearest.compute(real, draw(rng, 150), held_out)['nearest_ratio']
+
+  assert 0.93 <= coverage(once, truth, 200) <= 0.99
+
+
 def test_the_interval_of_medians_is_scipys_bootstrap():
   rng = np.random.default_rng(4)
   x, y = rng.gamma(4, size=301), rng.gamma(4, size=201)

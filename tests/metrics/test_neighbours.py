@@ -25,6 +25,15 @@ def test_radii_are_scikit_learns(offset):
   np.testing.assert_allclose(np.sqrt(neighbours.radii(x, 4)), found[:, -1], rtol=1e-6)
 
 
+def test_an_outlier_does_not_hide_the_other_distances():
+  x = draw(80)
+  x[0] = 1e7
+  found, _ = (
+    NearestNeighbors(n_neighbors=4, algorithm='brute').fit(x[1:].astype(float)).kneighbors()
+  )
+  np.testing.assert_allclose(np.sqrt(neighbours.radii(x, 4))[1:], found[:, -1], rtol=1e-3)
+
+
 @pytest.mark.usefixtures('small_blocks')
 def test_the_nearest_are_scikit_learns():
   x, y = draw(70, seed=1), draw(80)

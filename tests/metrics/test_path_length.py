@@ -26,6 +26,15 @@ def test_it_is_the_mean_without_the_outer_percents():
   )
 
 
+def test_the_error_is_that_of_a_trimmed_mean():
+  distances = np.random.default_rng(4).exponential(size=1000)
+  score = path_length.compute(*pairs(distances, 0.1), 0.1)['path_length']
+  held = np.sort(distances)[9:-9]
+  winsorised = distances.clip(held[0], held[-1])
+  expected = 1.959964 * winsorised.std(ddof=1) / (len(held) / 1000 * np.sqrt(1000))
+  assert score.high - score.value == pytest.approx(expected, rel=1e-6)
+
+
 def test_of_few_pairs_none_is_left_out():
   distances = np.array([1.0, 2.0, 6.0])
   score = path_length.compute(*pairs(distances, 1e-2), 1e-2)['path_length']
