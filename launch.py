@@ -265,8 +265,8 @@ def _sample() -> None:
 def _evaluate() -> None:
   from gan_jax import evaluate, parallel, progress, record
   from gan_jax.errors import UserError
+  from gan_jax.evaluation import options as options_of
   from gan_jax.evaluation import report
-  from gan_jax.evaluation.options import Options
 
   if bool(FLAGS.workdir) == bool(FLAGS.images):
     raise UserError('--workdir=RUN, or --images=FOLDER with --reference=FOLDER: give one of them')
@@ -281,11 +281,7 @@ def _evaluate() -> None:
     _refuse_beside('workdir', ('reference', 'held_out', 'labels'))
     if FLAGS.all:
       _refuse_beside('all', ('step',))
-  if out:
-    for workdir in FLAGS.workdir or ():
-      record.load_config(workdir)  # says where there is no run, before a folder is made
-    report.check(out)
-  options = Options(
+  options = options_of.Options(
     metrics=FLAGS.metrics and tuple(FLAGS.metrics),
     features=FLAGS.features and tuple(FLAGS.features),
     num_samples=FLAGS.num_samples,
@@ -296,6 +292,11 @@ def _evaluate() -> None:
     best=FLAGS.best,
     allow_different_n=FLAGS.allow_different_n,
   )
+  options_of.check(options)
+  if out:
+    for workdir in FLAGS.workdir or ():
+      record.load_config(workdir)  # says where there is no run, before a folder is made
+    report.check(out)
   with progress.stages('images') as watch:
     if FLAGS.images:
       folders = FLAGS.labels == 'folders'
