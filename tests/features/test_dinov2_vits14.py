@@ -1,6 +1,6 @@
 """DINOv2 against Hugging Face's, with the same random weights.
 
-The fixture is made by fixtures/make_dinov2_vits14.py, whose `weights` and `images` are copied here.
+The fixture is made by fixtures/make_dinov2_vits14.py.
 """
 
 import pathlib
@@ -14,36 +14,14 @@ from scipy import special
 from gan_jax.errors import UserError
 from gan_jax.features import dinov2_vits14
 from gan_jax.features.network import Request
+from tests.features.fixtures.drawn_inputs import dinov2_weights, images
 
 ORACLE = np.load(pathlib.Path(__file__).parent / 'fixtures' / 'dinov2_vits14.npz')
 
 
-def weights(shapes):
-  rng = np.random.default_rng(0)
-  state = {}
-  for name in sorted(shapes):
-    shape = shapes[name]
-    if 'norm' in name or 'lambda' in name:
-      state[name] = 0.5 + rng.random(shape, np.float32)
-    elif name.endswith('weight'):
-      scale = np.float32(np.prod(shape[1:]) ** -0.5)
-      state[name] = rng.standard_normal(shape, np.float32) * scale
-    else:
-      state[name] = 0.5 * rng.standard_normal(shape, np.float32)
-  return state
-
-
-def images(size):
-  rng = np.random.default_rng(size)
-  slope = np.linspace(-1, 1, size)[None, :, None, None] * rng.normal(size=(4, 1, 1, 3))
-  noise = rng.normal(size=(4, size, size, 3))
-  colour = rng.normal(size=(4, 1, 1, 3))
-  return (128 + 50 * (colour + slope + noise)).clip(0, 255).astype(np.uint8)
-
-
 @pytest.fixture(scope='module')
 def drawn():
-  return weights(dinov2_vits14.shapes())
+  return dinov2_weights(dinov2_vits14.shapes())
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,6 @@
 """The FID network against pytorch-fid and torch-fidelity, with the same random weights.
 
-The fixture is made by fixtures/make_inception_v3.py, whose `weights` and `images` are copied here.
+The fixture is made by fixtures/make_inception_v3.py.
 """
 
 import pathlib
@@ -12,37 +12,15 @@ import safetensors.numpy
 from gan_jax.errors import UserError
 from gan_jax.features import inception_v3
 from gan_jax.features.network import Request
+from tests.features.fixtures.drawn_inputs import images, inception_weights
 
 ORACLE = np.load(pathlib.Path(__file__).parent / 'fixtures' / 'inception_v3.npz')
-
-
-def weights(shapes):
-  rng = np.random.default_rng(0)
-  state = {}
-  for name in sorted(shapes):
-    shape = shapes[name]
-    if len(shape) > 1:
-      scale = np.float32((1.8 / np.prod(shape[1:])) ** 0.5)
-      state[name] = rng.standard_normal(shape, np.float32) * scale
-    elif name.endswith(('bn.weight', 'running_var')):
-      state[name] = 0.5 + rng.random(shape, np.float32)
-    else:
-      state[name] = 0.3 * rng.standard_normal(shape, np.float32)
-  return state
-
-
-def images(size):
-  rng = np.random.default_rng(size)
-  slope = np.linspace(-1, 1, size)[None, :, None, None] * rng.normal(size=(4, 1, 1, 3))
-  noise = rng.normal(size=(4, size, size, 3))
-  colour = rng.normal(size=(4, 1, 1, 3))
-  return (128 + 50 * (colour + slope + noise)).clip(0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope='module')
 def file(tmp_path_factory):
   path = tmp_path_factory.mktemp('weights') / 'inception.safetensors'
-  safetensors.numpy.save_file(weights(inception_v3.shapes()), path)
+  safetensors.numpy.save_file(inception_weights(inception_v3.shapes()), path)
   return str(path)
 
 
