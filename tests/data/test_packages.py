@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import pathlib
@@ -220,7 +221,11 @@ def another_process(folder):
 
 def open_files(process):
   links = pathlib.Path(f'/proc/{process.pid}/fd').iterdir()
-  return {os.path.basename(os.readlink(link)) for link in links}
+  names = set()
+  for link in links:
+    with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+      names.add(os.path.basename(os.readlink(link)))
+  return names
 
 
 def wait_for(condition):
