@@ -16,6 +16,7 @@ from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import keys
+from gan_jax.features import network
 from gan_jax.programs import Program
 from gan_jax.state import TrainState, initializer
 
@@ -185,9 +186,9 @@ def check(config: ConfigDict) -> None:
         raise UserError(f'config.{section}.{key}={config[section][key]}: must be positive')
   registry.find('losses', config.loss.name, 'd_loss', 'loss.name')
   registry.find('models', config.model.name, 'Generator', 'model.name')
-  resize, accepted = config.evaluate.resize, ('antialias', 'legacy')
-  if resize not in accepted:
-    raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, accepted)}')
+  resize = config.evaluate.resize
+  if resize not in network.RESIZES:
+    raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, network.RESIZES)}')
   if config.evaluate.images > 0:
     _check_weights(config)
   ranking(config)
@@ -217,8 +218,8 @@ def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
     if config.checkpoint.keep_best and config.evaluate.images > 0:
       raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')
     return lambda scores: math.inf
-  worst = -math.inf if signs[best] else math.inf
-  return lambda scores: (-1 if signs[best] else 1) * scores.get(best, worst)
+  sign = -1 if signs[best] else 1
+  return lambda scores: sign * scores[best] if best in scores else math.inf
 
 
 def _fields(module: Any) -> set[str]:

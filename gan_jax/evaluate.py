@@ -62,12 +62,13 @@ def evaluate_runs(
     UserError: for what options, runs or data cannot give.
   """
   check(options)
-  asked = {workdir: asked_of(record.load_config(workdir), options) for workdir in workdirs}
+  configs = {workdir: record.load_config(workdir) for workdir in workdirs}
+  asked = {workdir: asked_of(config, options) for workdir, config in configs.items()}
   sizes = {workdir: one.num_samples for workdir, one in asked.items()}
   scores.check_comparable(sizes, options.allow_different_n)
   for each in asked.values():
     check_best(options.best, each.metrics, each.features, each.resize)
-  best_key = options.best or record.load_config(workdirs[0]).checkpoint.best_score
+  best_key = options.best or configs[workdirs[0]].checkpoint.best_score
   found, data = Found(), {}
   for workdir in workdirs:
     run = open_run(workdir, step)

@@ -101,7 +101,6 @@ class _Run:
       parts.generator, config.evaluate.batch_size, datasets.train.dtype
     )
     self._evaluator: Evaluator | None = None
-    self._told = False  # what the evaluator noted when it was made
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._pending: collections.deque[tuple[int, Any]] = collections.deque()
     self._window: list[dict[str, float]] = []
@@ -265,15 +264,14 @@ class _Run:
   def _scores_of(self, found: subject.Subject) -> dict[str, float]:
     """Scores a subject; a run goes on without what its images cannot give."""
     assert self._evaluator is not None
-    told = len(self._evaluator.notes) if self._told else 0
     try:
       scores = flat(self._evaluator.score(found))
     except UserError as error:
-      self._evaluator.notes.append(str(error))
+      self._evaluator.notes.append(f'{found.name}: {error}')
       scores = {}
-    for note in self._evaluator.notes[told:]:
+    for note in self._evaluator.notes:
       self._bar.say(f'! {note}')
-    self._told = True
+    self._evaluator.notes.clear()
     return scores
 
   def _save(self) -> None:

@@ -141,7 +141,7 @@ class Evaluator:
     A score that its images cannot give is left out, with a note.
 
     Raises:
-      UserError: for images that can give none, naming the subject.
+      UserError: for images that can give none.
       NonFiniteError: for a generator whose images are not finite.
     """
     runs = []
@@ -189,9 +189,11 @@ class Evaluator:
     return _Network(embedder, self._reals.features(embedder, self._watch))
 
   def _score_once(self, subject: Subject, seed: int) -> dict[tuple[str, str], _Value]:
-    on_images = any('images' in module.NEEDS for module in self._metrics.values())
     embedders = [network.embedder for network in self._networks]
-    keep = on_images and subject.labels is not None and bool(self._reals.compared.num_classes)
+    keep = any(
+      'images' in module.NEEDS and not self._missing(module, None)
+      for module in self._metrics.values()
+    )
     found = embed(subject, seed, embedders, self._watch, keep)
     if found.constant:
       self.notes.append(f'{subject.name}: all {subject.size:,} images are one and the same')
@@ -202,10 +204,10 @@ class Evaluator:
       try:
         values += self._on_subject(module, subject, seed, found)
       except UserError as error:
-        refused.append(f'{subject.name}: no {name}: {error}')
+        refused.append(f'no {name}: {error}')
     if refused and not values:
       raise UserError(refused[0])
-    self.notes += refused
+    self.notes += [f'{subject.name}: {reason}' for reason in refused]
     return {value.key: value for value in values}
 
   def _on_subject(
@@ -213,8 +215,10 @@ class Evaluator:
   ) -> list[_Value]:
     """The scores of one metric, by each network that can give it."""
     if 'images' in module.NEEDS:
-      if found.images is None or subject.labels is None:
+      if self._missing(module, None):
         return []
+      assert found.images is not None
+      assert subject.labels is not None
       scores = self._on_images(module, found.images, subject.labels)
       return _values(module, None, scores, subject.size)
     values = []

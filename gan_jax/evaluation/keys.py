@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gan_jax import registry
+from gan_jax.features.network import score_name
 
 
 def ordering(metrics: Sequence[str], features: Sequence[str], resize: str) -> dict[str, bool]:
@@ -19,7 +20,7 @@ def ordering(metrics: Sequence[str], features: Sequence[str], resize: str) -> di
   networks = []
   for name in features:
     module = registry.find('features', name, 'load', 'evaluate.features')
-    networks.append(f'{name}_legacy' if resize == 'legacy' and module.RESIZES else name)
+    networks.append(score_name(name, resize) if module.RESIZES else name)
   keys: dict[str, bool] = {}
   for name in metrics:
     module = registry.find('metrics', name, 'compute', 'evaluate.metrics')

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from gan_jax import registry
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import keys
-from gan_jax.features.network import Resize
+from gan_jax.features.network import RESIZES, Resize
 
 
 class Options(NamedTuple):
@@ -41,10 +41,8 @@ def check(options: Options) -> None:
     value = getattr(options, name)
     if value is not None and value < 1:
       raise UserError(f'--{name}={value}: must be positive')
-  if options.resize not in (None, 'antialias', 'legacy'):
-    raise UserError(
-      f'--resize={options.resize}: {nearest(options.resize, ("antialias", "legacy"))}'
-    )
+  if options.resize is not None and options.resize not in RESIZES:
+    raise UserError(f'--resize={options.resize}: {nearest(options.resize, RESIZES)}')
   networks = registry.names('features', 'load')
   for flag, names, accepted in (
     ('features', options.features or (), networks),

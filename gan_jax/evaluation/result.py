@@ -58,8 +58,7 @@ class Found:
     try:
       row = row._replace(scores=evaluator.score(of, repeats))
     except (UserError, NonFiniteError) as error:
-      text = str(error) if str(error).startswith(of.name) else f'{of.name}: {error}'
-      self._refused.append(type(error)(text))
+      self._refused.append(type(error)(f'{of.name}: {error}'))
       return row
     self.rows.append(row)
     self._galleries.append(Gallery(row.label, *evaluator.shown(of)))

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 
 from gan_jax.features import chunks, resize
-from gan_jax.features.network import FeatureNetwork, Request, Resize
+from gan_jax.features.network import FeatureNetwork, Request, Resize, score_name
 from gan_jax.features.weights import Shapes, State, read_weights
 
 RESIZES = True
@@ -68,7 +68,7 @@ def load(request: Request) -> FeatureNetwork:
   state = read_weights(request.weights, 'dinov2_vits14', _PUBLISHED, shapes(), _from_original)
   scaling = 'bicubic, not antialiased' if legacy else 'antialiased bicubic'
   return FeatureNetwork(
-    name='dinov2_vits14_legacy' if legacy else 'dinov2_vits14',
+    name=score_name('dinov2_vits14', request.resize),
     params=_prepare(state),
     apply=functools.partial(_apply, way=request.resize),
     description={

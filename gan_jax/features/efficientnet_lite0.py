@@ -17,7 +17,7 @@ from jax import lax
 
 from gan_jax.errors import UserError
 from gan_jax.features import chunks, resize
-from gan_jax.features.network import FeatureNetwork, Request, Resize
+from gan_jax.features.network import FeatureNetwork, Request, Resize, score_name
 from gan_jax.features.torch_weights import read_state_dict
 from gan_jax.ops.depthwise import depthwise
 
@@ -59,7 +59,7 @@ def load(request: Request | None = None) -> FeatureNetwork:
   state = read_state_dict(pathlib.Path(spec.submodule_search_locations[0]) / _FILE)
   scaling = 'bilinear resize, not antialiased' if way == 'legacy' else 'antialiased bilinear resize'
   return FeatureNetwork(
-    name='efficientnet_lite0_legacy' if way == 'legacy' else 'efficientnet_lite0',
+    name=score_name('efficientnet_lite0', way),
     params=_fold_batch_norms(state),
     apply=functools.partial(_apply, way=way),
     description={

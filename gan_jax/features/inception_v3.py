@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 
 from gan_jax.features import chunks, resize
-from gan_jax.features.network import FeatureNetwork, Request, Resize
+from gan_jax.features.network import FeatureNetwork, Request, Resize, score_name
 from gan_jax.features.weights import Shapes, State, read_weights
 
 RESIZES = True
@@ -60,7 +60,7 @@ def load(request: Request) -> FeatureNetwork:
   state = read_weights(request.weights, 'inception_v3', _PUBLISHED, shapes())
   scaling = 'bilinear, not antialiased' if legacy else 'antialiased bicubic'
   return FeatureNetwork(
-    name='inception_v3_legacy' if legacy else 'inception_v3',
+    name=score_name('inception_v3', request.resize),
     params=_fold_batch_norms(state),
     apply=functools.partial(_apply, way=request.resize),
     description={

@@ -1,13 +1,19 @@
 """What a feature network is to the metrics, and what it is made from."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 
 from gan_jax.data.source import ImageDataset
 
 Resize = Literal['antialias', 'legacy']
+RESIZES: tuple[str, ...] = get_args(Resize)
+
+
+def score_name(module: str, resize: str) -> str:
+  """The name that scores carry for features that resize: it says where that is not the default."""
+  return f'{module}_legacy' if resize == 'legacy' else module
 
 
 class Request(NamedTuple):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.features import resize
-from gan_jax.features.network import FeatureNetwork, Request, Resize
+from gan_jax.features.network import FeatureNetwork, Request, Resize, score_name
 from gan_jax.ops.pixels import to_byte_scale
 
 RESIZES = True
@@ -29,7 +29,7 @@ def load(request: Request) -> FeatureNetwork:
   way = request.resize
   scaling = 'bilinear, not antialiased' if way == 'legacy' else 'antialiased bilinear'
   return FeatureNetwork(
-    name='pixels_legacy' if way == 'legacy' else 'pixels',
+    name=score_name('pixels', request.resize),
     params={},
     apply=functools.partial(_apply, way=way),
     description={'input': f'at most {_LARGEST}x{_LARGEST}, {scaling} resize, in [0, 1]'},
