@@ -223,7 +223,7 @@ def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
 
 
 def _fields(module: Any) -> set[str]:
-  return set(module.__dataclass_fields__) - {'parent', 'name'}
+  return set(module.__dataclass_fields__) - {'parent', 'name', 'batch_parts'}
 
 
 def _schedule(config: ConfigDict, section: ConfigDict, key: str) -> optim.Schedule:

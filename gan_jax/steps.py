@@ -50,7 +50,8 @@ def make_train_step(
 
   Args:
     generator: module `(latents [B, z], labels [B], train) -> images [B, H, W, C]`.
-    discriminator: module `(images, labels, train) -> logits [B]`.
+    discriminator: module `(images, labels, train) -> logits [B]` with `for_parts(n)`: itself for a
+      batch of n parts, one after the other, that have no part in each other's logits.
     generator_tx: optimiser of the generator.
     discriminator_tx: optimiser of the discriminator.
     loss: a module of `gan_jax.losses`.
@@ -70,9 +71,9 @@ def make_train_step(
     `g_finite` are 1 where the player's loss and gradients were all finite.
   """
   pmean = lambda tree: tree if axis_name is None else jax.lax.pmean(tree, axis_name)
-  # One call with reals and fakes is the same as two, unless examples see each other or only one
-  # half is penalised.
-  judge_together = discriminator.examples_independent and (r1_gamma is None) == (r2_gamma is None)
+  # Reals and fakes in one call, unless only one half is penalised.
+  judge_together = (r1_gamma is None) == (r2_gamma is None)
+  judging_both = discriminator.for_parts(2)
 
   def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
     shown = state.step * float(batch_size)
@@ -121,10 +122,10 @@ def make_train_step(
     def objective(params: PyTree) -> tuple[jax.Array, tuple[PyTree, Metrics]]:
       mutable = player.mutable
 
-      def judge(images: jax.Array, labels: jax.Array, penalised: bool) -> Any:
+      def judge(module: Any, images: jax.Array, labels: jax.Array, penalised: bool) -> Any:
         """Logits and penalties, `[B]` each."""
         nonlocal mutable
-        score = lambda x, m=mutable: _apply(discriminator, params, m, x, labels)
+        score = lambda x, m=mutable: _apply(module, params, m, x, labels)
         if penalised:
           logits, norms, mutable = penalties.zero_centred(score, images)
         else:
@@ -134,11 +135,12 @@ def make_train_step(
 
       if judge_together:
         images = jnp.concatenate([batch['image'], fakes])
-        judged = judge(images, jnp.tile(labels, 2), r1_gamma is not None)
+        judged = judge(judging_both, images, jnp.tile(labels, 2), r1_gamma is not None)
         (real_logits, fake_logits), (real_norms, fake_norms) = (jnp.split(x, 2) for x in judged)
       else:
-        real_logits, real_norms = judge(batch['image'], labels, r1_gamma is not None)
-        fake_logits, fake_norms = judge(fakes, labels, r2_gamma is not None)
+        alone = functools.partial(judge, discriminator)
+        real_logits, real_norms = alone(batch['image'], labels, r1_gamma is not None)
+        fake_logits, fake_norms = alone(fakes, labels, r2_gamma is not None)
       metrics, penalty = {}, jnp.zeros(())
       for name, gamma, norms in (('r1', r1_gamma, real_norms), ('r2', r2_gamma, fake_norms)):
         if gamma is not None:

@@ -4,6 +4,6 @@
 `Discriminator(...)(images, labels, train)` maps these to logits `[B]`. Both are made with
 `resolution`, `channels`, `num_classes` (0: unconditional, labels are ignored) and `axis_name`
 (devices over which batch statistics are averaged, or None); the generator with `latent_size` too.
-A discriminator says by `examples_independent` whether an image's logit is the same whatever other
-images are in the batch.
+A discriminator's `for_parts(n)` is the same network for a batch of n parts, one after the other in
+its rows, none of which has a part in another's logits: reals and fakes can be judged in one call.
 """

@@ -38,6 +38,7 @@ class _Norm(nn.Module):
 
   num_classes: int
   axis_name: str | None
+  parts: int = 1
 
   @nn.compact
   def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
@@ -46,6 +47,7 @@ class _Norm(nn.Module):
       affine=plain,
       scale_init=lambda *args: 1.0 + _INIT(*args),
       axis_name=self.axis_name,
+      parts=self.parts,
       name='norm',
     )(x, train)
     if plain:
@@ -103,6 +105,7 @@ class Discriminator(nn.Module):
   Attributes:
     discriminator_norm: 'batch' normalises every layer but the first, as published; 'none' leaves
       examples independent of each other, which R1 assumes.
+    batch_parts: batches, one after the other in the rows, that are normalised each by itself.
 
   Raises:
     UserError: for a shorter side that is not a power of two from 16, or an unknown norm.
@@ -115,11 +118,11 @@ class Discriminator(nn.Module):
   width: int = 64
   max_width: int = 512
   discriminator_norm: str = 'batch'
+  batch_parts: int = 1
 
-  @property
-  def examples_independent(self) -> bool:
-    """Whether the other images of a batch have no part in a logit."""
-    return self.discriminator_norm == 'none'
+  def for_parts(self, parts: int) -> 'Discriminator':
+    """The same network for a batch of parts that have no part in each other's logits."""
+    return self.clone(batch_parts=parts)
 
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
@@ -137,7 +140,8 @@ class Discriminator(nn.Module):
       width = min(self.width << level, self.max_width)
       x = Conv(width, 4, stride=2, padding=1, kernel_init=init, name=f'conv{level}')(x)
       if batch_norm and level:
-        x = _Norm(0, self.axis_name, name=f'norm{level}')(x, labels, train)
+        norm = _Norm(0, self.axis_name, self.batch_parts, name=f'norm{level}')
+        x = norm(x, labels, train)
       elif not batch_norm:
         x = Bias(name=f'bias{level}')(x)
       x = nn.leaky_relu(x, 0.2)

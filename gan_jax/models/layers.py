@@ -81,7 +81,7 @@ class Bias(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Adds the bias."""
     bias = self.param('bias', nn.initializers.zeros, (x.shape[-1],))
-    return x + channels.over_pixels(bias.astype(x.dtype), x.shape)
+    return x + channels.over_pixels(bias.astype(x.dtype)[None], x.shape)
 
 
 class BatchNorm(nn.Module):
@@ -96,6 +96,8 @@ class BatchNorm(nn.Module):
     affine: learn a scale and a shift for each channel.
     scale_init: initializer of the scale, `[C]`.
     axis_name: mapped axis of devices, or None.
+    parts: batches, one after the other in the rows, that are normalised each by itself, as if by
+      one call after the other.
   """
 
   momentum: float = 0.9
@@ -103,6 +105,7 @@ class BatchNorm(nn.Module):
   affine: bool = True
   scale_init: Initializer = nn.initializers.ones
   axis_name: str | None = None
+  parts: int = 1
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -111,16 +114,17 @@ class BatchNorm(nn.Module):
     average_mean = self.variable('batch_stats', 'mean', jnp.zeros, shape)
     average_variance = self.variable('batch_stats', 'var', jnp.ones, shape)
     if train:
-      moments = channels.channel_mean(x), channels.channel_mean(x * x)
+      moments = channels.channel_mean(x, self.parts), channels.channel_mean(x * x, self.parts)
       if self.axis_name is not None and not self.is_initializing():
         moments = jax.lax.pmean(moments, self.axis_name)
       mean = moments[0]
       variance = jnp.maximum(moments[1] - mean * mean, 0.0)
       if not self.is_initializing():
         for average, new in ((average_mean, mean), (average_variance, variance)):
-          average.value = self.momentum * average.value + (1 - self.momentum) * new
+          for part in new:
+            average.value = self.momentum * average.value + (1 - self.momentum) * part
     else:
-      mean, variance = average_mean.value, average_variance.value
+      mean, variance = average_mean.value[None], average_variance.value[None]
     scale = jax.lax.rsqrt(variance + self.epsilon)
     if self.affine:
       scale *= self.param('scale', self.scale_init, shape)

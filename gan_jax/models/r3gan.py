@@ -178,10 +178,9 @@ class Discriminator(nn.Module):
   embedding_size: int = 64
   bfloat16_stages: int = 0
 
-  @property
-  def examples_independent(self) -> bool:
-    """Whether the other images of a batch have no part in a logit: always."""
-    return True
+  def for_parts(self, parts: int) -> 'Discriminator':
+    """The same network for a batch of parts that have no part in each other's logits: itself."""
+    return self
 
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:

@@ -58,6 +58,33 @@ def test_batch_norm_takes_its_statistics_over_all_devices():
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a[0], b, rtol=1e-5), left, left_whole)
 
 
+def test_parts_of_a_batch_are_normalised_as_by_calls_one_after_the_other():
+  """Results, gradients and the averages that are left."""
+  joined, alone = layers.BatchNorm(parts=2), layers.BatchNorm()
+  variables = alone.init(jax.random.key(0), images(), train=False)
+  variables['params'] = {'scale': jnp.array([0.5, 1, 2]), 'bias': jnp.array([1.0, 0, -1])}
+  parts = [images(1), 5.0 - images(2)]
+
+  def run(norm, stats, x):
+    return norm.apply({**variables, **stats}, x, train=True, mutable=['batch_stats'])
+
+  def together(x):
+    y, left = run(joined, {}, x)
+    return jnp.sum(y**3), (y, left)
+
+  def apart(x):
+    first, left = run(alone, {}, x[:8])
+    second, left = run(alone, left, x[8:])
+    y = jnp.concatenate([first, second])
+    return jnp.sum(y**3), (y, left)
+
+  close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+  results = [
+    jax.value_and_grad(run, has_aux=True)(jnp.concatenate(parts)) for run in (together, apart)
+  ]
+  jax.tree.map(close, *results)
+
+
 def test_a_bias_is_added_to_each_channel():
   bias = layers.Bias()
   y = bias.apply({'params': {'bias': jnp.array([1.0, 2.0, 3.0])}}, images())
