@@ -8,12 +8,12 @@ A batch may have parts: as many images each, one part after the other in its row
 those of each part.
 """
 
-import functools
 import math
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+
+from gan_jax.ops import linear
 
 
 def channel_mean(x: jax.Array, parts: int = 1) -> jax.Array:
@@ -21,7 +21,6 @@ def channel_mean(x: jax.Array, parts: int = 1) -> jax.Array:
   return channel_sum(x, parts) / (x.size // x.shape[-1] // parts)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def channel_sum(x: jax.Array, parts: int = 1) -> jax.Array:
   """Sums over all axes of `[B, ..., C]` but the last in each part of the batch, `[parts, C]`.
 
@@ -30,37 +29,33 @@ def channel_sum(x: jax.Array, parts: int = 1) -> jax.Array:
   """
   if x.shape[0] % parts:
     raise ValueError(f'{parts} parts do not divide a batch of {x.shape[0]}')
-  choose = lambda form: functools.partial(form, parts=parts)
-  return lax.platform_dependent(x, cpu=choose(_product_with_ones), default=choose(_plain_sum))
+  return _sum((parts, x.shape), x)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def over_pixels(channels: jax.Array, shape: tuple[int, ...]) -> jax.Array:
   """Repeats `[parts, C]` over all pixels of a batch of `shape`, `[B, ..., C]`."""
-  parts, size = channels.shape
+  return _repeat((channels.shape[0], shape), channels)
+
+
+_Static = tuple[int, tuple[int, ...]]  # parts, shape of the batch
+
+
+def _repeated(static: _Static, channels: jax.Array) -> jax.Array:
+  parts, shape = static
   if parts == 1:
     return jnp.broadcast_to(channels[0], shape)
-  return jnp.broadcast_to(channels[:, None], (parts, _rows(shape) // parts, size)).reshape(shape)
+  apart = (parts, _rows(shape) // parts, shape[-1])
+  return jnp.broadcast_to(channels[:, None], apart).reshape(shape)
 
 
-channel_sum.defvjp(
-  lambda x, parts: (channel_sum(x, parts), x.shape),
-  lambda parts, shape, total: (over_pixels(total, shape),),
-)
-over_pixels.defvjp(
-  lambda channels, shape: (over_pixels(channels, shape), channels.shape[0]),
-  lambda shape, parts, gradient: (channel_sum(gradient, parts),),
-)
+def _plain_sum(static: _Static, x: jax.Array) -> jax.Array:
+  return x.reshape(static[0], -1, x.shape[-1]).sum(axis=1)
 
 
-def _plain_sum(x: jax.Array, parts: int) -> jax.Array:
-  return x.reshape(parts, -1, x.shape[-1]).sum(axis=1)
-
-
-def _product_with_ones(x: jax.Array, parts: int) -> jax.Array:
+def _product_with_ones(static: _Static, x: jax.Array) -> jax.Array:
   # At least two rows of ones, even if one is thrown away: a product of two matrices is a call into
   # a library, that of a vector and a matrix would be compiled anew for every sum there is.
-  rows = _rows(x.shape)
+  parts, rows = static[0], _rows(x.shape)
   ones = jnp.repeat(jnp.eye(parts, dtype=x.dtype), rows // parts, axis=1)
   if parts == 1:
     ones = jnp.ones((2, rows), x.dtype)
@@ -70,3 +65,18 @@ def _product_with_ones(x: jax.Array, parts: int) -> jax.Array:
 
 def _rows(shape: tuple[int, ...]) -> int:
   return math.prod(shape[:-1])
+
+
+_sum: linear.Operation = linear.define(
+  'channel_sum',
+  lambda static, x: (static[0], x.shape[-1]),
+  _plain_sum,
+  cpu=_product_with_ones,
+  transposes=(lambda static, total: _repeat(static, total),),
+)
+_repeat: linear.Operation = linear.define(
+  'over_pixels',
+  lambda static, channels: static[1],
+  _repeated,
+  transposes=(lambda static, gradient: _sum(static, gradient),),
+)

@@ -5,14 +5,13 @@ both of their arguments, and the three operations are closed under differentiati
 
     y = forward(x, w)     dx = input_gradient(dy, w)     dw = weight_gradient(x, dy)
 
-Each is defined once below with the other two as its derivatives, so that R1, R2 and path length,
-which differentiate twice, stay within the three. On GPU and TPU each is the plain XLA convolution.
-XLA's CPU backend has one fast path, for a convolution without groups or dilation, and its weight
-gradient; all else it runs up to a hundred times slower. There each operation is put in terms of
-that path (`parallel.compiler_options` keeps XLA from leaving it), or of matrix products.
+Each is defined once, at the end, with the other two as its transposes, so that R1, R2 and path
+length, which differentiate twice, stay within the three. On GPU and TPU each is the plain XLA
+convolution. XLA's CPU backend has one fast path, for a convolution without groups or dilation, and
+its weight gradient; all else it runs up to a hundred times slower. There each operation is put in
+terms of that path (`parallel.compiler_options` keeps XLA from leaving it), or of matrix products.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,6 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+from gan_jax.ops import linear
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 
@@ -101,47 +102,16 @@ def _window(size, kernel_shape, stride, padding, groups) -> _Window:  # type: ig
   return _Window((size[0], size[1]), tuple(kernel_shape[:2]), stride, padding, groups)
 
 
-# --- The three operations, each with the other two as its derivatives -----------------------------
+def _forward_shape(window: _Window, x: jax.Array, w: jax.Array) -> tuple[int, ...]:
+  return (x.shape[0], *window.outputs, w.shape[3])
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _forward(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
-  return _choose(window, _forward_plain, _forward_cpu, x, w)
+def _input_shape(window: _Window, g: jax.Array, w: jax.Array) -> tuple[int, ...]:
+  return (g.shape[0], *window.inputs, w.shape[2] * window.groups)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _input_gradient(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
-  return _choose(window, _input_gradient_plain, _input_gradient_cpu, g, w)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _weight_gradient(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
-  return _choose(window, _weight_gradient_plain, _weight_gradient_cpu, x, g)
-
-
-# Compiled in itself for the sake of its cache: each shape is traced once, however often it comes.
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
-def _choose(window, plain, cpu, *args):  # type: ignore[no-untyped-def]
-  bind = functools.partial
-  return lax.platform_dependent(*args, cpu=bind(cpu, window), default=bind(plain, window))
-
-
-def _residuals(operation):  # type: ignore[no-untyped-def]
-  return lambda window, a, b: (operation(window, a, b), (a, b))
-
-
-_forward.defvjp(
-  _residuals(_forward),
-  lambda window, xw, dy: (_input_gradient(window, dy, xw[1]), _weight_gradient(window, xw[0], dy)),
-)
-_input_gradient.defvjp(
-  _residuals(_input_gradient),
-  lambda window, gw, dx: (_forward(window, dx, gw[1]), _weight_gradient(window, dx, gw[0])),
-)
-_weight_gradient.defvjp(
-  _residuals(_weight_gradient),
-  lambda window, xg, dw: (_input_gradient(window, xg[1], dw), _forward(window, xg[0], dw)),
-)
+def _kernel_shape(window: _Window, x: jax.Array, g: jax.Array) -> tuple[int, ...]:
+  return (*window.kernel, x.shape[-1] // window.groups, g.shape[-1])
 
 
 # --- GPU and TPU: the plain convolution and its own gradients -------------------------------------
@@ -159,15 +129,13 @@ def _forward_plain(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
 
 
 def _input_gradient_plain(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
-  shape = (g.shape[0], *window.inputs, w.shape[2] * window.groups)
-  x = jax.ShapeDtypeStruct(shape, g.dtype)
+  x = jax.ShapeDtypeStruct(_input_shape(window, g, w), g.dtype)
   (dx,) = jax.linear_transpose(lambda x: _forward_plain(window, x, w), x)(g)
   return dx
 
 
 def _weight_gradient_plain(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
-  shape = (*window.kernel, x.shape[-1] // window.groups, g.shape[-1])
-  w = jax.ShapeDtypeStruct(shape, x.dtype)
+  w = jax.ShapeDtypeStruct(_kernel_shape(window, x, g), x.dtype)
   (dw,) = jax.linear_transpose(lambda w: _forward_plain(window, x, w), w)(g)
   return dw
 
@@ -342,3 +310,37 @@ def _phase_by_phase(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
   grid = jnp.stack(phases, axis=3).reshape(g.shape[0], *size, s, s, w.shape[2])
   full = grid.transpose(0, 1, 3, 2, 4, 5).reshape(g.shape[0], size[0] * s, size[1] * s, w.shape[2])
   return full[:, : window.inputs[0], : window.inputs[1]]
+
+
+# --- The three operations, each with the other two as its transposes ------------------------------
+
+_forward: linear.Operation = linear.define(
+  'conv',
+  _forward_shape,
+  _forward_plain,
+  cpu=_forward_cpu,
+  transposes=(
+    lambda window, dy, w: _input_gradient(window, dy, w),
+    lambda window, dy, x: _weight_gradient(window, x, dy),
+  ),
+)
+_input_gradient: linear.Operation = linear.define(
+  'conv_input_gradient',
+  _input_shape,
+  _input_gradient_plain,
+  cpu=_input_gradient_cpu,
+  transposes=(
+    lambda window, dx, w: _forward(window, dx, w),
+    lambda window, dx, g: _weight_gradient(window, dx, g),
+  ),
+)
+_weight_gradient: linear.Operation = linear.define(
+  'conv_weight_gradient',
+  _kernel_shape,
+  _weight_gradient_plain,
+  cpu=_weight_gradient_cpu,
+  transposes=(
+    lambda window, dw, g: _input_gradient(window, g, dw),
+    lambda window, dw, x: _forward(window, x, dw),
+  ),
+)

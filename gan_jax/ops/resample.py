@@ -2,56 +2,110 @@
 
 The filter is [1, 2, 1] * [1, 1]: bilinear interpolation on the way up, its adjoint up to a factor
 on the way down, as in StyleGAN2 and R3GAN (arXiv:2501.05441). Outside the image is zero. Written
-with shifts and adds: the fast form on every platform, and so are the derivatives of every order.
+with shifts and adds; on a CPU, where each of those is a program to compile, as a product with the
+matrix of the filter.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from gan_jax.ops import linear
 
 
 def upsample(x: jax.Array) -> jax.Array:
   """Doubles height and width of `[B, H, W, C]`; keeps constants away from the edge."""
-  return _up(_up(x, 1), 2)
+  return _up(1, _up(2, x))
 
 
 def downsample(x: jax.Array) -> jax.Array:
-  """Halves height and width of `[B, H, W, C]`, both even; keeps constants as `upsample`."""
-  return _down(_down(x, 1), 2)
+  """Halves height and width of `[B, H, W, C]`; keeps constants as `upsample`.
+
+  Raises:
+    ValueError: for a height or width that is odd.
+  """
+  for axis in (1, 2):
+    if x.shape[axis] % 2:
+      raise ValueError(f'downsample halves even sizes; axis {axis} of {x.shape} is odd')
+  return _down(2, _down(1, x))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _up(x: jax.Array, axis: int) -> jax.Array:
+def _doubled(axis: int, x: jax.Array) -> tuple[int, ...]:
+  return (*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
+
+
+def _halved(axis: int, x: jax.Array) -> tuple[int, ...]:
+  return (*x.shape[:axis], x.shape[axis] // 2, *x.shape[axis + 1 :])
+
+
+# --- GPU and TPU ----------------------------------------------------------------------------------
+
+
+def _up_by_shifts(axis: int, x: jax.Array) -> jax.Array:
   before, after = _neighbours(x, axis)
   even, odd = (3 * x + before) / 4, (3 * x + after) / 4
-  doubled = jnp.stack([even, odd], axis=axis + 1)
-  shape = list(x.shape)
-  shape[axis] *= 2
-  return doubled.reshape(shape)
+  return jnp.stack([even, odd], axis=axis + 1).reshape(_doubled(axis, x))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _down(x: jax.Array, axis: int) -> jax.Array:
-  shape = list(x.shape)
-  if shape[axis] % 2:
-    raise ValueError(f'downsample halves even sizes; axis {axis} of {x.shape} is odd')
-  pairs = x.reshape(*shape[:axis], shape[axis] // 2, 2, *shape[axis + 1 :])
-  pick = lambda i: jax.lax.index_in_dim(pairs, i, axis + 1, keepdims=False)
-  even, odd = pick(0), pick(1)
+def _down_by_shifts(axis: int, x: jax.Array) -> jax.Array:
+  pairs = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :])
+  even, odd = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in (0, 1))
   before, _ = _neighbours(odd, axis)
   _, after = _neighbours(even, axis)
   return (before + 3 * even + 3 * odd + after) / 8
-
-
-# Each is linear, and the adjoint of the other up to the factor 2.
-_up.defvjp(lambda x, axis: (_up(x, axis), None), lambda axis, _, g: (2 * _down(g, axis),))
-_down.defvjp(lambda x, axis: (_down(x, axis), None), lambda axis, _, g: (_up(g, axis) / 2,))
 
 
 def _neighbours(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
   """The arrays moved by one: at i they hold x[i - 1] and x[i + 1], zero outside."""
   size = x.shape[axis]
   padded = jnp.pad(x, [(1, 1) if a == axis else (0, 0) for a in range(x.ndim)])
-  take = lambda start: jax.lax.slice_in_dim(padded, start, start + size, axis=axis)
+  take = lambda start: lax.slice_in_dim(padded, start, start + size, axis=axis)
   return take(0), take(2)
+
+
+# --- CPU ------------------------------------------------------------------------------------------
+
+
+def _up_by_matrix(axis: int, x: jax.Array) -> jax.Array:
+  return _apply(_interpolation(x.shape[axis]), axis, x).reshape(_doubled(axis, x))
+
+
+def _down_by_matrix(axis: int, x: jax.Array) -> jax.Array:
+  matrix = _interpolation(x.shape[axis] // 2).T / 2
+  return _apply(matrix, axis, x).reshape(_halved(axis, x))
+
+
+def _apply(matrix: np.ndarray, axis: int, x: jax.Array) -> jax.Array:
+  """Multiplies along an axis, for each index of the axes before it."""
+  rows = x.reshape(-1, x.shape[axis], int(np.prod(x.shape[axis + 1 :])))
+  each = jnp.broadcast_to(jnp.asarray(matrix, x.dtype), (rows.shape[0], *matrix.shape))
+  return lax.batch_matmul(each, rows)
+
+
+def _interpolation(size: int) -> np.ndarray:
+  """The matrix of `_up`, `[2 * size, size]`; each element is exact in every type."""
+  matrix = np.zeros((2 * size, size), np.float32)
+  for tap, weight in enumerate((0.25, 0.75, 0.75, 0.25)):
+    for i in range(size):
+      if 0 <= 2 * i + tap - 1 < 2 * size:
+        matrix[2 * i + tap - 1, i] = weight
+  return matrix
+
+
+# --- Each is the transpose of the other up to the factor 2 ----------------------------------------
+
+_up: linear.Operation = linear.define(
+  'upsample',
+  _doubled,
+  _up_by_shifts,
+  cpu=_up_by_matrix,
+  transposes=(lambda axis, g: 2 * _down(axis, g),),
+)
+_down: linear.Operation = linear.define(
+  'downsample',
+  _halved,
+  _down_by_shifts,
+  cpu=_down_by_matrix,
+  transposes=(lambda axis, g: _up(axis, g) / 2,),
+)

@@ -1,0 +1,102 @@
+"""Operations that are linear in each argument, as primitives with a form for each platform.
+
+`jax.lax.platform_dependent` traces the forms of all platforms wherever an operation occurs, and so
+again in each derivative. A primitive is traced by its shape alone, and lowered once in the form of
+the platform at hand. Its derivatives are operations again, by rules that the operation is given.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+Operation: TypeAlias = Callable[..., jax.Array]
+_Axes: TypeAlias = tuple[int | None, ...]
+
+
+def define(
+  name: str,
+  shape: Callable[..., tuple[int, ...]],
+  plain: Operation,
+  transposes: tuple[Operation, ...],
+  cpu: Operation | None = None,
+) -> Operation:
+  """Makes an operation out of its forms and its transposes.
+
+  All functions take first the static part of a call, hashable, then arrays. The result has the type
+  of the first array.
+
+  Args:
+    name: of the primitive, as programs show it.
+    shape: `(static, *arrays) -> shape of the result`; reads the arrays' shapes alone.
+    plain: the form for every platform that has none of its own.
+    transposes: one for each array: `(static, cotangent, *the other arrays) -> cotangent of it`.
+    cpu: the form for CPUs.
+
+  Returns:
+    `operation(static, *arrays)`, differentiable forwards and backwards to any order, under every
+    transformation of JAX.
+  """
+  primitive = Primitive(name)
+
+  def operation(static: Any, *arrays: jax.Array) -> jax.Array:
+    return primitive.bind(*arrays, static=static, maps=())
+
+  def abstract(*arrays: Any, static: Any, maps: tuple[_Axes, ...]) -> Any:
+    sizes: list[int] = []
+    for axes in maps:  # the outermost first; mapped axes lie in front
+      pairs = list(zip(arrays, axes, strict=True))
+      sizes.append(next(x.shape[0] for x, axis in pairs if axis == 0))
+      arrays = tuple(x if axis is None else x.update(shape=x.shape[1:]) for x, axis in pairs)
+    return arrays[0].update(shape=(*sizes, *shape(static, *arrays)), weak_type=False)
+
+  def mapped(form: Operation) -> Operation:
+    def run(*arrays: jax.Array, static: Any, maps: tuple[_Axes, ...]) -> jax.Array:
+      function = functools.partial(form, static)
+      for axes in reversed(maps):
+        function = jax.vmap(function, axes)
+      return function(*arrays)
+
+    return run
+
+  def batch(arrays: Any, axes: Any, *, static: Any, maps: tuple[_Axes, ...]) -> Any:
+    front = [
+      x if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(arrays, axes, strict=True)
+    ]
+    outermost = tuple(None if axis is None else 0 for axis in axes)
+    return primitive.bind(*front, static=static, maps=(outermost, *maps)), 0
+
+  def transpose(place: int, cotangent: Any, *others: Any, static: Any, maps: Any) -> Any:
+    """The cotangent of the array at a place; that of one which is not mapped is summed."""
+    if not maps:
+      return transposes[place](static, cotangent, *others)
+    axes, *inner = maps
+    function = functools.partial(transpose, place, static=static, maps=inner)
+    found = jax.vmap(function, (0, *axes[:place], *axes[place + 1 :]))(cotangent, *others)
+    return found.sum(0) if axes[place] is None else found
+
+  @functools.cache
+  def compiled(static: Any, maps: tuple[_Axes, ...]) -> Callable[..., jax.Array]:
+    return jax.jit(functools.partial(primitive.bind, static=static, maps=maps))
+
+  primitive.def_impl(lambda *arrays, static, maps: compiled(static, maps)(*arrays))
+  primitive.def_abstract_eval(abstract)
+  batching.primitive_batchers[primitive] = batch
+  mlir.register_lowering(primitive, mlir.lower_fun(mapped(plain), multiple_results=False))
+  if cpu is not None:
+    mlir.register_lowering(
+      primitive, mlir.lower_fun(mapped(cpu), multiple_results=False), platform='cpu'
+    )
+  if len(transposes) == 1:
+    ad.deflinear2(primitive, lambda ct, x, **how: [transpose(0, ct, **how)])
+  else:
+    ad.defbilinear(
+      primitive,
+      lambda ct, x, y, **how: transpose(0, ct, y, **how),
+      lambda ct, x, y, **how: transpose(1, ct, x, **how),
+    )
+  return operation
