@@ -42,8 +42,8 @@ def compiler_options() -> dict[str, str]:
     # LLVM at its third level takes a quarter longer over a step that then runs no faster, and three
     # times as long over drawing the first weights.
     'xla_backend_optimization_level': '1',
-    # In the order that needs the least memory, a fifth to a third of a step's less: on a few cores a
-    # step in the order of most concurrency runs no faster, and the first use of memory takes time.
+    # In the order that needs the least memory, a fifth to a third less of it for a step: on a few
+    # cores the order of most concurrency is no faster, and the first use of memory takes time.
     'xla_cpu_scheduler_type': 'CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED',
   }
 

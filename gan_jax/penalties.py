@@ -1,4 +1,4 @@
-"""Gradient penalties on the discriminator: they take a function and a point."""
+"""Gradient penalties on the discriminator: they take the backward pass from its logits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,27 +6,39 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-Score = Callable[[jax.Array], tuple[jax.Array, Any]]
+PullBack = Callable[[jax.Array], tuple[Any, jax.Array]]
+"""Maps cotangents of logits `[B]` to those of weights and of images, `jax.vjp`'s second result."""
+
+# A slope of zero could not be divided by. What stands for it adds to the weights' gradient far less
+# than rounding does.
+_LEAST_SLOPE = 1e-20
 
 
-def zero_centred(score: Score, x: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
-  """Squared norm of the score's gradient at each image, with the scores that it came from.
+def zero_centred(pull_back: PullBack, slopes: jax.Array) -> tuple[Any, jax.Array]:
+  """Squared norm of the gradient of each logit at its image, and the weights' gradient beside it.
 
   At real images this is R1, at generated ones R2 (Mescheder et al. 2018, arXiv:1801.04406, Eq. 9
-  and 10), without the factor γ/2. Scoring and penalising share one forward pass.
+  and 10), without the factor γ/2.
+
+  Where each logit depends on its own image alone, any slopes give the same norms. With those of the
+  loss by the logits, the backward pass that the norms need is the one that the loss needs: its
+  result for the weights is the gradient of the loss. If the network is piecewise linear as well,
+  differentiating the norms never goes back through the forward pass, so that loss and penalty
+  together take five passes over the network where one after the other takes six: forward, backwards
+  to the images, to the weights, and the derivative of the second by both of its arguments.
 
   Args:
-    score: maps images `[B, H, W, C]` to `(logits [B], aux)`.
-    x: the images, `[B, H, W, C]`.
+    pull_back: `jax.vjp`'s, of `(weights, images [B, H, W, C]) -> logits [B]`.
+    slopes: what the logits are weighted with, `[B]`, not differentiated; ones where a logit depends
+      on other images as well.
 
   Returns:
-    The logits `[B]`, the penalties `[B]` (squares summed over H, W and C), and aux.
+    The gradient of `sum(slopes * logits)` by the weights, and the squared norms `[B]`, squares
+    summed over H, W and C.
   """
-
-  def total(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-    logits, aux = score(x)
-    return logits.sum(), (logits, aux)
-
-  gradient, (logits, aux) = jax.grad(total, has_aux=True)(x)
+  slopes = jax.lax.stop_gradient(slopes)
+  slopes = jnp.where(jnp.abs(slopes) < _LEAST_SLOPE, _LEAST_SLOPE, slopes)
+  by_weights, at_images = pull_back(slopes)
   # float32: a sum of squares over thousands of pixels loses its small terms in bfloat16.
-  return logits, jnp.sum(jnp.square(gradient.astype(jnp.float32)), axis=(1, 2, 3)), aux
+  gradient = at_images.astype(jnp.float32) / slopes[:, None, None, None]
+  return by_weights, jnp.sum(jnp.square(gradient), axis=(1, 2, 3))

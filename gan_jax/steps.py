@@ -51,7 +51,8 @@ def make_train_step(
   Args:
     generator: module `(latents [B, z], labels [B], train) -> images [B, H, W, C]`.
     discriminator: module `(images, labels, train) -> logits [B]` with `for_parts(n)`: itself for a
-      batch of n parts, one after the other, that have no part in each other's logits.
+      batch of n parts, one after the other, that have no part in each other's logits. Where its
+      `piecewise_linear` is true, loss and penalties share a backward pass.
     generator_tx: optimiser of the generator.
     discriminator_tx: optimiser of the discriminator.
     loss: a module of `gan_jax.losses`.
@@ -74,6 +75,9 @@ def make_train_step(
   # Reals and fakes in one call, unless only one half is penalised.
   judge_together = (r1_gamma is None) == (r2_gamma is None)
   judging_both = discriminator.for_parts(2)
+  # The penalties' backward pass, begun with the loss's slopes, is the loss's own as well.
+  penalised = r1_gamma is not None or r2_gamma is not None
+  one_backward_pass = penalised and getattr(discriminator, 'piecewise_linear', False)
 
   def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
     shown = state.step * float(batch_size)
@@ -117,41 +121,42 @@ def make_train_step(
   def _update_discriminator(
     player: Player, batch: Batch, fakes: jax.Array, shown: jax.Array
   ) -> tuple[Player, Metrics]:
-    labels = batch['label']
+    images, labels = batch['image'], batch['label']
+    calls = [(discriminator, images, labels, r1_gamma), (discriminator, fakes, labels, r2_gamma)]
+    if judge_together:
+      calls = [(judging_both, jnp.concatenate([images, fakes]), jnp.tile(labels, 2), r1_gamma)]
+    halves = lambda rows: jnp.split(jnp.concatenate(rows), 2)  # of reals, of fakes
 
-    def objective(params: PyTree) -> tuple[jax.Array, tuple[PyTree, Metrics]]:
-      mutable = player.mutable
-
-      def judge(module: Any, images: jax.Array, labels: jax.Array, penalised: bool) -> Any:
-        """Logits and penalties, `[B]` each."""
-        nonlocal mutable
-        score = lambda x, m=mutable: _apply(module, params, m, x, labels)
-        if penalised:
-          logits, norms, mutable = penalties.zero_centred(score, images)
-        else:
-          logits, mutable = score(images)
-          norms = jnp.zeros_like(logits)
-        return logits, norms
-
-      if judge_together:
-        images = jnp.concatenate([batch['image'], fakes])
-        judged = judge(judging_both, images, jnp.tile(labels, 2), r1_gamma is not None)
-        (real_logits, fake_logits), (real_norms, fake_norms) = (jnp.split(x, 2) for x in judged)
-      else:
-        alone = functools.partial(judge, discriminator)
-        real_logits, real_norms = alone(batch['image'], labels, r1_gamma is not None)
-        fake_logits, fake_norms = alone(fakes, labels, r2_gamma is not None)
-      metrics, penalty = {}, jnp.zeros(())
-      for name, gamma, norms in (('r1', r1_gamma, real_norms), ('r2', r2_gamma, fake_norms)):
+    def objective(params: PyTree) -> tuple[jax.Array, tuple[list[PyTree], PyTree, Metrics]]:
+      """What is to be differentiated; gradients, of the rest of the objective; and more."""
+      mutable, judged = player.mutable, []
+      for module, x, y, _ in calls:
+        score = lambda p, x, module=module, m=mutable, y=y: _apply(module, p, m, x, y)
+        logits, pull_back, mutable = jax.vjp(score, params, x, has_aux=True)
+        judged.append((logits, pull_back))
+      logits = halves([logits for logits, _ in judged])
+      d_loss = lambda logits: loss.d_loss(*logits).mean()
+      adversarial, slopes = jax.value_and_grad(d_loss)(logits)
+      if not one_backward_pass:
+        slopes = jax.tree.map(jnp.ones_like, slopes)
+      slopes = jnp.split(jnp.concatenate(slopes), len(calls))
+      gradients, norms = [], []
+      for (_, pull_back), slope, (*_, gamma) in zip(judged, slopes, calls, strict=True):
+        if one_backward_pass or gamma is not None:
+          gradient, norm = penalties.zero_centred(pull_back, slope)
+          gradients.append(gradient)
+        norms.append(jnp.zeros_like(slope) if gamma is None else norm)
+      metrics = {'d_loss': adversarial}
+      metrics['real_logit'], metrics['fake_logit'] = (x.mean() for x in logits)
+      value = jnp.zeros(()) if one_backward_pass else adversarial
+      for name, gamma, norm in zip(('r1', 'r2'), (r1_gamma, r2_gamma), halves(norms), strict=True):
         if gamma is not None:
-          metrics[name] = norms.mean()
-          penalty += gamma(shown) / 2 * metrics[name]
-      adversarial = loss.d_loss(real_logits, fake_logits).mean()
-      metrics['d_loss'] = adversarial
-      metrics['real_logit'], metrics['fake_logit'] = real_logits.mean(), fake_logits.mean()
-      return adversarial + penalty, (mutable, metrics)
+          metrics[name] = norm.mean()
+          value += gamma(shown) / 2 * metrics[name]
+      return value, (gradients if one_backward_pass else [], mutable, metrics)
 
-    grads, (mutable, metrics) = jax.grad(objective, has_aux=True)(player.params)
+    grads, (others, mutable, metrics) = jax.grad(objective, has_aux=True)(player.params)
+    grads = jax.tree.map(lambda *parts: functools.reduce(jnp.add, parts), grads, *others)
     grads, metrics = pmean((grads, metrics))
     player, metrics['d_grad_norm'] = _descend(player, grads, discriminator_tx)
     metrics['d_finite'] = _finite(metrics['d_loss'], metrics['d_grad_norm'])

@@ -1,10 +1,12 @@
 """Laws of the train step, on real small networks."""
 
 import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from gan_jax import optim, parallel, state, steps
@@ -132,15 +134,39 @@ def test_without_memory_the_average_is_the_generator():
   assert leaves_equal(after.ema, variables)
 
 
-def test_gradients_are_those_of_the_losses_written_out():
-  """With plain gradient descent, an update is the gradient: compare with the textbook's."""
-  import optax
+def hinge(real_logits, fake_logits):
+  return jnp.maximum(1 - real_logits, 0) + jnp.maximum(1 + fake_logits, 0)
 
-  generator, discriminator, *_ = networks(norm='none')
+
+LOSSES = {
+  'nonsaturating': nonsaturating,
+  'relativistic': relativistic,
+  # Flat where a logit is beyond its margin: no slope to share with the penalties.
+  'hinge': types.SimpleNamespace(d_loss=hinge, g_loss=lambda real, fake: -fake),
+}
+
+
+@pytest.mark.parametrize(
+  ('norm', 'loss', 'r1', 'r2'),
+  [
+    ('none', 'nonsaturating', 0.5, 0.25),
+    ('none', 'nonsaturating', 0.5, None),
+    ('none', 'relativistic', 0.5, 0.25),
+    ('none', 'relativistic', None, 0.25),
+    ('none', 'hinge', 0.5, 0.25),
+    ('batch', 'nonsaturating', 0.5, None),
+    ('batch', 'relativistic', 0.5, 0.25),
+    ('batch', 'relativistic', None, None),
+  ],
+)
+def test_gradients_are_those_of_the_losses_written_out(norm, loss, r1, r2):
+  """With plain gradient descent, an update is the gradient: compare with the textbook's."""
+  generator, discriminator, *_ = networks(norm=norm)
   parts = (generator, discriminator, optax.sgd(1.0), optax.sgd(1.0))
   start = initial_state(parts)
-  data = batch()
-  after, _ = jax.jit(make(parts, r2_gamma=constant(0.25)))(start, data)
+  data, loss = batch(), LOSSES[loss]
+  gammas = {'r1_gamma': r1 and constant(r1), 'r2_gamma': r2 and constant(r2)}
+  after, _ = jax.jit(make(parts, loss, **gammas))(start, data)
   keys = jax.random.fold_in(jax.random.wrap_key_data(start.rng), 0)
   latent_key = jax.random.split(keys, 2)[0]
   z = steps.draw_latents(latent_key, jnp.arange(BATCH), 8)
@@ -150,14 +176,15 @@ def test_gradients_are_those_of_the_losses_written_out():
     variables = {'params': params, **start.generator.mutable}
     return generator.apply(variables, z, labels, train=True, mutable=['batch_stats'])[0]
 
-  cross_entropy = lambda x: jnp.logaddexp(0.0, x)  # of σ(-x): −log(1 − σ(x))
-  score = lambda params, x: discriminator.apply({'params': params}, x, labels, train=True)
+  def score(params, x):
+    variables = {'params': params, **start.discriminator.mutable}
+    return discriminator.apply(variables, x, labels, train=True, mutable=['batch_stats'])[0]
 
   def d_objective(params):
     fake = fakes(start.generator.params)
     norms = lambda x: jnp.sum(jax.grad(lambda x: score(params, x).sum())(x) ** 2, (1, 2, 3))
-    adversarial = cross_entropy(-score(params, x)) + cross_entropy(score(params, fake))
-    return jnp.mean(adversarial + 0.5 / 2 * norms(x) + 0.25 / 2 * norms(fake))
+    penalty = (r1 or 0) / 2 * norms(x) + (r2 or 0) / 2 * norms(fake)
+    return jnp.mean(loss.d_loss(score(params, x), score(params, fake)) + penalty)
 
   d_grads = jax.jit(jax.grad(d_objective))(start.discriminator.params)
   d_params = jax.tree.map(lambda p, g: p - g, start.discriminator.params, d_grads)
@@ -166,9 +193,39 @@ def test_gradients_are_those_of_the_losses_written_out():
   )
   compare(after.discriminator.params, d_params)
   # From the updated discriminator of the step itself, so that rounding does not add up.
-  g_objective = lambda p: cross_entropy(-score(after.discriminator.params, fakes(p))).mean()
+  judge = lambda images: score(after.discriminator.params, images)
+  g_objective = lambda p: loss.g_loss(judge(x), judge(fakes(p))).mean()
   g_grads = jax.jit(jax.grad(g_objective))(start.generator.params)
   compare(after.generator.params, jax.tree.map(lambda p, g: p - g, start.generator.params, g_grads))
+
+
+def test_penalties_of_a_piecewise_linear_network_share_the_backward_pass_of_the_loss():
+  """Per image of the discriminator, in passes over the network: 5 instead of 6 (by operations)."""
+
+  class Unaware(dcgan.Discriminator):
+    piecewise_linear = False
+
+  generator, discriminator, *txs = networks(norm='none')
+  names = ('resolution', 'channels', 'num_classes', 'width')
+  fields = {name: getattr(discriminator, name) for name in names}
+  data = batch()
+
+  def operations(discriminator, **gammas):
+    parts = (generator, discriminator, *txs)
+    shapes = jax.eval_shape(state.initializer(*parts), jax.random.key(0))
+    lowered = jax.jit(make(parts, **gammas)).trace(shapes, data).lower(lowering_platforms=('tpu',))
+    return lowered.cost_analysis()['flops']
+
+  unaware = Unaware(discriminator_norm='none', **fields)
+  forward = jax.jit(lambda v, x, y: discriminator.apply(v, x, y, train=True))
+  variables = jax.eval_shape(
+    lambda: discriminator.init(jax.random.key(0), data['image'] * 1.0, data['label'], train=True)
+  )
+  lowered = forward.trace(variables, data['image'] * 1.0, data['label'])
+  one = lowered.lower(lowering_platforms=('tpu',)).cost_analysis()['flops']
+  for count, r2 in ((1, None), (2, constant(0.5))):  # parts of the batch that are penalised
+    saved = operations(unaware, r2_gamma=r2) - operations(discriminator, r2_gamma=r2)
+    assert 0.7 < saved / (count * one) < 1.3
 
 
 def test_fresh_batches_give_the_players_different_reals():

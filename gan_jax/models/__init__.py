@@ -6,4 +6,6 @@
 (devices over which batch statistics are averaged, or None); the generator with `latent_size` too.
 A discriminator's `for_parts(n)` is the same network for a batch of n parts, one after the other in
 its rows, none of which has a part in another's logits: reals and fakes can be judged in one call.
+Where each logit is piecewise linear in its own image and depends on no other, a property
+`piecewise_linear` says so: gradient penalties then cost less (`penalties.zero_centred`).
 """

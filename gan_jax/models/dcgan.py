@@ -124,6 +124,11 @@ class Discriminator(nn.Module):
     """The same network for a batch of parts that have no part in each other's logits."""
     return self.clone(batch_parts=parts)
 
+  @property
+  def piecewise_linear(self) -> bool:
+    """Whether a logit is piecewise linear in its own image and depends on no other."""
+    return self.discriminator_norm == 'none'
+
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Scores the images; `train` normalises by the batch and updates the averages."""

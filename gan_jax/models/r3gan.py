@@ -182,6 +182,11 @@ class Discriminator(nn.Module):
     """The same network for a batch of parts that have no part in each other's logits: itself."""
     return self
 
+  @property
+  def piecewise_linear(self) -> bool:
+    """Whether a logit is piecewise linear in its own image and depends on no other: always."""
+    return True
+
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Scores the images; training and scoring do not differ."""
