@@ -128,24 +128,28 @@ def make_train_step(
     halves = lambda rows: jnp.split(jnp.concatenate(rows), 2)  # of reals, of fakes
 
     def objective(params: PyTree) -> tuple[jax.Array, tuple[list[PyTree], PyTree, Metrics]]:
-      """What is to be differentiated; gradients, of the rest of the objective; and more."""
+      """The part to be differentiated, and beside it the gradients of the part that is known."""
       mutable, judged = player.mutable, []
-      for module, x, y, _ in calls:
+      for module, x, y, gamma in calls:
         score = lambda p, x, module=module, m=mutable, y=y: _apply(module, p, m, x, y)
-        logits, pull_back, mutable = jax.vjp(score, params, x, has_aux=True)
+        pull_back = None
+        if one_backward_pass or gamma is not None:
+          logits, pull_back, mutable = jax.vjp(score, params, x, has_aux=True)
+        else:
+          logits, mutable = score(params, x)
         judged.append((logits, pull_back))
       logits = halves([logits for logits, _ in judged])
       d_loss = lambda logits: loss.d_loss(*logits).mean()
-      adversarial, slopes = jax.value_and_grad(d_loss)(logits)
-      if not one_backward_pass:
-        slopes = jax.tree.map(jnp.ones_like, slopes)
+      slopes = jax.grad(d_loss)(logits) if one_backward_pass else [jnp.ones_like(x) for x in logits]
       slopes = jnp.split(jnp.concatenate(slopes), len(calls))
       gradients, norms = [], []
       for (_, pull_back), slope, (*_, gamma) in zip(judged, slopes, calls, strict=True):
-        if one_backward_pass or gamma is not None:
+        if pull_back is not None:
           gradient, norm = penalties.zero_centred(pull_back, slope)
           gradients.append(gradient)
+        # Zeros rather than a norm that counts for nothing: it would be differentiated all the same.
         norms.append(jnp.zeros_like(slope) if gamma is None else norm)
+      adversarial = d_loss(logits)
       metrics = {'d_loss': adversarial}
       metrics['real_logit'], metrics['fake_logit'] = (x.mean() for x in logits)
       value = jnp.zeros(()) if one_backward_pass else adversarial
