@@ -10,39 +10,22 @@ length, which differentiate twice, stay within the three. On GPU and TPU each is
 convolution. XLA's CPU backend has one fast path, for a convolution without groups or dilation, and
 its weight gradient; all else it runs up to a hundred times slower. There each operation is put in
 terms of that path (`parallel.compiler_options` keeps XLA from leaving it), or of matrix products.
+Where they pay, those of `winograd` need the fewest operations.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.experimental.xla_metadata import set_xla_metadata
 
-from gan_jax.ops import linear
+from gan_jax.ops import linear, winograd
+from gan_jax.ops.fusion import apart
+from gan_jax.ops.window import Window
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
-
-
-class _Window(NamedTuple):
-  """The static part of a convolution; sizes are (height, width)."""
-
-  inputs: tuple[int, int]
-  kernel: tuple[int, int]
-  stride: int
-  padding: tuple[tuple[int, int], tuple[int, int]]
-  groups: int
-
-  @property
-  def outputs(self) -> tuple[int, int]:
-    """Height and width of the result."""
-    sizes = [
-      (n + lo + hi - k) // self.stride + 1
-      for n, k, (lo, hi) in zip(self.inputs, self.kernel, self.padding, strict=True)
-    ]
-    return sizes[0], sizes[1]
 
 
 def conv(
@@ -97,28 +80,28 @@ def conv_transpose(
   return _input_gradient(window, x, kernel)
 
 
-def _window(size, kernel_shape, stride, padding, groups) -> _Window:  # type: ignore[no-untyped-def]
+def _window(size, kernel_shape, stride, padding, groups) -> Window:  # type: ignore[no-untyped-def]
   if isinstance(padding, int):
     padding = ((padding, padding), (padding, padding))
-  return _Window((size[0], size[1]), tuple(kernel_shape[:2]), stride, padding, groups)
+  return Window((size[0], size[1]), tuple(kernel_shape[:2]), stride, padding, groups)
 
 
-def _forward_shape(window: _Window, x: jax.Array, w: jax.Array) -> tuple[int, ...]:
+def _forward_shape(window: Window, x: jax.Array, w: jax.Array) -> tuple[int, ...]:
   return (x.shape[0], *window.outputs, w.shape[3])
 
 
-def _input_shape(window: _Window, g: jax.Array, w: jax.Array) -> tuple[int, ...]:
+def _input_shape(window: Window, g: jax.Array, w: jax.Array) -> tuple[int, ...]:
   return (g.shape[0], *window.inputs, w.shape[2] * window.groups)
 
 
-def _kernel_shape(window: _Window, x: jax.Array, g: jax.Array) -> tuple[int, ...]:
+def _kernel_shape(window: Window, x: jax.Array, g: jax.Array) -> tuple[int, ...]:
   return (*window.kernel, x.shape[-1] // window.groups, g.shape[-1])
 
 
 # --- GPU and TPU: the plain convolution and its own gradients -------------------------------------
 
 
-def _forward_plain(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
+def _forward_plain(window: Window, x: jax.Array, w: jax.Array) -> jax.Array:
   return lax.conv_general_dilated(
     x,
     w,
@@ -129,13 +112,13 @@ def _forward_plain(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
   )
 
 
-def _input_gradient_plain(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
+def _input_gradient_plain(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
   x = jax.ShapeDtypeStruct(_input_shape(window, g, w), g.dtype)
   (dx,) = jax.linear_transpose(lambda x: _forward_plain(window, x, w), x)(g)
   return dx
 
 
-def _weight_gradient_plain(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
+def _weight_gradient_plain(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
   w = jax.ShapeDtypeStruct(_kernel_shape(window, x, g), x.dtype)
   (dw,) = jax.linear_transpose(lambda w: _forward_plain(window, x, w), w)(g)
   return dw
@@ -154,19 +137,23 @@ _LAID_OUT = (3, 4)
 _CACHED_BYTES = 1 << 20
 
 
-def _forward_cpu(window: _Window, x: jax.Array, w: jax.Array) -> jax.Array:
+def _forward_cpu(window: Window, x: jax.Array, w: jax.Array) -> jax.Array:
   if window.groups > 1:
     return _each_group(_forward_cpu, window, x, w)
   if _sees_whole_image(window):
     return jnp.einsum('bijc,ijco->bo', x, w)[:, None, None]
+  if winograd.fits(window, x.shape[0], w.shape[2], w.shape[3], x.dtype):
+    return winograd.forward(window, x, w)
   return _convolve(x, w, window.padding, stride=window.stride)
 
 
-def _input_gradient_cpu(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
+def _input_gradient_cpu(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
   if window.groups > 1:
     return _each_group(_input_gradient_cpu, window, g, w)
   if _sees_whole_image(window):
     return jnp.einsum('bo,ijco->bijc', g[:, 0, 0], w)
+  if winograd.fits(window, g.shape[0], w.shape[2], w.shape[3], g.dtype):
+    return winograd.input_gradient(window, g, w)
   (kh, kw), (ho, wo), s = window.kernel, window.outputs, window.stride
   if s == 1:
     before = [k - 1 - lo for k, (lo, _) in zip(window.kernel, window.padding, strict=True)]
@@ -176,11 +163,13 @@ def _input_gradient_cpu(window: _Window, g: jax.Array, w: jax.Array) -> jax.Arra
   return (_phase_by_phase if waste > _WASTE else _all_phases)(window, g, w)
 
 
-def _weight_gradient_cpu(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
+def _weight_gradient_cpu(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
   if window.groups > 1:
     return _each_group(_sum_over_parts, window, x, g)
   if _sees_whole_image(window):
     return jnp.einsum('bijc,bo->ijco', x, g[:, 0, 0])
+  if winograd.fits(window, x.shape[0], x.shape[-1], g.shape[-1], x.dtype):
+    return winograd.weight_gradient(window, x, g)
   if x.shape[-1] in _LAID_OUT:
     windows = _windows(window, x)
     dw = windows.reshape(-1, windows.shape[-1]).T @ g.reshape(-1, g.shape[-1])
@@ -192,15 +181,10 @@ def _weight_gradient_cpu(window: _Window, x: jax.Array, g: jax.Array) -> jax.Arr
   return _convolve(x, g, pads, dilation=window.stride).transpose(1, 2, 0, 3)
 
 
+@apart  # fused, it reads what the images come out of in an order where each value is a cache line
 def _batch_last(x: jax.Array) -> jax.Array:
   """Images `[B, H, W, C]` as `[C, H, W, B]`."""
-  # Not inlined: XLA would compute what the images come out of once more, in the transposed order,
-  # where each value lies in another cache line.
-  with set_xla_metadata(inlineable='false'):
-    return _transpose(x, (3, 1, 2, 0))
-
-
-_transpose = jax.jit(jnp.transpose, static_argnums=1)
+  return x.transpose(3, 1, 2, 0)
 
 
 def _convolve(
@@ -218,12 +202,12 @@ def _reaching(results: Any, inputs: Any, kernel: Any, before: Any) -> list[tuple
   return [(lo, m + k - 1 - n - lo) for m, n, k, lo in sizes]
 
 
-def _sees_whole_image(window: _Window) -> bool:
+def _sees_whole_image(window: Window) -> bool:
   """Whether the one window is the image itself: then all three are matrix products."""
   return window.kernel == window.inputs and window.padding == ((0, 0), (0, 0))
 
 
-def _windows(window: _Window, x: jax.Array) -> jax.Array:
+def _windows(window: Window, x: jax.Array) -> jax.Array:
   """Every window's pixels, `[B, H', W', kh * kw * C]`."""
   # By a convolution that copies: cutting the windows out would be a program for each of their taps.
   size = window.kernel[0] * window.kernel[1] * x.shape[-1]
@@ -235,7 +219,7 @@ def _windows(window: _Window, x: jax.Array) -> jax.Array:
 
 
 def _each_group(
-  operation: Callable[..., jax.Array], window: _Window, a: jax.Array, b: jax.Array
+  operation: Callable[..., jax.Array], window: Window, a: jax.Array, b: jax.Array
 ) -> jax.Array:
   """Runs an operation for each group; arguments and results are all split by their last axis.
 
@@ -260,7 +244,7 @@ def _each_group(
   return lax.fori_loop(0, window.groups, run, results)
 
 
-def _sum_over_parts(window: _Window, x: jax.Array, g: jax.Array) -> jax.Array:
+def _sum_over_parts(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
   """A group's weight gradient, as the sum of those of parts of the batch."""
   batch = x.shape[0]
   fitting = max(1, _CACHED_BYTES * batch // x.nbytes)
@@ -281,7 +265,7 @@ def _slice(array: jax.Array, start: jax.Array | int, size: int, axis: int) -> ja
 # kernel of ⌈k / stride⌉, and the input gradient is its phases interleaved.
 
 
-def _all_phases(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
+def _all_phases(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
   """The input gradient by one convolution, whose channels are those of all phases."""
   s, channels = window.stride, w.shape[2]
   taps = [-(-k // s) for k in window.kernel]
@@ -302,7 +286,7 @@ def _all_phases(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
   return full[:, top : top + window.inputs[0], left : left + window.inputs[1]]
 
 
-def _phase_by_phase(window: _Window, g: jax.Array, w: jax.Array) -> jax.Array:
+def _phase_by_phase(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
   """The input gradient by a convolution for each phase, none of whose pixels is thrown away."""
   s = window.stride
   size = [-(-n // s) for n in window.inputs]
