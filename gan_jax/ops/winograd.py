@@ -18,6 +18,7 @@ steps with the maps transposed; those of the kernel and of the results are trans
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -58,7 +59,7 @@ def forward(window: Window, x: jax.Array, w: jax.Array) -> jax.Array:
   kernel = _kernel_points(window.stride, w)
   (x,) = _parts(window, w.shape[2], x)
   run = lambda i: _results(window, _products(_input_points(window, _padded(window, x, i)), kernel))
-  return _joined(lax.map(run, jnp.arange(len(x))))
+  return _joined(run, len(x))
 
 
 def input_gradient(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
@@ -71,7 +72,7 @@ def input_gradient(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
     kernel = _kernel_points_in_rows(window.stride, w)
   (g,) = _parts(window, w.shape[2], g)
   run = lambda i: _overlap(window, _products(_result_points(g, i), kernel))
-  return _joined(lax.map(run, jnp.arange(len(g))))
+  return _joined(run, len(g))
 
 
 def weight_gradient(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
@@ -83,8 +84,7 @@ def weight_gradient(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
     inputs = _input_points(window, _padded(window, x, i))
     return _products(_result_points_in_columns(_phases_first(g, i)), inputs)
 
-  add = lambda i, total: jax.tree.map(jnp.add, total, run(i))
-  return _kernel_of_points(window, channels, lax.fori_loop(1, len(x), add, run(0)))
+  return _kernel_of_points(window, channels, _summed(run, len(x)))
 
 
 # --- Parts of a batch
@@ -105,8 +105,25 @@ def _part(parts: jax.Array, i: jax.Array | int) -> jax.Array:
   return lax.dynamic_slice(parts, start, (1, *parts.shape[1:]), allow_negative_indices=False)[0]
 
 
-def _joined(parts: jax.Array) -> jax.Array:
-  return parts.reshape(-1, *parts.shape[2:])
+def _joined(run: Callable[[Any], jax.Array], parts: int) -> jax.Array:
+  """The results of all parts, one after the other."""
+  if parts == 1:
+    return run(0)
+  part = jax.eval_shape(run, 0)
+  results = jnp.zeros((parts * len(part), *part.shape[1:]), part.dtype)
+  put = lambda i, results: lax.dynamic_update_slice_in_dim(
+    results, run(i), i * len(part), axis=0, allow_negative_indices=False
+  )
+  return lax.fori_loop(0, parts, put, results)
+
+
+def _summed(run: Callable[[Any], _Points], parts: int) -> _Points:
+  """The sum of all parts' results."""
+  if parts == 1:
+    return run(0)
+  # From zeros rather than from the first part's, which would be a program once more.
+  zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), jax.eval_shape(run, 0))
+  return lax.fori_loop(0, parts, lambda i, total: jax.tree.map(jnp.add, total, run(i)), zeros)
 
 
 # --- Points and their products
