@@ -32,7 +32,7 @@ from gan_jax.ops.window import Window
 # A part of the batch is transformed at a time, with so many bytes a point: it stays in a cache.
 _CACHED_BYTES = 1 << 20
 # With fewer channels, filters or tiles, the maps take longer than what the products save.
-_CHANNELS, _TILES = 32, 128
+_CHANNELS, _TILES = 16, 128
 
 
 class _Points(NamedTuple):

@@ -22,6 +22,8 @@ SHAPES = [
   ((16, 16), (4, 4), 2, ((1, 1), (1, 1)), 6, 7, 1),
   ((10, 10), (2, 2), 3, ((0, 0), (0, 0)), 5, 3, 1),
   ((5, 5), (1, 1), 2, ((0, 0), (0, 0)), 8, 2, 1),
+  ((9, 7), (6, 3), 3, ((1, 2), (0, 0)), 1, 6, 1),
+  ((9, 8), (4, 2), 2, ((0, 0), (2, 3)), 2, 6, 1),
   ((32, 32), (4, 4), 2, ((1, 1), (1, 1)), 32, 40, 1),  # in fewer products: see test_winograd
 ]
 
@@ -53,6 +55,15 @@ def test_both_ways_to_the_phases_of_a_strided_input_gradient_are_exact(shape, fo
   window, _, w, g = _case(*shape)
   expected = ops._input_gradient_plain(window, g, w)
   np.testing.assert_allclose(form(window, g, w), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+  'shape', [s for s in SHAPES if s[-1] == 1 and s[1][0] % s[2] == s[1][1] % s[2] == 0]
+)
+def test_a_product_folded_is_the_input_gradient(shape):
+  window, _, w, g = _case(*shape)
+  expected = ops._input_gradient_plain(window, g, w)
+  np.testing.assert_allclose(ops._fold(window, g, w), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_forward_is_scipys_correlation():
