@@ -1,8 +1,8 @@
 """Class-conditional DCGAN on 5,000 handwritten digits: the first run.
 
 Command: launch.py train --config=configs/digits.py
-Time: 2 min 1 s on 2 cores of an AMD EPYC (AVX-512), with the classifier that scores.
-Score: fd_classifier 4.61 (untrained 313, floor 1.84), class_accuracy_classifier 0.983, N = 1,000.
+Time: 1 min 49 s on 2 cores of an AMD EPYC (AVX-512), with the classifier that scores.
+Score: fd_classifier 5.92 (untrained 313, floor 1.84), class_accuracy_classifier 0.990, N = 1,000.
 """
 
 from ml_collections import ConfigDict
