@@ -49,7 +49,8 @@ def conv(
     `[B, H', W', F]` with `H' = (H + top + bottom - kh) // stride + 1`.
 
   Raises:
-    ValueError: where channels, groups and kernel do not fit.
+    ValueError: where channels, groups and kernel do not fit, or the kernel is larger than the
+      padded images.
   """
   window = _window(x.shape[1:3], kernel.shape, stride, padding, groups)
   if x.shape[-1] != kernel.shape[2] * groups or kernel.shape[3] % groups:
@@ -72,10 +73,17 @@ def conv_transpose(
 
   Returns:
     `[B, H', W', F]` with `H' = (H - 1) * stride + kh - 2 * padding`.
+
+  Raises:
+    ValueError: where the channels do not fit the kernel, or nothing is left between the paddings.
   """
+  if x.shape[-1] != kernel.shape[3]:
+    raise ValueError(f'kernel {kernel.shape} does not fit {x.shape[-1]} channels')
   size = [
     (n - 1) * stride + k - 2 * padding for n, k in zip(x.shape[1:3], kernel.shape, strict=False)
   ]
+  if min(size) < 1:
+    raise ValueError(f'padding {padding} leaves nothing of {x.shape} with kernel {kernel.shape}')
   window = _window(size, kernel.shape, stride, padding, groups=1)
   return _input_gradient(window, x, kernel)
 
@@ -83,7 +91,12 @@ def conv_transpose(
 def _window(size, kernel_shape, stride, padding, groups) -> Window:  # type: ignore[no-untyped-def]
   if isinstance(padding, int):
     padding = ((padding, padding), (padding, padding))
-  return Window((size[0], size[1]), tuple(kernel_shape[:2]), stride, padding, groups)
+  window = Window((size[0], size[1]), tuple(kernel_shape[:2]), stride, padding, groups)
+  if min(window.outputs) < 1:
+    raise ValueError(
+      f'kernel {kernel_shape} is larger than {size[0]}x{size[1]} pixels with padding {padding}'
+    )
+  return window
 
 
 def _forward_shape(window: Window, x: jax.Array, w: jax.Array) -> tuple[int, ...]:
@@ -249,13 +262,15 @@ def _each_group(
 
 
 def _sum_over_parts(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
-  """A group's weight gradient, as the sum of those of parts of the batch."""
+  """A group's weight gradient, as the sum, in float32 at least, of those of parts of the batch."""
   batch = x.shape[0]
   fitting = max(1, _CACHED_BYTES * batch // x.nbytes)
   images = next(n for n in range(min(batch, fitting), 0, -1) if batch % n == 0)
   part = lambda array, i: _slice(array, i * images, images, axis=0)
-  run = lambda i: _weight_gradient_cpu(window, part(x, i), part(g, i))
-  return lax.fori_loop(1, batch // images, lambda i, total: total + run(i), run(0))
+  total_type = jnp.promote_types(x.dtype, jnp.float32)
+  run = lambda i: _weight_gradient_cpu(window, part(x, i), part(g, i)).astype(total_type)
+  total = lax.fori_loop(1, batch // images, lambda i, total: total + run(i), run(0))
+  return total.astype(x.dtype)
 
 
 def _slice(array: jax.Array, start: jax.Array | int, size: int, axis: int) -> jax.Array:

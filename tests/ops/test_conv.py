@@ -114,6 +114,38 @@ def test_vmap_remat_and_bfloat16_give_the_same_values():
   np.testing.assert_allclose(low.astype(jnp.float32), plain, rtol=0.05, atol=0.2)
 
 
+@pytest.mark.parametrize('shape', [SHAPES[0], SHAPES[2]])
+def test_gradients_of_mapped_convolutions_are_summed_over_what_is_not_mapped(shape):
+  window, x, w, _ = _case(*shape)
+
+  def loss(forward):
+    one = lambda x, w: jnp.tanh(forward(window, x[None], w)).sum()
+    each = jax.vmap(jax.vmap(one, (0, None)), (None, 0))  # all images with all kernels
+    return jax.grad(lambda x, ws: each(x, ws).sum(), argnums=(0, 1))
+
+  ws = jnp.stack([w, -2 * w, w / 3])
+  ours, lax = loss(ops._forward)(x, ws), loss(ops._forward_plain)(x, ws)
+  for actual, expected in zip(ours, lax, strict=True):
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_groups_weight_gradient_in_bfloat16_is_summed_in_float32(monkeypatch):
+  """Ones, 64 an image, of 512 images: added one by one in bfloat16, they would stop at half."""
+  monkeypatch.setattr(ops, '_CACHED_BYTES', 1)  # each image a part
+  images = jnp.ones((512, 8, 8, 4), jnp.bfloat16)
+  window = Window((8, 8), (1, 1), 1, ((0, 0), (0, 0)), 2)
+  found = jax.jit(lambda x: ops._weight_gradient_cpu(window, x, x))(images)
+  assert found.dtype == jnp.bfloat16
+  np.testing.assert_array_equal(found.astype(jnp.float32), 512 * 64)
+
+
 def test_a_kernel_that_does_not_fit_is_refused():
+  images = jnp.zeros((1, 4, 4, 4))
   with pytest.raises(ValueError, match='does not fit 4 channels'):
-    ops.conv(jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 3, 8)))
+    ops.conv(images, jnp.zeros((3, 3, 3, 8)))
+  with pytest.raises(ValueError, match='larger than 4x4 pixels with padding'):
+    ops.conv(images, jnp.zeros((7, 7, 4, 8)), stride=2, padding=1)
+  with pytest.raises(ValueError, match='does not fit 4 channels'):
+    ops.conv_transpose(images, jnp.zeros((4, 4, 4, 8)))
+  with pytest.raises(ValueError, match='leaves nothing'):
+    ops.conv_transpose(images, jnp.zeros((4, 4, 8, 4)), padding=5)
