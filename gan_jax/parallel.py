@@ -1,4 +1,4 @@
-"""The only module that knows of devices: pmap, the axis that steps average over, hosts."""
+"""The only module that maps over devices: pmap, the axis that steps average over, hosts."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -263,7 +263,7 @@ def test_latents_are_normal_and_each_depends_on_its_place_alone():
 
 @pytest.mark.parametrize('share_batch', [True, False])
 def test_eight_devices_give_the_run_of_one(share_batch):
-  """Three steps of one device and of eight, batch statistics and penalties included."""
+  """Two steps of one device and of eight, batch statistics and penalties included."""
   count = BATCH if share_batch else 2 * BATCH
   options = {'share_batch': share_batch, 'flip': True, 'r2_gamma': constant(0.5)}
   parts = networks()

@@ -11,7 +11,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import BatchNorm, Bias, Conv, ConvTranspose, Resolution, sides
+from gan_jax.models.layers import (
+  BatchNorm,
+  Bias,
+  Conv,
+  ConvTranspose,
+  Resolution,
+  check_positive,
+  sides,
+)
 
 _INIT = nn.initializers.normal(0.02)
 
@@ -62,7 +70,8 @@ class Generator(nn.Module):
   """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]` in [-1, 1].
 
   Raises:
-    UserError: for a shorter side that is not a power of two from 16.
+    UserError: for a shorter side that is not a power of two from 16, or a size that is not
+      positive.
   """
 
   resolution: Resolution
@@ -77,6 +86,7 @@ class Generator(nn.Module):
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Generates `[B, H, W, C]`; `train` normalises by the batch and updates the averages."""
+    check_positive('dcgan', self, ('width', 'max_width', 'embedding_size'))
     levels, base = _levels(self.resolution)
     x = latents
     if self.num_classes:
@@ -108,7 +118,8 @@ class Discriminator(nn.Module):
     batch_parts: batches, one after the other in the rows, that are normalised each by itself.
 
   Raises:
-    UserError: for a shorter side that is not a power of two from 16, or an unknown norm.
+    UserError: for a shorter side that is not a power of two from 16, an unknown norm, or a width
+      that is not positive.
   """
 
   resolution: Resolution
@@ -132,6 +143,7 @@ class Discriminator(nn.Module):
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Scores the images; `train` normalises by the batch and updates the averages."""
+    check_positive('dcgan', self, ('width', 'max_width'))
     if self.discriminator_norm not in ('batch', 'none'):
       raise UserError(
         f'dcgan.discriminator_norm={self.discriminator_norm!r}: accepted are batch and none'

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.errors import UserError
 from gan_jax.ops import channels
 from gan_jax.ops import conv as conv_op
 
@@ -18,6 +19,14 @@ Resolution = int | tuple[int, int]
 def sides(resolution: Resolution) -> tuple[int, int]:
   """Height and width."""
   return (resolution, resolution) if isinstance(resolution, int) else resolution
+
+
+def check_positive(section: str, network: nn.Module, names: tuple[str, ...]) -> None:
+  """Raises UserError for an attribute, a number or a tuple of them, that is not positive."""
+  for name in names:
+    value = getattr(network, name)
+    if min(value if isinstance(value, tuple) else (value,), default=0) < 1:
+      raise UserError(f'config.{section}.{name}={value}: must be positive')
 
 
 class Conv(nn.Module):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import Bias, Conv, Initializer, Resolution, sides
+from gan_jax.models.layers import Bias, Conv, Initializer, Resolution, check_positive, sides
 from gan_jax.ops import resample
 
 
@@ -37,6 +37,19 @@ def _base(resolution: Resolution, widths: tuple[int, ...]) -> tuple[int, int]:
       f'multiple of {times} here'
     )
   return height // times, width // times
+
+
+def _check(network: 'Generator | Discriminator') -> None:
+  """Raises UserError for sizes that no network has."""
+  check_positive(
+    'r3gan', network, ('widths', 'blocks', 'group_size', 'expansion', 'embedding_size')
+  )
+  stages = len(network.widths)
+  if not 0 <= network.bfloat16_stages <= stages:
+    raise UserError(
+      f'config.r3gan.bfloat16_stages={network.bfloat16_stages}: accepted: 0 to {stages}, the '
+      'number of r3gan.widths'
+    )
 
 
 class _Block(nn.Module):
@@ -122,7 +135,8 @@ class Generator(nn.Module):
   """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]`, float32, not bounded.
 
   Raises:
-    UserError: where resolution and widths, or widths and group size, do not fit.
+    UserError: where resolution and widths, or widths and group size, do not fit, or a size is not
+      positive.
   """
 
   resolution: Resolution
@@ -140,6 +154,7 @@ class Generator(nn.Module):
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Generates `[B, H, W, C]`; training and sampling do not differ."""
+    _check(self)
     base = _base(self.resolution, self.widths)
     x = latents
     if self.num_classes:
@@ -164,7 +179,8 @@ class Discriminator(nn.Module):
   """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`, float32.
 
   Raises:
-    UserError: where resolution and widths, or widths and group size, do not fit.
+    UserError: where resolution and widths, or widths and group size, do not fit, or a size is not
+      positive.
   """
 
   resolution: Resolution
@@ -190,6 +206,7 @@ class Discriminator(nn.Module):
   @nn.compact
   def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Scores the images; training and scoring do not differ."""
+    _check(self)
     base = _base(self.resolution, self.widths)
     stages = _Stages(
       self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'

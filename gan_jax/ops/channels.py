@@ -27,14 +27,23 @@ def channel_sum(x: jax.Array, parts: int = 1) -> jax.Array:
   Raises:
     ValueError: where the parts do not divide the batch.
   """
-  if x.shape[0] % parts:
-    raise ValueError(f'{parts} parts do not divide a batch of {x.shape[0]}')
+  _check(parts, x.shape[0])
   return _sum((parts, x.shape), x)
 
 
 def over_pixels(channels: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-  """Repeats `[parts, C]` over all pixels of a batch of `shape`, `[B, ..., C]`."""
+  """Repeats `[parts, C]` over all pixels of a batch of `shape`, `[B, ..., C]`.
+
+  Raises:
+    ValueError: where the parts do not divide the batch.
+  """
+  _check(len(channels), shape[0])
   return _repeat((channels.shape[0], shape), channels)
+
+
+def _check(parts: int, batch: int) -> None:
+  if batch % parts:
+    raise ValueError(f'{parts} parts do not divide a batch of {batch}')
 
 
 _Static = tuple[int, tuple[int, ...]]  # parts, shape of the batch

@@ -38,8 +38,9 @@ def define(
     cpu: the form for CPUs.
 
   Returns:
-    `operation(static, *arrays)`, differentiable forwards and backwards to any order, under every
-    transformation of JAX.
+    `operation(static, *arrays)`, differentiable forwards and backwards to any order; under `jit`,
+    `vmap`, `pmap`, `scan` and `checkpoint`. Arrays of unlike shardings under an explicit mesh are
+    not provided for.
   """
   primitive = Primitive(name)
 

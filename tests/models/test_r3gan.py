@@ -111,3 +111,19 @@ def test_bfloat16_stages_keep_weights_in_float32_and_change_little():
 def test_sizes_that_do_not_fit_are_refused_by_their_key(resolution, options, message):
   with pytest.raises(UserError, match=message):
     _shapes(r3gan.Generator(resolution, 1, 8, **options), jnp.zeros((3, 8)), LABELS)
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'group_size': 0}, 'group_size=0: must be positive'),
+    ({'widths': (16, 0, 8)}, r'widths=\(16, 0, 8\): must be positive'),
+    ({'blocks': -1}, 'blocks=-1: must be positive'),
+    ({'bfloat16_stages': 4}, 'bfloat16_stages=4: accepted: 0 to 3'),
+  ],
+)
+def test_sizes_that_no_network_has_are_refused(change, message):
+  with pytest.raises(UserError, match=message):
+    _shapes(r3gan.Generator(16, 1, 8, **{**SMALL, **change}), jnp.zeros((3, 8)), LABELS)
+  with pytest.raises(UserError, match=message):
+    _shapes(r3gan.Discriminator(16, 1, **{**SMALL, **change}), jnp.zeros((3, 16, 16, 1)), LABELS)

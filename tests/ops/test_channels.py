@@ -16,17 +16,21 @@ def images(seed=0, shape=(4, 6, 5, 3)):
 
 @pytest.mark.parametrize('parts', [1, 2, 3])
 @pytest.mark.parametrize('shape', [(6, 7, 5, 3), (6, 2), (6, 1, 1, 4)])
-def test_the_sum_is_numpys(shape, parts):
+def test_the_sum_in_both_forms_is_numpys(shape, parts):
   x = images(shape=shape)
   apart = np.asarray(x, np.float64).reshape(parts, -1, shape[-1])
   close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
   close(channels.channel_sum(x, parts), apart.sum(1))
+  close(channels._plain_sum((parts, shape), x), apart.sum(1))
+  close(channels._product_with_ones((parts, shape), x), apart.sum(1))
   close(channels.channel_mean(x, parts), apart.mean(1))
 
 
 def test_parts_that_do_not_divide_the_batch_are_refused():
   with pytest.raises(ValueError, match='3 parts do not divide a batch of 4'):
     channels.channel_sum(images(), 3)
+  with pytest.raises(ValueError, match='3 parts do not divide a batch of 4'):
+    channels.over_pixels(jnp.ones((3, 3)), (4, 6, 5, 3))
 
 
 @pytest.mark.parametrize('parts', [1, 2])
