@@ -146,8 +146,8 @@ def train_step(config: ConfigDict, parts: Networks) -> Callable[..., Any]:
     batch_size=config.train.batch_size,
     share_batch=config.train.share_batch,
     flip=config.dataset.flip,
-    r1_gamma=_schedule(config, config.penalty, 'r1_gamma') if config.penalty.r1_gamma else None,
-    r2_gamma=_schedule(config, config.penalty, 'r2_gamma') if config.penalty.r2_gamma else None,
+    r1_gamma=_weight(config, 'r1_gamma'),
+    r2_gamma=_weight(config, 'r2_gamma'),
     ema_half_life=_schedule(config, config.ema, 'half_life_images'),
     ema_ramp=config.ema.ramp,
     axis_name=parallel.AXIS,
@@ -184,6 +184,7 @@ def check(config: ConfigDict) -> None:
     for key in names:
       if config[section][key] <= 0:
         raise UserError(f'config.{section}.{key}={config[section][key]}: must be positive')
+  _check_schedules(config)
   registry.find('losses', config.loss.name, 'd_loss', 'loss.name')
   registry.find('models', config.model.name, 'Generator', 'model.name')
   resize = config.evaluate.resize
@@ -192,6 +193,18 @@ def check(config: ConfigDict) -> None:
   if config.evaluate.images > 0:
     _check_weights(config)
   ranking(config)
+
+
+def _check_schedules(config: ConfigDict) -> None:
+  """Raises UserError for a final value that is never reached."""
+  for section, keys_of in config.items():
+    finals = keys_of.items() if isinstance(keys_of, ConfigDict) else ()
+    for key, value in finals:
+      if key.endswith('_final') and value is not None and config.anneal_images <= 0:
+        raise UserError(
+          f'config.{section}.{key}={value}: needs config.anneal_images, the images over which it '
+          f'is reached; found {config.anneal_images}, accepted: a positive number'
+        )
 
 
 def _check_weights(config: ConfigDict) -> None:
@@ -228,6 +241,12 @@ def _fields(module: Any) -> set[str]:
 
 def _schedule(config: ConfigDict, section: ConfigDict, key: str) -> optim.Schedule:
   return optim.cosine(section[key], section.get(f'{key}_final'), config.anneal_images)
+
+
+def _weight(config: ConfigDict, key: str) -> optim.Schedule | None:
+  """A penalty's weight; None where it is off throughout."""
+  used = config.penalty[key] or config.penalty[f'{key}_final']
+  return _schedule(config, config.penalty, key) if used else None
 
 
 def _adam(config: ConfigDict, player: str) -> optax.GradientTransformation:

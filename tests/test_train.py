@@ -145,6 +145,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(
       "best_score='fid_classifier': did you mean 'fd_classifier'",
     ),
     ({'dcgan.discriminator_norm': 'x'}, "discriminator_norm='x'"),
+    ({'dcgan.width': -8}, 'config.dcgan.width=-8: must be positive'),
+    ({'penalty.r1_gamma_final': 0.1}, 'r1_gamma_final=0.1: needs config.anneal_images.*found 0'),
   ],
 )
 def test_bad_input_is_one_line_and_leaves_no_trace(tmp_path, changes, message, user_folders):
