@@ -90,7 +90,9 @@ def _define_bench() -> None:
   flags.DEFINE_list(
     'parts', ['step', 'input', 'features'], 'What to measure, of step, input and features.'
   )
-  flags.DEFINE_integer('steps', 10, 'Timed steps, of which the median is given.')
+  flags.DEFINE_integer(
+    'steps', 10, 'Timed steps, and passes of feature networks, of which the median is given.'
+  )
   flags.DEFINE_bool('devices', False, 'Also the step over 1, 2, 4 and 8 simulated CPU devices.')
   flags.DEFINE_string('json', None, 'File to write the result to.')
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import functools
 import json
+import logging
 import math
 import multiprocessing
 import os
@@ -25,7 +26,7 @@ from rich.table import Table
 from gan_jax import build, parallel, record, registry
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.features.network import Request
+from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.metrics import fd
 
 PARTS = ('step', 'input', 'features', 'devices')
@@ -33,6 +34,7 @@ _DEVICE_COUNTS = (1, 2, 4, 8)
 _FD_DIMENSIONS = 2048
 
 Result = dict[str, Any]
+_LOG = logging.getLogger(__name__)
 
 
 def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
@@ -42,11 +44,13 @@ def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
     config: of the run.
     parts: of `PARTS`: the train step; the input pipeline alone; the feature networks of
       `evaluate.features` and the Fréchet distance; the step over simulated CPU devices.
-    steps: timed steps, batches or passes of each.
+    steps: timed steps, and passes of each network; of the input, which takes little, the batches
+      are a hundred at least.
 
   Returns:
     What was measured, as JSON can hold it, with `circumstances`: machine, versions, revision. Times
-    are seconds. `images_per_second` is the train step's median.
+    are seconds. `images_per_second` is the train step's median, in images of one player's update.
+    What the platform does not tell is left out, with a warning.
 
   Raises:
     UserError: for what the config or data cannot give.
@@ -59,20 +63,23 @@ def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
   most = max(_DEVICE_COUNTS)
   if 'devices' in parts and config.train.batch_size % most:
     raise UserError(
-      f'config.train.batch_size={config.train.batch_size}: --devices takes multiples of {most}'
+      f'config.train.batch_size={config.train.batch_size}: over 1 to {most} simulated devices it '
+      f'must be a multiple of {most}'
     )
   if steps < 1:
     raise UserError(f'--steps={steps}: must be positive')
   build.check(config)
   datasets = build.datasets(config)
   networks = build.networks(config, datasets.train.shape[-1], datasets.train.num_classes)
+  build.shapes(networks)  # says what does not fit before anything is measured
+  features = _load_features(config, datasets) if 'features' in parts else []
   result: Result = {'circumstances': record.circumstances(), 'batch_size': config.train.batch_size}
   if 'step' in parts:
     result |= _step(config, networks, datasets.train, steps)
   if 'input' in parts:
     result['input_images_per_second'] = _input(config, datasets.train, steps)
   if 'features' in parts:
-    result['features_images_per_second'] = _features(config, datasets, steps)
+    result['features_images_per_second'] = _features(config, datasets.train, features, steps)
     result['frechet_distance_seconds'] = _frechet_distance()
   if 'devices' in parts:
     result['devices'] = {count: _on_devices(config, steps, count) for count in _DEVICE_COUNTS}
@@ -95,8 +102,10 @@ def _step(config: ConfigDict, parts: build.Networks, data: ImageDataset, steps: 
     compiled = build.step_program(config, parts).compiled(state, batch)
     result['compile_seconds'] = time.perf_counter() - start
     start = time.perf_counter()
-    build.step_program(config, parts).compiled(state, batch)
-    result['load_compiled_seconds'] = time.perf_counter() - start
+    again = build.step_program(config, parts)
+    again.compiled(state, batch)
+    if again.loaded:
+      result['load_compiled_seconds'] = time.perf_counter() - start
   times = []
   for _ in range(steps + 1):
     start = time.perf_counter()
@@ -104,19 +113,29 @@ def _step(config: ConfigDict, parts: build.Networks, data: ImageDataset, steps: 
     jax.block_until_ready((state, metrics))
     times.append(time.perf_counter() - start)
   images = float(config.train.batch_size)
-  flops, matmul = step_flops(config, parts, state, batch), matmul_flops_per_second()
   median = statistics.median(times[1:])
-  return result | {
+  matmul = matmul_flops_per_second()
+  result |= {
     'images_per_second': images / median,
     'images_per_second_range': [images / max(times[1:]), images / min(times[1:])],
     'first_step_seconds': times[0],
     'step_temporary_bytes': compiled.memory_analysis().temp_size_in_bytes,
-    'step_flops': flops,
-    'flops_per_second': flops / median,
     'matmul_flops_per_second': matmul,
-    'share_of_matmul': flops / median / matmul,
-    'all_reduced_bytes': all_reduced_bytes(compiled),
   }
+  flops = step_flops(config, parts, state, batch)
+  if flops is None:
+    _LOG.warning('operations of a step are left out: no CPU here whose analysis counts them')
+  else:
+    result |= {
+      'step_flops': flops,
+      'flops_per_second': flops / median,
+      'share_of_matmul': flops / median / matmul,
+    }
+  try:
+    result['all_reduced_bytes'] = all_reduced_bytes(compiled)
+  except ValueError as error:
+    _LOG.warning('bytes all-reduced in a step are left out: %s', error)
+  return result
 
 
 @contextlib.contextmanager
@@ -131,15 +150,23 @@ def _empty_cache() -> Iterator[None]:
       jax.config.update('jax_compilation_cache_dir', before)
 
 
-def step_flops(config: ConfigDict, parts: build.Networks, state: Any, batch: Any) -> float:
-  """Floating-point operations of one step over all devices, by XLA's cost analysis.
+def step_flops(config: ConfigDict, parts: build.Networks, state: Any, batch: Any) -> float | None:
+  """Floating-point operations of one step over this host's devices, by XLA's cost analysis.
 
   Of the plain program, as an accelerator gets it: in that of the CPU the analysis would count a
-  loop over groups once, and work that only the CPU's forms do.
+  loop over groups once, and work that only the CPU's forms do. The CPU's client counts them all the
+  same: those of accelerators analyse nothing before it is compiled. None where there is none.
   """
+  try:
+    cpu = jax.devices('cpu')[0]
+  except RuntimeError:  # JAX_PLATFORMS leaves it out
+    return None
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (state, batch))
   step = jax.vmap(build.train_step(config, parts), axis_name=parallel.AXIS)
-  lowered = jax.jit(step).trace(state, batch).lower(lowering_platforms=('tpu',))
-  return lowered.cost_analysis()['flops']
+  with jax.default_device(cpu):
+    lowered = jax.jit(step).trace(*shapes).lower(lowering_platforms=('tpu',))
+    analysis = lowered.cost_analysis()
+  return None if analysis is None else analysis['flops']
 
 
 def matmul_flops_per_second() -> float:
@@ -188,16 +215,27 @@ def _input(config: ConfigDict, data: ImageDataset, steps: int) -> float:
   return count * size / (time.perf_counter() - start)
 
 
-def _features(config: ConfigDict, datasets: build.Datasets, steps: int) -> dict[str, float]:
-  size = min(config.evaluate.batch_size, len(datasets.train))
-  images = datasets.train.fetch(np.arange(size))['image']
+def _load_features(config: ConfigDict, datasets: build.Datasets) -> list[FeatureNetwork]:
+  section = config.evaluate
+  return [
+    registry.find('features', name, 'load', 'evaluate.features').load(
+      Request(*datasets, weights=section.weights.get(name, ''), resize=section.resize)
+    )
+    for name in section.features
+  ]
+
+
+def _features(
+  config: ConfigDict, data: ImageDataset, networks: list[FeatureNetwork], steps: int
+) -> dict[str, float]:
+  size = min(config.evaluate.batch_size, len(data))
+  images = data.fetch(np.arange(size))['image']
   speeds = {}
-  for name in config.evaluate.features:
-    network = registry.find('features', name, 'load', 'evaluate.features').load(Request(*datasets))
+  for network in networks:
     run = parallel.map_batches(network.apply, size)
     variables = parallel.replicate(network.params)
     once = functools.partial(_exhaust, run, variables, images)
-    speeds[name] = size / statistics.median(_seconds(once, min(steps, 5)))
+    speeds[network.name] = size / statistics.median(_seconds(once, steps))
   return speeds
 
 
@@ -244,7 +282,8 @@ def _on_devices(config: ConfigDict, steps: int, count: int) -> Result:
 def check_writable(path: str) -> None:
   """Raises UserError where a result could not be written, before it is measured."""
   folder = os.path.dirname(path) or '.'
-  if os.path.isdir(path) or not os.access(folder, os.W_OK):
+  usable = os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+  if os.path.isdir(path) or not usable:
     raise UserError(f'--json={path}: must be a file in a folder that is there and can be written')
 
 

@@ -52,6 +52,7 @@ class Program:
     """
     self._function, self._about = function, about
     self._compiled: Any = None
+    self.loaded = False  # whether what it runs was kept by an earlier one
 
   def __call__(self, *arguments: Any) -> Any:
     """Calls the function; all calls have arguments of the same shapes and placement."""
@@ -61,7 +62,9 @@ class Program:
     """The `jax.stages.Compiled` for arguments like these, without calling it."""
     if self._compiled is None:
       path = _path(arguments, self._about)
-      self._compiled = _load(path, arguments) or _compile(self._function, arguments, path)
+      kept = _load(path, arguments)
+      self.loaded = kept is not None
+      self._compiled = kept or _compile(self._function, arguments, path)
     return self._compiled
 
 

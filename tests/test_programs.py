@@ -43,6 +43,7 @@ def test_a_second_start_neither_traces_nor_compiles_and_gives_the_same_bits(fold
   second = programs.Program(jax.jit(function), 'a')
   again = second(x)
   assert len(traced) == 1
+  assert second.loaded
   assert jax.tree.structure(first) == jax.tree.structure(again)
   assert all(np.array_equal(a, b) for a, b in zip(first.values(), again.values(), strict=True))
   assert second.compiled(x).out_info['double'].shape == (7,)

@@ -277,5 +277,11 @@ def open_dataset(
 ) -> ImageDataset:
   """Opens one split; see `open_builder`, `ImageDataset` and, for its name, `RandomImages`."""
   if name == RANDOM_IMAGES:
-    return RandomImages(split, size)
+    count = min(2048, memory_budget_mb * 2**20 // (size[0] * size[1] * 3))
+    if count < 1:
+      raise UserError(
+        f'config.dataset.memory_budget_mb={memory_budget_mb}: holds no image of '
+        f'{size[0]}x{size[1]} pixels, and {RANDOM_IMAGES} are held in memory'
+      )
+    return RandomImages(split, size, count)
   return ImageDataset(open_builder(name, data_dir), split, size, memory_budget_mb)
