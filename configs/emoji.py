@@ -1,7 +1,8 @@
 """Class-conditional DCGAN on emoji, 64×64 with transparency, by category.
 
 Command: launch.py train --config=configs/emoji.py
-Time and score have not been measured.
+Time: 13 min on 2 cores of an AMD EPYC (AVX-512).
+Score: fd_efficientnet_lite0 155 (untrained 313, floor 76.0), N = 1,000.
 """
 
 from ml_collections import ConfigDict
