@@ -14,4 +14,5 @@ def get_config() -> ConfigDict:
   config = characters.get_config()
   config.dataset.name = 'emoji'
   config.dataset.flip = False  # flags and letters read one way
+  config.train.images = 120_000
   return config
