@@ -1,8 +1,8 @@
 """Class-conditional DCGAN on game characters, 64×64 with transparency, by faction.
 
 Command: launch.py train --config=configs/characters.py
-Time: 12 min on 2 cores of an AMD EPYC (AVX-512).
-Score: fd_efficientnet_lite0 67.0 (untrained 258, floor 39.8), N = 1,000.
+Time: 21 min on 2 cores of an AMD EPYC (AVX-512).
+Score: fd_efficientnet_lite0 61.1 (untrained 258, floor 39.8), N = 1,000.
 """
 
 from ml_collections import ConfigDict
