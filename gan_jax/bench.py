@@ -23,10 +23,10 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from gan_jax import build, parallel, record, registry
+from gan_jax import build, parallel, record
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.features.network import FeatureNetwork, Request
+from gan_jax.evaluation.embedding import Embedder, open_embedder
 from gan_jax.metrics import fd
 
 PARTS = ('step', 'input', 'features', 'devices')
@@ -71,15 +71,15 @@ def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
   build.check(config)
   datasets = build.datasets(config)
   networks = build.networks(config, datasets.train.shape[-1], datasets.train.num_classes)
-  build.shapes(networks)  # says what does not fit before anything is measured
-  features = _load_features(config, datasets) if 'features' in parts else []
+  # What a network lacks is said before anything is measured.
+  embedders = _open_embedders(config, datasets) if 'features' in parts else []
   result: Result = {'circumstances': record.circumstances(), 'batch_size': config.train.batch_size}
   if 'step' in parts:
     result |= _step(config, networks, datasets.train, steps)
   if 'input' in parts:
     result['input_images_per_second'] = _input(config, datasets.train, steps)
   if 'features' in parts:
-    result['features_images_per_second'] = _features(config, datasets.train, features, steps)
+    result['features_images_per_second'] = _features(config, datasets.train, embedders, steps)
     result['frechet_distance_seconds'] = _frechet_distance()
   if 'devices' in parts:
     result['devices'] = {count: _on_devices(config, steps, count) for count in _DEVICE_COUNTS}
@@ -215,32 +215,28 @@ def _input(config: ConfigDict, data: ImageDataset, steps: int) -> float:
   return count * size / (time.perf_counter() - start)
 
 
-def _load_features(config: ConfigDict, datasets: build.Datasets) -> list[FeatureNetwork]:
+def _open_embedders(config: ConfigDict, datasets: build.Datasets) -> list[Embedder]:
   section = config.evaluate
   return [
-    registry.find('features', name, 'load', 'evaluate.features').load(
-      Request(*datasets, weights=section.weights.get(name, ''), resize=section.resize)
-    )
+    open_embedder(name, *datasets, section.weights, section.resize, section.batch_size)
     for name in section.features
   ]
 
 
 def _features(
-  config: ConfigDict, data: ImageDataset, networks: list[FeatureNetwork], steps: int
+  config: ConfigDict, data: ImageDataset, embedders: list[Embedder], steps: int
 ) -> dict[str, float]:
-  size = min(config.evaluate.batch_size, len(data))
-  images = data.fetch(np.arange(size))['image']
+  size = config.evaluate.batch_size
+  images = data.fetch(np.arange(size) % len(data))['image']
   speeds = {}
-  for network in networks:
-    run = parallel.map_batches(network.apply, size)
-    variables = parallel.replicate(network.params)
-    once = functools.partial(_exhaust, run, variables, images)
-    speeds[network.name] = size / statistics.median(_seconds(once, steps))
+  for embedder in embedders:
+    once = functools.partial(_exhaust, embedder, images)
+    speeds[embedder.network.name] = size / statistics.median(_seconds(once, steps))
   return speeds
 
 
-def _exhaust(run: Callable[..., Iterator[Any]], *arguments: Any) -> None:
-  for _ in run(*arguments):
+def _exhaust(embedder: Embedder, images: np.ndarray) -> None:
+  for _ in embedder(images):
     pass
 
 

@@ -25,6 +25,7 @@ from gan_jax.data.records import open_split, worth_threads
 from gan_jax.errors import UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
+_RANDOM_COUNT = 2048  # images in each of its splits, where the memory budget holds them
 _KINDS = {1: 'grey', 3: 'rgb', 4: 'rgba'}
 
 
@@ -164,7 +165,7 @@ class ImageDataset:
 class RandomImages(ImageDataset):
   """Uniform noise of three channels without labels, made in memory: for measuring, not learning."""
 
-  def __init__(self, split: str, size: tuple[int, int], count: int = 2048):
+  def __init__(self, split: str, size: tuple[int, int], count: int):
     """Makes `count` images; a split of another name holds others."""
     self.name = f'{RANDOM_IMAGES} {split}'
     self.shape, self.num_classes, self.class_names = (*size, 3), 0, []
@@ -277,7 +278,7 @@ def open_dataset(
 ) -> ImageDataset:
   """Opens one split; see `open_builder`, `ImageDataset` and, for its name, `RandomImages`."""
   if name == RANDOM_IMAGES:
-    count = min(2048, memory_budget_mb * 2**20 // (size[0] * size[1] * 3))
+    count = min(_RANDOM_COUNT, memory_budget_mb * 2**20 // (size[0] * size[1] * 3))
     if count < 1:
       raise UserError(
         f'config.dataset.memory_budget_mb={memory_budget_mb}: holds no image of '

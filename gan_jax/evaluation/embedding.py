@@ -1,14 +1,15 @@
 """Runs images through feature networks, batch by batch, over devices and hosts."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import parallel
+from gan_jax import parallel, registry
+from gan_jax.data.source import ImageDataset
 from gan_jax.evaluation.subject import Subject
-from gan_jax.features.network import FeatureNetwork
+from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.metrics.features import Features
 
 Watch = Callable[[str, int, int], None]
@@ -34,6 +35,32 @@ class Embedder:
     if images.dtype not in self._runs:  # a program takes images of one type
       self._runs[images.dtype] = parallel.map_batches(self.network.apply, self._batch_size)
     return self._runs[images.dtype](self._variables, images)
+
+
+def open_embedder(
+  name: str,
+  train: ImageDataset,
+  holdout: ImageDataset,
+  weights: Mapping[str, str],
+  resize: Resize,
+  batch_size: int,
+) -> Embedder:
+  """Loads a feature network by name.
+
+  Args:
+    name: a module of gan_jax/features.
+    train: see `Request`, as the next three.
+    holdout: real images kept from training.
+    weights: files by network, of those that come without weights.
+    resize: how images are brought to the network's size.
+    batch_size: see `Embedder`.
+
+  Raises:
+    UserError: for an unknown name, or a network that cannot be had.
+  """
+  module = registry.find('features', name, 'load', 'evaluate.features')
+  request = Request(train, holdout, weights.get(name, ''), resize)
+  return Embedder(module.load(request), batch_size)
 
 
 class Embedded(NamedTuple):

@@ -14,12 +14,13 @@ from gan_jax.evaluation.embedding import (
   Watch,
   embed,
   embed_pairs,
+  open_embedder,
   stored,
 )
 from gan_jax.evaluation.reals import RealFeatures, Reals
 from gan_jax.evaluation.scores import Score
 from gan_jax.evaluation.subject import Subject
-from gan_jax.features.network import FeatureNetwork, Request, Resize
+from gan_jax.features.network import FeatureNetwork, Resize
 from gan_jax.metrics import nearest
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Features
@@ -182,10 +183,10 @@ class Evaluator:
     return images, found['image'], distances
 
   def _open(self, name: str) -> _Network:
-    module = registry.find('features', name, 'load', 'evaluate.features')
-    weights = self._asked.weights.get(name, '')
-    request = Request(self._reals.train, self._reals.holdout, weights, self._asked.resize)
-    embedder = Embedder(module.load(request), self._asked.batch_size)
+    asked, reals = self._asked, self._reals
+    embedder = open_embedder(
+      name, reals.train, reals.holdout, asked.weights, asked.resize, asked.batch_size
+    )
     return _Network(embedder, self._reals.features(embedder, self._watch))
 
   def _score_once(self, subject: Subject, seed: int) -> dict[tuple[str, str], _Value]:
