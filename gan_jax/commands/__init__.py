@@ -1,0 +1,18 @@
+"""The commands of launch.py, one a module: `TEXT`, `EXAMPLE`, `define` and `run`.
+
+What a command takes long to import, it imports when it runs: an overview or a mistake is there at
+once.
+"""
+
+from types import ModuleType
+
+from gan_jax.commands import bench, evaluate, inspect, prepare, sample, train
+
+COMMANDS: dict[str, ModuleType] = {
+  'prepare': prepare,
+  'inspect': inspect,
+  'train': train,
+  'sample': sample,
+  'evaluate': evaluate,
+  'bench': bench,
+}

@@ -1,0 +1,39 @@
+"""Flags that several commands share."""
+
+import os
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+FLAGS = flags.FLAGS
+
+
+def define_config() -> None:
+  """Defines `--config`."""
+  config_flags.DEFINE_config_file(
+    'config',
+    None,
+    'Config file of the experiment. --config.KEY=VALUE overrides one key, as in '
+    '--config.train.batch_size=128; configs/default.py lists them.',
+    lock_config=True,
+  )
+
+
+def config() -> tuple[str, ConfigDict]:
+  """The name of the config file, and the config."""
+  config_file = FLAGS['config'].present and config_flags.get_config_filename(FLAGS['config'])
+  if not config_file:
+    raise flags.IllegalFlagValueError('--config: name a config file, such as configs/digits.py')
+  config_path = config_file.split(':')[0]
+  if not os.path.isfile(config_path):
+    raise flags.IllegalFlagValueError(f'--config={config_path}: there is no such file')
+  return os.path.splitext(os.path.basename(config_path))[0], FLAGS.config
+
+
+def refuse_beside(flag: str, others: tuple[str, ...]) -> None:
+  """Refuses flags that have no part in what another one asks for."""
+  for other in others:
+    if FLAGS[other].present:
+      raise flags.IllegalFlagValueError(
+        f'--{other}: has no part in --{flag}; leave one of them out'
+      )

@@ -1,0 +1,108 @@
+"""`launch.py evaluate`: flags and what they ask for."""
+
+import os
+
+from absl import flags
+
+from gan_jax.commands import common
+
+FLAGS = flags.FLAGS
+TEXT = 'Score runs, or folders of images, against real images.'
+EXAMPLE = 'launch.py evaluate --workdir=runs/digits --all --metrics=all'
+
+
+def define() -> None:
+  """Defines the flags."""
+  flags.DEFINE_list('workdir', None, 'Folder of the run; several, separated by commas.')
+  flags.DEFINE_integer('step', None, 'Step of the checkpoint; default: the newest.')
+  flags.DEFINE_bool('all', False, 'All checkpoints: curves, and which of them is best.')
+  flags.DEFINE_list(
+    'images', None, 'Instead of a run: a folder, .zip, .tar, .npy or .npz of images; or several.'
+  )
+  flags.DEFINE_string('reference', '', 'With --images: the real images.')
+  flags.DEFINE_string(
+    'held_out', '', 'With --images: other real images for the floor; default: a part of the others.'
+  )
+  flags.DEFINE_string('labels', '', 'With --images: folders, where the class is the folder.')
+  flags.DEFINE_list('metrics', None, 'Such as fd,kid,precision_recall; all: what can be given.')
+  flags.DEFINE_list('features', None, 'Such as classifier,efficientnet_lite0,inception_v3.')
+  flags.DEFINE_list('weights', [], 'NETWORK=FILE: weights of a network that comes with none.')
+  flags.DEFINE_string(
+    'resize', None, 'How images are brought to the size of a network: antialias or legacy.'
+  )
+  flags.DEFINE_integer('num_samples', None, 'Images scored; default: as the config says, or all.')
+  flags.DEFINE_integer('num_reals', None, 'Real images that they are compared with, at most.')
+  flags.DEFINE_integer('repeats', 1, 'Sampling seeds, each scored.')
+  flags.DEFINE_string('best', None, 'Score that says which is best, such as fd_classifier.')
+  flags.DEFINE_bool(
+    'allow_different_n', False, 'Put scores of different numbers of images into one table.'
+  )
+  flags.DEFINE_string(
+    'out',
+    None,
+    'Folder for scores.json, .csv and .png; default: evaluation in the (first) workdir.',
+  )
+
+
+def run() -> None:
+  """Runs the command.
+
+  Raises:
+    UserError: for flags that cannot be used.
+  """
+  from gan_jax import evaluate, parallel, progress, record
+  from gan_jax.errors import UserError
+  from gan_jax.evaluation import options as options_of
+  from gan_jax.evaluation import report
+
+  if bool(FLAGS.workdir) == bool(FLAGS.images):
+    raise UserError('--workdir=RUN, or --images=FOLDER with --reference=FOLDER: give one of them')
+  out = FLAGS.out or (os.path.join(FLAGS.workdir[0], 'evaluation') if FLAGS.workdir else None)
+  if FLAGS.images:
+    common.refuse_beside('images', ('step', 'all', 'repeats'))
+    if not FLAGS.reference:
+      raise UserError('--images: needs --reference=FOLDER, the real images')
+    if FLAGS.labels not in ('', 'folders'):
+      raise UserError(f'--labels={FLAGS.labels}: accepted: folders')
+  else:
+    common.refuse_beside('workdir', ('reference', 'held_out', 'labels'))
+    if FLAGS.all:
+      common.refuse_beside('all', ('step',))
+  options = options_of.Options(
+    metrics=FLAGS.metrics and tuple(FLAGS.metrics),
+    features=FLAGS.features and tuple(FLAGS.features),
+    num_samples=FLAGS.num_samples,
+    num_reals=FLAGS.num_reals,
+    resize=FLAGS.resize,
+    weights=_weights(FLAGS.weights),
+    repeats=FLAGS.repeats,
+    best=FLAGS.best,
+    allow_different_n=FLAGS.allow_different_n,
+  )
+  options_of.check(options)
+  if out:
+    for workdir in FLAGS.workdir or ():
+      record.load_config(workdir)  # says where there is no run, before a folder is made
+    report.check(out)
+  with progress.stages('images') as watch:
+    if FLAGS.images:
+      folders = FLAGS.labels == 'folders'
+      found = evaluate.evaluate_folders(
+        FLAGS.images, FLAGS.reference, FLAGS.held_out, folders, options, watch
+      )
+    else:
+      found = evaluate.evaluate_runs(FLAGS.workdir, FLAGS.step, FLAGS.all, options, watch)
+  if not parallel.is_first_host():
+    return
+  report.show(found)
+  if out:
+    report.write(found, out)
+    print('written: ' + ', '.join(os.path.join(out, name) for name in report.FILES))
+
+
+def _weights(pairs: list[str]) -> dict[str, str]:
+  """Reads NETWORK=FILE."""
+  for pair in pairs:
+    if '=' not in pair:
+      raise flags.IllegalFlagValueError(f'--weights={pair}: accepted: NETWORK=FILE')
+  return dict(pair.split('=', 1) for pair in pairs)

@@ -1,0 +1,44 @@
+"""`launch.py sample`: flags and what they ask for."""
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+TEXT = 'Draw images from a trained generator.'
+EXAMPLE = 'launch.py sample --workdir=runs/digits --count=50 --classes=3,7 --out=digits.png'
+
+
+def define() -> None:
+  """Defines the flags."""
+  flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+  flags.DEFINE_integer('step', None, 'Step of the checkpoint; default: the newest.')
+  flags.DEFINE_integer('count', 100, 'Number of images.')
+  flags.DEFINE_string('classes', '', 'Classes to draw, as 0,1,2; default: all, in turn.')
+  flags.DEFINE_integer('seed', 0, 'Of the latents: the same seed draws the same images.')
+  flags.DEFINE_float(
+    'truncation', 1.0, 'Factor on the latents: below 1, more typical images and less variety.'
+  )
+  flags.DEFINE_string(
+    'out', None, 'FILE.png for a grid; else a folder of <index>_<class>.png.', required=True
+  )
+
+
+def run() -> None:
+  """Runs the command.
+
+  Raises:
+    UserError: for flags that cannot be used.
+  """
+  from gan_jax import runs, sample
+
+  run = runs.open_run(FLAGS.workdir, FLAGS.step)
+  num_classes = run.generator.num_classes
+  sample.write_samples(
+    run.sampler(min(FLAGS.count, run.config.evaluate.batch_size)),
+    run.variables,
+    count=FLAGS.count,
+    classes=sample.parse_classes(FLAGS.classes, num_classes),
+    seed=FLAGS.seed,
+    truncation=FLAGS.truncation,
+    out=FLAGS.out,
+  )
+  print(f'{FLAGS.count} images of step {run.step} in {FLAGS.out}')
