@@ -99,7 +99,7 @@ def _stop(message: str, code: int) -> int:
 
 if __name__ == '__main__':
   sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-  from gan_jax import memory
+  from gan_jax.runtime import memory
 
   memory.restart_with_large_pages()
   try:

@@ -46,7 +46,7 @@ def get_config() -> ConfigDict:
   r3gan.bfloat16_stages = 0  # the highest-resolution stages computed in bfloat16 (paper: 3 or 4)
 
   config.loss = ConfigDict()
-  config.loss.name = 'nonsaturating'  # a module of gan_jax/losses
+  config.loss.name = 'nonsaturating'  # a module of gan_jax/training/losses
 
   penalty = config.penalty = ConfigDict()
   penalty.r1_gamma = 0.0  # weight γ of γ/2 E|∇D(real)|², squares summed over pixels; 0: off

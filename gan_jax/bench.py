@@ -23,11 +23,13 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from gan_jax import build, parallel, record
+from gan_jax import build
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation.embedding import Embedder, open_embedder
 from gan_jax.metrics import fd
+from gan_jax.runtime import parallel
+from gan_jax.workdir import record
 
 PARTS = ('step', 'input', 'features', 'devices')
 _DEVICE_COUNTS = (1, 2, 4, 8)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from ml_collections import ConfigDict
 
-from gan_jax import build, cache, checkpoint, parallel, record
+from gan_jax import build
 from gan_jax.data.folder import FolderImages
 from gan_jax.data.ingest import fit
 from gan_jax.errors import UserError
@@ -15,31 +14,14 @@ from gan_jax.evaluation.evaluator import Asked, Evaluator
 from gan_jax.evaluation.options import Options, check, check_best, every_metric, strict
 from gan_jax.evaluation.result import Evaluation, Found
 from gan_jax.evaluation.scores import Scored
-from gan_jax.runs import open_run
+from gan_jax.runtime import cache, parallel
+from gan_jax.workdir import checkpoint, record
 
 # Of folders, where the user names none: what needs neither classes nor files of weights.
 FOLDER_FEATURES = ('efficientnet_lite0',)
 FOLDER_METRICS = ('fd', 'fd_infinity', 'kid', 'precision_recall', 'density_coverage')
 _FOLDER_BATCH = 250
 _BATCH_BYTES = 2**28  # of a batch of large images, as floats
-
-
-def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa: B008 - never changed
-  """What a config asks to be scored, but for what the options say otherwise."""
-  section = config.evaluate
-  weights = {name: path for name, path in section.get('weights', {}).items() if path}
-  return Asked(
-    metrics=every_metric(options.metrics) or tuple(section.metrics),
-    features=options.features or tuple(section.features),
-    num_samples=options.num_samples or section.num_samples,
-    num_reals=options.num_reals or section.num_reals,
-    batch_size=section.batch_size,
-    seed=config.seed,
-    resize=options.resize or section.get('resize', 'antialias'),
-    weights={**weights, **options.weights},
-    conditional=config.model.conditional,
-    strict=strict(options.metrics),
-  )
 
 
 def evaluate_runs(
@@ -63,7 +45,7 @@ def evaluate_runs(
   """
   check(options)
   configs = {workdir: record.load_config(workdir) for workdir in workdirs}
-  asked = {workdir: asked_of(config, options) for workdir, config in configs.items()}
+  asked = {workdir: build.asked_of(config, options) for workdir, config in configs.items()}
   sizes = {workdir: one.num_samples for workdir, one in asked.items()}
   scores.check_comparable(sizes, options.allow_different_n)
   for each in asked.values():
@@ -71,7 +53,7 @@ def evaluate_runs(
   best_key = options.best or configs[workdirs[0]].checkpoint.best_score
   found, data = Found(), {}
   for workdir in workdirs:
-    run = open_run(workdir, step)
+    run = build.open_run(workdir, step)
     datasets = build.datasets(run.config)
     described = build.describe(run.config, datasets)
     record.check_dataset(workdir, described, 'bring back those of the run')
@@ -79,7 +61,7 @@ def evaluate_runs(
     sampler = run.sampler(run.config.evaluate.batch_size)
     steps = checkpoint.Checkpointer(workdir, read_only=True).steps() if every_step else [run.step]
     for number in steps:
-      run = run if number == run.step else open_run(workdir, number)
+      run = run if number == run.step else build.open_run(workdir, number)
       images = number * run.config.train.batch_size
       one = subject.of_generator(
         f'{workdir} at step {number:,}',

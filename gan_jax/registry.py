@@ -1,7 +1,14 @@
-"""Finds modules by name: `config.model.name = 'r3gan'` is `gan_jax/models/r3gan.py`."""
+"""Finds modules by name: `config.model.name = 'r3gan'` is `gan_jax/models/r3gan.py`.
 
+A name that ends in `.py` is a file of the user's own, found by its path from the working directory.
+"""
+
+import hashlib
 import importlib
+import importlib.util
+import pathlib
 import pkgutil
+import sys
 from types import ModuleType
 
 from gan_jax.errors import UserError, nearest
@@ -15,26 +22,65 @@ def names(room: str, having: str) -> list[str]:
     spec = module.module_finder.find_spec(module.name, None)
     if spec is None or spec.origin is None:
       continue
-    with open(spec.origin, encoding='utf-8') as file:
-      source = file.read()
-    if any(line.startswith((f'def {having}(', f'class {having}(')) for line in source.split('\n')):
+    source = pathlib.Path(spec.origin).read_text(encoding='utf-8')
+    if any(line.startswith((f'def {having}(', f'class {having}')) for line in source.split('\n')):
       found.append(module.name)
   return sorted(found)
 
 
 def find(room: str, name: str, having: str, key: str) -> ModuleType:
-  """Imports `gan_jax.<room>.<name>`.
+  """Imports `gan_jax.<room>.<name>`, or the file that the name is the path of.
 
   Args:
     room: subpackage, such as `models`.
-    name: the module's name, as a config gives it.
+    name: the module's name, as a config gives it, or the path of a `.py` file.
     having: a function or class that every module of its kind defines.
     key: the config key that holds the name, for the message.
 
   Raises:
-    UserError: where there is no such module.
+    UserError: where there is no such module, or it cannot be imported.
   """
+  if name.endswith('.py'):
+    return _load(pathlib.Path(name), having, key)
   accepted = names(room, having)
   if name not in accepted:
-    raise UserError(f'config.{key}={name!r}: unknown; {nearest(name, accepted)}')
+    hint = nearest(name, accepted)
+    raise UserError(f'config.{key}={name!r}: unknown; {hint}, or the path of a .py file')
   return importlib.import_module(f'gan_jax.{room}.{name}')
+
+
+def own_files(values: object) -> dict[str, str]:
+  """The digests of the user's own files that a config names, by name as it stands there."""
+  if isinstance(values, dict):
+    return {k: v for inner in values.values() for k, v in own_files(inner).items()}
+  if isinstance(values, list | tuple):
+    return {k: v for inner in values for k, v in own_files(inner).items()}
+  if isinstance(values, str) and values.endswith('.py') and pathlib.Path(values).is_file():
+    return {values: hashlib.sha256(pathlib.Path(values).read_bytes()).hexdigest()}
+  return {}
+
+
+def _load(path: pathlib.Path, having: str, key: str) -> ModuleType:
+  """Imports a file of the user's own, once for the same content."""
+  try:
+    content = path.read_bytes()
+  except OSError as error:
+    raise UserError(f'config.{key}={str(path)!r}: {error.strerror}') from error
+  name = f'gan_jax_own_{hashlib.sha256(str(path.resolve()).encode() + content).hexdigest()[:16]}'
+  if name in sys.modules:
+    return sys.modules[name]
+  spec = importlib.util.spec_from_file_location(name, path)
+  assert spec is not None
+  assert spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  sys.modules[name] = module  # dataclasses look their module up while it is being imported
+  try:
+    spec.loader.exec_module(module)
+  except Exception as error:  # whatever a user's file may raise
+    del sys.modules[name]
+    found = ' '.join(f'{type(error).__name__}: {error}'.split())
+    raise UserError(f'config.{key}={str(path)!r}: cannot be imported: {found}') from error
+  if not hasattr(module, having):
+    del sys.modules[name]
+    raise UserError(f'config.{key}={str(path)!r}: defines no {having}')
+  return module

@@ -9,16 +9,19 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, cache, parallel, progress, record, sample
-from gan_jax.checkpoint import Checkpointer
+from gan_jax import build, progress
 from gan_jax.errors import NonFiniteError, Preempted, UserError
-from gan_jax.evaluate import asked_of
 from gan_jax.evaluation import subject
 from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.scores import flat
-from gan_jax.preemption import StopSignal
-from gan_jax.programs import Program
-from gan_jax.state import TrainState
+from gan_jax.runtime import cache, parallel
+from gan_jax.runtime.preemption import StopSignal
+from gan_jax.runtime.programs import Program
+from gan_jax.sampling import grid
+from gan_jax.sampling.sampler import Sampler
+from gan_jax.training.state import TrainState
+from gan_jax.workdir import record
+from gan_jax.workdir.checkpoint import Checkpointer
 
 # Steps whose metrics are still on their way: enough that the device never waits for the host, few
 # enough that the bar and Ctrl-C keep pace with it.
@@ -97,9 +100,7 @@ class _Run:
     for step in [s for s in self._scores if s > self._step]:
       self._scores.pop(step)
       self._ranks.pop(step, None)
-    self._sampler = sample.Sampler(
-      parts.generator, config.evaluate.batch_size, datasets.train.dtype
-    )
+    self._sampler = Sampler(parts.generator, config.evaluate.batch_size, datasets.train.dtype)
     self._evaluator: Evaluator | None = None
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._pending: collections.deque[tuple[int, Any]] = collections.deque()
@@ -219,17 +220,17 @@ class _Run:
   def _sample(self, path: str) -> None:
     config = self._config
     num_classes = self._datasets.train.num_classes if config.model.conditional else 0
-    labels = sample.grid_labels(num_classes, config.sample.rows, config.sample.columns)
+    labels = grid.grid_labels(num_classes, config.sample.rows, config.sample.columns)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     reals = os.path.join(os.path.dirname(path), 'reals.png')
     if not self._drew_reals:
       self._drew_reals = True
-      images = sample.reals(self._datasets.train, labels if num_classes else None, len(labels))
-      sample.save_image(reals, sample.grid(images, config.sample.columns))
+      images = grid.reals(self._datasets.train, labels if num_classes else None, len(labels))
+      grid.save_image(reals, grid.grid(images, config.sample.columns))
     variables = parallel.to_host(self._state.ema)
     images = np.concatenate(list(self._sampler.draw(variables, labels, config.seed)))
-    picture = sample.grid(images, config.sample.columns)
-    sample.save_image(path, picture)
+    picture = grid.grid(images, config.sample.columns)
+    grid.save_image(path, picture)
     self._record.image('samples', self._images(self._step), picture)
 
   def _evaluate(self) -> None:
@@ -237,7 +238,7 @@ class _Run:
     self._bar.doing('evaluating')
     if self._evaluator is None:
       self._evaluator = Evaluator(
-        asked_of(self._config), *self._datasets, lambda *_: self._stop.check()
+        build.asked_of(self._config), *self._datasets, lambda *_: self._stop.check()
       )
       record.keep_features(self._workdir, self._evaluator.describe())
     if 0 not in self._scores:

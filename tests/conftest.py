@@ -16,9 +16,9 @@ import jax
 import pytest
 
 from configs import smoke
-from gan_jax import cache
 from gan_jax.data import source
 from gan_jax.features import classifier
+from gan_jax.runtime import cache
 from gan_jax.train import train
 
 

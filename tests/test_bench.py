@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from configs.bench import dcgan64, r3gan32
-from gan_jax import bench, build, parallel
+from gan_jax import bench, build
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
 
 
 def small(make):

@@ -7,12 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
-from gan_jax import evaluate, record, registry
+from gan_jax import build, evaluate, registry
 from gan_jax.data.folder import FolderImages
 from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.evaluation import evaluator, report, subject
 from gan_jax.evaluation.options import Options
-from gan_jax.sample import save_image
+from gan_jax.sampling.grid import save_image
+from gan_jax.workdir import record
 
 RUN = functools.partial(evaluate.evaluate_runs, options=Options(num_samples=96))
 
@@ -116,13 +117,13 @@ def test_a_metric_that_cannot_be_had_is_refused_by_name_and_left_out_of_all(fini
 
 
 def test_a_generator_whose_pixels_are_no_numbers_is_told(finished, monkeypatch):
-  opened = evaluate.open_run
+  opened = build.open_run
 
   def broken(workdir, step):
     run = opened(workdir, step)
     return run._replace(variables=_map(run.variables, np.nan))
 
-  monkeypatch.setattr(evaluate, 'open_run', broken)
+  monkeypatch.setattr(build, 'open_run', broken)
   with pytest.raises(NonFiniteError, match='NaN or infinite pixels'):
     RUN([finished[0]])
 

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 
 from configs import xray
-from gan_jax import evaluate
+from gan_jax import build
 from gan_jax.data import source
 from gan_jax.data.ingest import options, prepare
 from gan_jax.train import train
@@ -70,7 +70,7 @@ def test_the_xray_recipe_trains_on_them(scans, tmp_path):
   config.train.batch_size, config.train.images = 8, 16
   config.evaluate.images = 0
   train(config, str(tmp_path))
-  run = evaluate.open_run(str(tmp_path), None)
+  run = build.open_run(str(tmp_path), None)
   (images,) = run.sampler(8).draw(run.variables, np.zeros(8, np.int32), seed=0)
   assert images.dtype == np.uint16
   assert images.shape == (8, 16, 16, 1)

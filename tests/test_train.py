@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from configs import smoke
-from gan_jax import build, checkpoint, parallel, record
+from gan_jax import build
 from gan_jax.errors import NonFiniteError, Preempted, UserError
+from gan_jax.runtime import parallel
 from gan_jax.train import train
+from gan_jax.workdir import checkpoint, record
 
 
 def config(**changes):

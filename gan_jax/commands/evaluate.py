@@ -50,10 +50,12 @@ def run() -> None:
   Raises:
     UserError: for flags that cannot be used.
   """
-  from gan_jax import evaluate, parallel, progress, record
+  from gan_jax import evaluate, progress
   from gan_jax.errors import UserError
   from gan_jax.evaluation import options as options_of
   from gan_jax.evaluation import report
+  from gan_jax.runtime import parallel
+  from gan_jax.workdir import record
 
   if bool(FLAGS.workdir) == bool(FLAGS.images):
     raise UserError('--workdir=RUN, or --images=FOLDER with --reference=FOLDER: give one of them')

@@ -28,9 +28,9 @@ def run() -> None:
   Raises:
     UserError: for flags that cannot be used.
   """
-  from gan_jax import runs, sample
+  from gan_jax import build, sample
 
-  run = runs.open_run(FLAGS.workdir, FLAGS.step)
+  run = build.open_run(FLAGS.workdir, FLAGS.step)
   num_classes = run.generator.num_classes
   sample.write_samples(
     run.sampler(min(FLAGS.count, run.config.evaluate.batch_size)),

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import parallel, registry
+from gan_jax import registry
 from gan_jax.data.source import ImageDataset
 from gan_jax.evaluation.subject import Subject
 from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.metrics.features import Features
+from gan_jax.runtime import parallel
 
 Watch = Callable[[str, int, int], None]
 _Run = Callable[[Any, np.ndarray], Iterator[Any]]

@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from gan_jax.evaluation.result import Evaluation, Gallery
 from gan_jax.evaluation.scores import Score, Scored
-from gan_jax.sample import grid
+from gan_jax.sampling.grid import grid
 
 _COLUMNS = 4  # of small plots
 _MOST_CLASSES = 40  # in a plot of bars; more are a histogram

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gan_jax import record
 from gan_jax.errors import UserError
 from gan_jax.evaluation.result import Evaluation
 from gan_jax.evaluation.scores import Score, as_json
 from gan_jax.metrics.estimate import LEVEL, Estimate
+from gan_jax.workdir import record
 
 _COLUMNS = (
   *('subject', 'step', 'images', 'name', 'metric', 'features', 'resize', 'class', 'n', 'n_real'),

@@ -7,8 +7,8 @@ import numpy as np
 
 from gan_jax.data.source import ImageDataset
 from gan_jax.metrics.path_length import EPSILON
-from gan_jax.sample import Sampler
-from gan_jax.state import PyTree
+from gan_jax.runtime.tree import PyTree
+from gan_jax.sampling.sampler import Sampler
 
 _MOST_AT_ONCE = 1000  # real images read at once
 _MOST_BYTES = 2**26  # of them

@@ -21,13 +21,13 @@ import optax
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from gan_jax import cache, parallel
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.features import kept
 from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.models.layers import Conv
 from gan_jax.ops import pixels
+from gan_jax.runtime import cache, parallel
 
 RESIZES = False
 TAKES_WEIGHTS = False

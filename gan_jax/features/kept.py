@@ -11,8 +11,8 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from gan_jax import cache
 from gan_jax.features.network import FeatureNetwork
+from gan_jax.runtime import cache
 
 # The file unused for the longest goes first. One of 50,000 images is up to 600 MB.
 _KEPT = 16

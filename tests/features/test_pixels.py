@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gan_jax import parallel
 from gan_jax.features import pixels
 from gan_jax.features.network import Request
+from gan_jax.runtime import parallel
 
 
 def load(way='antialias'):

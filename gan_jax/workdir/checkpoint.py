@@ -10,7 +10,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from gan_jax.errors import UserError
-from gan_jax.state import PyTree
+from gan_jax.runtime.tree import PyTree
 
 
 class _KeepBest:

@@ -6,10 +6,13 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from gan_jax import build, cache, checkpoint, record
+from gan_jax.build.players import networks
+from gan_jax.build.programs import shapes
 from gan_jax.errors import UserError
-from gan_jax.sample import Sampler
-from gan_jax.state import PyTree
+from gan_jax.runtime import cache
+from gan_jax.runtime.tree import PyTree
+from gan_jax.sampling.sampler import Sampler
+from gan_jax.workdir import checkpoint, record
 
 
 class OpenRun(NamedTuple):
@@ -41,9 +44,9 @@ def open_run(workdir: str, step: int | None) -> OpenRun:
   dataset = record.read_circumstances(workdir).get('dataset')
   if dataset is None:
     raise UserError(f'--workdir={workdir}: holds no whole run (no dataset in run.json)')
-  parts = build.networks(config, dataset['shape'][-1], dataset['num_classes'])
+  parts = networks(config, dataset['shape'][-1], dataset['num_classes'])
   checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
-  template = build.shapes(parts)
+  template = shapes(parts)
   state = checkpoints.restore(template, step)
   dtype = np.dtype(dataset.get('dtype', 'uint8'))
   return OpenRun(config, parts.generator, dtype, state.ema, int(state.step))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from gan_jax.losses import nonsaturating, relativistic
+from gan_jax.training.losses import nonsaturating, relativistic
 
 REAL = np.array([2.0, -1.0, 0.5, 30.0])
 FAKE = np.array([-0.5, 1.5, 0.5, -30.0])

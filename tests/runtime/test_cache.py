@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import cache
+from gan_jax.runtime import cache
 
 
 @pytest.fixture

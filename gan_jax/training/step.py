@@ -21,10 +21,11 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from gan_jax import optim, penalties
 from gan_jax.ops import pixels
-from gan_jax.optim import Schedule
-from gan_jax.state import Player, PyTree, TrainState
+from gan_jax.runtime.tree import PyTree
+from gan_jax.training import draws, optim, penalties
+from gan_jax.training.optim import Schedule
+from gan_jax.training.state import Player, TrainState
 
 Batch = dict[str, jax.Array]
 Metrics = dict[str, jax.Array]
@@ -55,7 +56,7 @@ def make_train_step(
       `piecewise_linear` is true, loss and penalties share a backward pass.
     generator_tx: optimiser of the generator.
     discriminator_tx: optimiser of the discriminator.
-    loss: a module of `gan_jax.losses`.
+    loss: a module of `gan_jax.training.losses`.
     batch_size: images of one player's update, over all devices of the axis.
     share_batch: both players see the same reals and latents, and the generator's forward pass runs
       once; otherwise the batch holds twice as many examples, of both players in turn.
@@ -82,17 +83,17 @@ def make_train_step(
   def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
     shown = state.step * float(batch_size)
     keys = _step_keys(state)
-    places = _places(batch['label'].shape[0], axis_name)
+    places = draws.places(batch['label'].shape[0], axis_name)
     batch = {'image': pixels.to_model(batch['image']), 'label': batch['label']}
     if flip:
-      batch['image'] = _flip(_per_example(keys['flip'], places), batch['image'])
+      batch['image'] = _flip(draws.per_example(keys['flip'], places), batch['image'])
     d_batch, g_batch, g_places = batch, batch, places
     if not share_batch:
       d_batch, g_batch = _halves(batch)
       places, g_places = places[::2], places[1::2]
 
     def generate(params: PyTree, places: jax.Array, labels: jax.Array) -> tuple[Any, PyTree]:
-      latents = draw_latents(keys['latent'], places, generator.latent_size)
+      latents = draws.draw_latents(keys['latent'], places, generator.latent_size)
       return _apply(generator, params, state.generator.mutable, latents, labels)
 
     def generate_for_g(params: PyTree) -> tuple[Any, PyTree]:
@@ -198,24 +199,9 @@ def make_train_step(
   return step
 
 
-def draw_latents(key: jax.Array, places: jax.Array, size: int) -> jax.Array:
-  """Draws z ~ N(0, I), `[B, size]`; each row depends on the key and its own place alone."""
-  return jax.vmap(lambda key: jax.random.normal(key, (size,)))(_per_example(key, places))
-
-
 def _step_keys(state: TrainState) -> dict[str, jax.Array]:
   key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
   return dict(zip(('latent', 'flip'), jax.random.split(key, 2), strict=True))
-
-
-def _per_example(key: jax.Array, places: jax.Array) -> jax.Array:
-  return jax.vmap(lambda place: jax.random.fold_in(key, place))(places)
-
-
-def _places(count: int, axis_name: str | None) -> jax.Array:
-  """The places of this device's examples in the global batch, `[count]`."""
-  index = 0 if axis_name is None else jax.lax.axis_index(axis_name)
-  return index * count + jnp.arange(count)
 
 
 def _flip(keys: jax.Array, images: jax.Array) -> jax.Array:

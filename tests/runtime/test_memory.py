@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 SCRIPT = """
 import os, sys
-from gan_jax import memory
+from gan_jax.runtime import memory
 memory._POLICY = sys.argv[1]
 print('start', os.environ.get('GLIBC_TUNABLES'), sys.argv[2:], flush=True)
 memory.restart_with_large_pages()

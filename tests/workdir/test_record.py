@@ -4,8 +4,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import default, smoke
-from gan_jax import record
 from gan_jax.errors import UserError
+from gan_jax.workdir import record
 
 
 def test_a_config_comes_back_as_it_was_tuples_included(tmp_path):

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.checkpoint import Checkpointer
 from gan_jax.errors import UserError
+from gan_jax.workdir.checkpoint import Checkpointer
 
 
 def tree(value):

@@ -9,7 +9,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from gan_jax.errors import UserError
-from gan_jax.state import PyTree
+from gan_jax.runtime.tree import PyTree
 
 AXIS = 'devices'
 

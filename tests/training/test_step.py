@@ -9,9 +9,10 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import optim, parallel, state, steps
-from gan_jax.losses import nonsaturating, relativistic
 from gan_jax.models import dcgan, r3gan
+from gan_jax.runtime import parallel
+from gan_jax.training import draws, optim, state, step
+from gan_jax.training.losses import nonsaturating, relativistic
 
 BATCH = 16
 
@@ -30,7 +31,7 @@ def networks(axis_name=None, norm='batch'):
 
 def make(parts, loss=nonsaturating, axis_name=None, **options):
   options = {'ema_half_life': constant(100.0), 'r1_gamma': constant(0.5), **options}
-  return steps.make_train_step(*parts, loss, batch_size=BATCH, axis_name=axis_name, **options)
+  return step.make_train_step(*parts, loss, batch_size=BATCH, axis_name=axis_name, **options)
 
 
 def batch(count=BATCH, seed=0):
@@ -169,7 +170,7 @@ def test_gradients_are_those_of_the_losses_written_out(norm, loss, r1, r2):
   after, _ = jax.jit(make(parts, loss, **gammas))(start, data)
   keys = jax.random.fold_in(jax.random.wrap_key_data(start.rng), 0)
   latent_key = jax.random.split(keys, 2)[0]
-  z = steps.draw_latents(latent_key, jnp.arange(BATCH), 8)
+  z = draws.draw_latents(latent_key, jnp.arange(BATCH), 8)
   x, labels = data['image'] / 127.5 - 1.0, data['label']
 
   def fakes(params):
@@ -245,8 +246,8 @@ def test_fresh_batches_give_the_players_different_reals():
 
 def test_flip_mirrors_about_half_of_the_images():
   images = jnp.asarray(batch(200)['image'], jnp.float32)
-  keys = steps._per_example(jax.random.key(0), jnp.arange(200))
-  flipped = np.asarray(steps._flip(keys, images))
+  keys = draws.per_example(jax.random.key(0), jnp.arange(200))
+  flipped = np.asarray(step._flip(keys, images))
   mirrored = (flipped == images[:, :, ::-1]).all((1, 2, 3))
   kept = (flipped == images).all((1, 2, 3))
   assert (mirrored ^ kept).all()
@@ -254,7 +255,7 @@ def test_flip_mirrors_about_half_of_the_images():
 
 
 def test_latents_are_normal_and_each_depends_on_its_place_alone():
-  draw = jax.jit(lambda places: steps.draw_latents(jax.random.key(3), places, 50))
+  draw = jax.jit(lambda places: draws.draw_latents(jax.random.key(3), places, 50))
   z = np.asarray(draw(jnp.arange(200)))
   assert abs(z.mean()) < 0.05
   assert abs(z.std() - 1) < 0.05
@@ -294,8 +295,8 @@ def test_every_returned_leaf_is_averaged_over_the_axis():
 
 
 def test_the_loss_of_reals_is_computed_only_where_the_generator_uses_it():
-  assert steps._uses_real_logits(relativistic)
-  assert not steps._uses_real_logits(nonsaturating)
+  assert step._uses_real_logits(relativistic)
+  assert not step._uses_real_logits(nonsaturating)
 
 
 def test_r3gan_takes_a_step_with_both_penalties():

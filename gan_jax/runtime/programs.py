@@ -21,20 +21,10 @@ import jax
 from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
-from gan_jax import cache, parallel
+from gan_jax.runtime import cache, parallel
 
 # What a traced program can be made of, under the package: its steps, their parts, their operations.
-TRACED = (
-  'build.py',
-  'losses',
-  'models',
-  'ops',
-  'optim.py',
-  'parallel.py',
-  'penalties.py',
-  'state.py',
-  'steps.py',
-)
+TRACED = ('build', 'training', 'models', 'ops', 'registry.py', 'runtime/parallel.py')
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax')
 _KEPT = 64  # programs; the one unused for the longest goes first
 _SUFFIX = '.program'
@@ -84,7 +74,7 @@ def _path(arguments: Any, about: Any) -> pathlib.Path | None:
 def _code() -> str:
   """A hash of the code that is traced, and of the packages that trace and compile it."""
   digest = hashlib.sha256()
-  root = pathlib.Path(__file__).parent
+  root = pathlib.Path(__file__).parent.parent
   for name in TRACED:
     path = root / name
     for file in [path] if path.suffix else sorted(path.rglob('*.py')):

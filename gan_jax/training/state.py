@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.struct
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-PyTree = Any
+from gan_jax.runtime.tree import PyTree
 
 
 class Player(flax.struct.PyTreeNode):

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import optim
+from gan_jax.training import optim
 
 
 def test_cosine_begins_and_ends_where_it_should():

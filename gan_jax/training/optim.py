@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.state import PyTree
+from gan_jax.runtime.tree import PyTree
 
 Schedule = Callable[[jax.Array], jax.Array]
 """Maps the images shown so far (scalar) to a value."""

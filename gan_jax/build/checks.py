@@ -1,0 +1,70 @@
+"""Refuses configs that no run can have, before anything is opened."""
+
+import math
+import os
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from gan_jax import registry
+from gan_jax.build.schedules import check_schedules
+from gan_jax.errors import UserError, nearest
+from gan_jax.evaluation import keys
+from gan_jax.features import network
+from gan_jax.runtime import parallel
+
+
+def check(config: ConfigDict) -> None:
+  """Raises UserError for values that no run can have, before anything is opened."""
+  parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
+  positive = {
+    'train': ('images', 'log_images', 'sample_images', 'checkpoint_images'),
+    'evaluate': ('num_samples', 'num_reals', 'batch_size'),
+    'checkpoint': ('keep_last',),
+    'sample': ('rows', 'columns'),
+    'model': ('latent_size',),
+    'dataset': ('resolution', 'prefetch_batches'),
+  }
+  if config.dataset.width is not None and config.dataset.width <= 0:
+    raise UserError(f'config.dataset.width={config.dataset.width}: must be positive')
+  for section, names in positive.items():
+    for key in names:
+      if config[section][key] <= 0:
+        raise UserError(f'config.{section}.{key}={config[section][key]}: must be positive')
+  check_schedules(config)
+  registry.find('training.losses', config.loss.name, 'd_loss', 'loss.name')
+  registry.find('models', config.model.name, 'Generator', 'model.name')
+  resize = config.evaluate.resize
+  if resize not in network.RESIZES:
+    raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, network.RESIZES)}')
+  if config.evaluate.images > 0:
+    _check_weights(config)
+  ranking(config)
+
+
+def _check_weights(config: ConfigDict) -> None:
+  """Raises UserError where a feature network's weights are in no file, before training."""
+  for name in config.evaluate.features:
+    module = registry.find('features', name, 'load', 'evaluate.features')
+    path = config.evaluate.weights.get(name, '')
+    if module.TAKES_WEIGHTS and not os.path.isfile(path):
+      raise UserError(
+        f'config.evaluate.weights.{name}={path!r}: there is no such file; {name} takes its weights '
+        'from a file of yours'
+      )
+
+
+def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
+  """What orders checkpoints: maps scores to a number that is lower for the better.
+
+  Raises:
+    UserError: where `checkpoint.best_score` is not among the scores of the config.
+  """
+  best, section = config.checkpoint.best_score, config.evaluate
+  signs = keys.ordering(section.metrics, section.features, section.get('resize', 'antialias'))
+  if best not in signs:
+    if config.checkpoint.keep_best and config.evaluate.images > 0:
+      raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')
+    return lambda scores: math.inf
+  sign = -1 if signs[best] else 1
+  return lambda scores: sign * scores[best] if best in scores else math.inf

@@ -1,0 +1,71 @@
+"""Opens what a config trains on."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from gan_jax.data import pipeline, source
+from gan_jax.data.source import ImageDataset
+from gan_jax.errors import UserError
+
+
+class Datasets(NamedTuple):
+  """The images trained on and the images kept from training."""
+
+  train: ImageDataset
+  holdout: ImageDataset
+
+
+def datasets(config: ConfigDict) -> Datasets:
+  """Opens both splits, preparing the dataset where that is needed and possible."""
+  opened = {
+    split: source.open_dataset(
+      config.dataset.name,
+      config.dataset[split],
+      config.dataset.data_dir,
+      image_size(config),
+      config.dataset.memory_budget_mb,
+    )
+    for split in ('split', 'holdout_split')
+  }
+  found = Datasets(opened['split'], opened['holdout_split'])
+  if config.model.conditional and not found.train.num_classes:
+    raise UserError(
+      f'config.model.conditional=True: dataset {found.train.name} has no labels; accepted: False'
+    )
+  return found
+
+
+def describe(config: ConfigDict, found: Datasets) -> dict[str, Any]:
+  """What a run's record says of its data."""
+  first = found.train
+  return {
+    'name': config.dataset.name,
+    **first.origin,
+    'shape': list(first.shape),
+    'dtype': first.dtype.name,
+    'num_classes': first.num_classes,
+    'class_names': first.class_names,
+    'fingerprints': {dataset.name: dataset.fingerprint for dataset in found},
+  }
+
+
+def image_size(config: ConfigDict) -> tuple[int, int]:
+  """Height and width of the images, pixels."""
+  height, width = config.dataset.resolution, config.dataset.get('width')
+  return height, height if width is None else width
+
+
+def batches(config: ConfigDict, dataset: ImageDataset, step: int) -> Iterator[pipeline.Batch]:
+  """This host's batches from a step onwards."""
+  return pipeline.batches(
+    dataset,
+    config.train.batch_size * (1 if config.train.share_batch else 2),
+    seed=config.seed,
+    start=step,
+    host=jax.process_index(),
+    hosts=jax.process_count(),
+    prefetch=config.dataset.prefetch_batches,
+  )

@@ -1,0 +1,73 @@
+"""Makes the networks of a config and their optimisers."""
+
+import difflib
+from typing import Any, NamedTuple
+
+import optax
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from gan_jax import registry
+from gan_jax.build.data import image_size
+from gan_jax.build.schedules import schedule
+from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
+from gan_jax.training import optim
+
+
+class Networks(NamedTuple):
+  """Both players of a run, with their optimisers."""
+
+  generator: nn.Module
+  discriminator: nn.Module
+  generator_tx: optax.GradientTransformation
+  discriminator_tx: optax.GradientTransformation
+
+
+def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
+  """Makes the modules and optimisers of a config.
+
+  Args:
+    config: of the run.
+    channels: of its images.
+    num_classes: of its dataset; used where `config.model.conditional`.
+
+  Raises:
+    UserError: for an unknown model, or one that cannot make these images.
+  """
+  module = registry.find('models', config.model.name, 'Generator', 'model.name')
+  common = {
+    'resolution': image_size(config),
+    'channels': channels,
+    'num_classes': num_classes if config.model.conditional else 0,
+    'axis_name': parallel.AXIS,
+  }
+  own = dict(config.get(config.model.name, {}))
+  unknown = set(own) - _fields(module.Generator) - _fields(module.Discriminator)
+  for key in unknown:
+    near = difflib.get_close_matches(key, _fields(module.Generator), n=1)
+    hint = f'; did you mean {near[0]!r}?' if near else ''
+    raise UserError(f'config.{config.model.name}.{key}: {config.model.name} has no such key{hint}')
+  pick = lambda module: {k: v for k, v in own.items() if k in _fields(module)}
+  generator = module.Generator(
+    latent_size=config.model.latent_size, **common, **pick(module.Generator)
+  )
+  discriminator = module.Discriminator(**common, **pick(module.Discriminator))
+  return Networks(
+    generator, discriminator, _adam(config, 'generator'), _adam(config, 'discriminator')
+  )
+
+
+def _fields(module: Any) -> set[str]:
+  return set(module.__dataclass_fields__) - {'parent', 'name', 'batch_parts'}
+
+
+def _adam(config: ConfigDict, player: str) -> optax.GradientTransformation:
+  section = config[f'{player}_optimizer']
+  return optim.adam(
+    schedule(config, section, 'learning_rate'),
+    section.beta1,
+    schedule(config, section, 'beta2'),
+    section.epsilon,
+    config.train.batch_size,
+  )

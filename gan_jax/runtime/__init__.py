@@ -1,0 +1,1 @@
+"""Devices, hosts, processes, and compiled programs."""

@@ -1,0 +1,77 @@
+"""Images laid out for the eye, and written."""
+
+import math
+import os
+
+import numpy as np
+from PIL import Image
+
+from gan_jax.data.source import ImageDataset
+
+# Labels read for a grid of real images: enough to find rare classes, few enough to be quick.
+_LOOKED_THROUGH = 20_000
+
+
+def grid_labels(num_classes: int, rows: int, columns: int) -> np.ndarray:
+  """Labels of a grid, row by row: one row a class, or zeros without classes."""
+  if not num_classes:
+    return np.zeros(rows * columns, np.int32)
+  return np.repeat(np.arange(min(rows, num_classes), dtype=np.int32), columns)
+
+
+def reals(dataset: ImageDataset, labels: np.ndarray | None, count: int) -> np.ndarray:
+  """Picks real images `[count, H, W, C]` for a grid that stands beside one of generated images.
+
+  Args:
+    dataset: picked from, its first images first.
+    labels: class of each, `[count]`, or None for any. A class without images stays black.
+    count: of the images.
+  """
+  if labels is None:
+    return dataset.fetch(np.arange(count) % len(dataset))['image']
+  found = dataset.labels(np.arange(min(len(dataset), _LOOKED_THROUGH)))
+  images = np.zeros((count, *dataset.shape), dataset.dtype)
+  for label in np.unique(labels):
+    rows, places = np.flatnonzero(found == label), np.flatnonzero(labels == label)
+    if len(rows):
+      images[places] = dataset.fetch(rows[np.arange(len(places)) % len(rows)])['image']
+  return images
+
+
+def grid(images: np.ndarray, columns: int) -> np.ndarray:
+  """Lays out images for the eye: `[N, H, W, C]` to `[rows * H, columns * W, 1 or 3]`, uint8.
+
+  Of 16 bits the upper 8 are shown, transparency over a checkerboard, what is left over is black.
+  """
+  images = _opaque(images)
+  N, H, W, C = images.shape
+  rows = math.ceil(N / columns)
+  filled = np.zeros((rows * columns, H, W, C), np.uint8)
+  filled[:N] = images
+  return (
+    filled.reshape(rows, columns, H, W, C)
+    .transpose(0, 2, 1, 3, 4)
+    .reshape(rows * H, columns * W, C)
+  )
+
+
+def _opaque(images: np.ndarray) -> np.ndarray:
+  """Maps `[N, H, W, C]` of any type to uint8 of one or three channels."""
+  if images.dtype == np.uint16:
+    images = (images >> 8).astype(np.uint8)
+  if images.shape[-1] != 4:
+    return images
+  H, W = images.shape[1:3]
+  square = max(1, min(H, W) // 8)
+  y, x = np.indices((H, W)) // square
+  board = np.where((x + y) % 2, 204.0, 255.0)[..., None]
+  alpha = images[..., 3:] / 255
+  return np.round(images[..., :3] * alpha + board * (1 - alpha)).astype(np.uint8)
+
+
+def save_image(path: str, image: np.ndarray) -> None:
+  """Writes `[H, W, C]`, C of 1, 3 or 4, as PNG of its own depth; a reader never sees a part."""
+  temporary = f'{path}.{os.getpid()}.tmp'
+  pixels = image[:, :, 0] if image.shape[-1] == 1 else image
+  Image.fromarray(pixels).save(temporary, format='PNG')
+  os.replace(temporary, path)
