@@ -20,7 +20,8 @@ def get_config() -> ConfigDict:
   config.dcgan.width = 32
   config.dcgan.max_width = 256
   config.dcgan.discriminator_norm = 'none'
-  config.penalty.r1_gamma = 0.5
+  config.regularisers = ('r1',)
+  config.r1.weight = 0.5
   for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
     optimizer.learning_rate = 1e-3
     optimizer.beta1 = 0.0

@@ -2,11 +2,15 @@
 
 Lengths and intervals count real images shown to the discriminator, so they stay as they are when
 the batch size changes. A key `x_final` with a value makes `x` go from `x` to `x_final` along half a
-cosine over the first `anneal_images` images and stay there; None keeps `x` constant.
+cosine over the first `anneal_images` images and stay there; None keeps `x` constant. A key
+`x_warmup` makes `x` rise in a straight line from 0 over so many images. The sections of
+regularisers and augmentations stand in their own files, with units and sources (`Settings`).
 """
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
+
+from gan_jax.build import sections
 
 
 def get_config() -> ConfigDict:
@@ -48,11 +52,21 @@ def get_config() -> ConfigDict:
   config.loss = ConfigDict()
   config.loss.name = 'nonsaturating'  # a module of gan_jax/training/losses
 
-  penalty = config.penalty = ConfigDict()
-  penalty.r1_gamma = 0.0  # weight γ of γ/2 E|∇D(real)|², squares summed over pixels; 0: off
-  penalty.r1_gamma_final = placeholder(float)
-  penalty.r2_gamma = 0.0  # the same at generated images
-  penalty.r2_gamma_final = placeholder(float)
+  # modules of gan_jax/training/regularisers, or paths of files; each has the section of its name
+  config.regularisers = ()
+
+  augment = config.augment = ConfigDict()  # of all that the discriminator looks at
+  augment.names = ()  # modules of gan_jax/training/augment; each has the section of its name
+  augment.strength = 1.0  # probability of each operation, 0 to 1
+  augment.strength_final = placeholder(float)
+  augment.strength_warmup = 0.0
+  augment.pseudo = False  # reals are fakes with the strength as probability (APA)
+  augment.adaptive = False  # the controller sets the strength (ADA), by the keys that follow
+  augment.target = 0.6  # mean sign of D at reals that it holds
+  augment.ramp_images = 500_000.0  # real images over which it goes from 0 to 1 at most
+  augment.interval = 4  # steps between two adjustments
+  augment.initial = 0.0  # strength at first
+  augment.maximum = 0.85  # strength that is never passed: above, augmentations leak into samples
 
   config.generator_optimizer = _adam()
   config.discriminator_optimizer = _adam()
@@ -65,6 +79,8 @@ def get_config() -> ConfigDict:
   train = config.train = ConfigDict()
   train.images = 1_000_000  # length of the run
   train.batch_size = 64  # images of one player's update, over all devices
+  train.d_steps = 1  # updates of the discriminator a step, each on reals of its own
+  train.accumulate = 1  # parts that a batch is cut into, one after the other, to save memory
   train.share_batch = True  # both players see the same reals and latents; False: fresh for each
   train.log_images = 5_000  # between lines of metrics.jsonl
   train.sample_images = 50_000  # between sample grids
@@ -90,6 +106,7 @@ def get_config() -> ConfigDict:
   sample = config.sample = ConfigDict()
   sample.columns = 10  # of the sample grid; one row a class where the model is conditional
   sample.rows = 10  # where it is not; at most this many classes are shown where it is
+  config.update(sections.all_sections())
   return config
 
 
@@ -97,8 +114,11 @@ def _adam() -> ConfigDict:
   adam = ConfigDict()
   adam.learning_rate = 2e-4
   adam.learning_rate_final = placeholder(float)
+  adam.learning_rate_warmup = 0.0
   adam.beta1 = 0.5
   adam.beta2 = 0.999
   adam.beta2_final = placeholder(float)
   adam.epsilon = 1e-8
+  adam.weight_decay = 0.0  # share of the weights taken off an update, times the rate (AdamW)
+  adam.clip_norm = placeholder(float)  # a longer gradient is scaled to this; None: never
   return adam

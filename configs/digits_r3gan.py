@@ -19,10 +19,11 @@ def get_config() -> ConfigDict:
   config.r3gan.blocks = 1
   config.loss.name = 'relativistic'
   config.anneal_images = 60_000
-  config.penalty.r1_gamma = 1.0
-  config.penalty.r1_gamma_final = 0.1
-  config.penalty.r2_gamma = 1.0
-  config.penalty.r2_gamma_final = 0.1
+  config.regularisers = ('r1', 'r2')
+  config.r1.weight = 1.0
+  config.r1.weight_final = 0.1
+  config.r2.weight = 1.0
+  config.r2.weight_final = 0.1
   for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
     optimizer.learning_rate = 1e-3
     optimizer.learning_rate_final = 2e-4

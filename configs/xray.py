@@ -22,7 +22,8 @@ def get_config() -> ConfigDict:
   config.model.conditional = True
   config.model.latent_size = 128
   config.dcgan.discriminator_norm = 'none'
-  config.penalty.r1_gamma = 0.5
+  config.regularisers = ('r1',)
+  config.r1.weight = 0.5
   config.train.images = 1_000_000
   config.train.batch_size = 32
   config.evaluate.features = ('efficientnet_lite0',)

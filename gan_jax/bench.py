@@ -114,7 +114,7 @@ def _step(config: ConfigDict, parts: build.Networks, data: ImageDataset, steps: 
     state, metrics = compiled(state, batch)
     jax.block_until_ready((state, metrics))
     times.append(time.perf_counter() - start)
-  images = float(config.train.batch_size)
+  images = float(build.images_per_step(config))
   median = statistics.median(times[1:])
   matmul = matmul_flops_per_second()
   result |= {

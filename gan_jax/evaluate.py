@@ -62,7 +62,7 @@ def evaluate_runs(
     steps = checkpoint.Checkpointer(workdir, read_only=True).steps() if every_step else [run.step]
     for number in steps:
       run = run if number == run.step else build.open_run(workdir, number)
-      images = number * run.config.train.batch_size
+      images = number * build.images_per_step(run.config)
       one = subject.of_generator(
         f'{workdir} at step {number:,}',
         sampler,

@@ -82,8 +82,8 @@ class _Run:
   ):
     self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
     self._parts, self._initial = parts, initial
-    self._batch_size = config.train.batch_size
-    self._total = -(-config.train.images // self._batch_size)
+    self._per_step = build.images_per_step(config)
+    self._total = -(-config.train.images // self._per_step)
     self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
     self._rank = build.ranking(config)
     self._ranks = {step: self._rank(line) for step, line in self._scores.items() if step}
@@ -155,7 +155,7 @@ class _Run:
     return self._initial(self._key())
 
   def _images(self, step: int) -> int:
-    return step * self._batch_size
+    return step * self._per_step
 
   def _due(self, interval: int, step: int | None = None) -> bool:
     """Whether the step is the first at or past a multiple of an interval in images, or the last."""
@@ -214,7 +214,7 @@ class _Run:
     )
     raise NonFiniteError(
       f'step {step} ({self._images(step):,} images): the {player} has a loss or gradient that is '
-      f'not finite ({found}); stopped, {kept}. Lower its learning rate or raise penalty.r1_gamma'
+      f'not finite ({found}); stopped, {kept}. Lower its learning rate or raise r1.weight'
     )
 
   def _sample(self, path: str) -> None:

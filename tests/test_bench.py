@@ -36,14 +36,14 @@ def compiled_step(config):
 def test_a_step_all_reduces_its_gradients_and_metrics_once_and_nothing_else():
   state, program = compiled_step(small(r3gan32.get_config))
   weights = jax.tree.leaves((state.generator.params, state.discriminator.params))
-  metrics = len(('r1', 'r2', 'd_loss', 'real_logit', 'fake_logit', 'g_loss'))
+  metrics = len(('r1', 'r2', 'd_loss', 'real_logit', 'fake_logit', 'd_real_sign', 'g_loss'))
   assert bench.all_reduced_bytes(program) == 4 * (sum(w.size for w in weights) + metrics)
 
 
 def test_batch_norm_adds_its_statistics_and_their_gradients():
   state, program = compiled_step(small(dcgan64.get_config))
   weights = jax.tree.leaves((state.generator.params, state.discriminator.params))
-  metrics = len(('d_loss', 'real_logit', 'fake_logit', 'g_loss'))
+  metrics = len(('d_loss', 'real_logit', 'fake_logit', 'd_real_sign', 'g_loss'))
   statistics = lambda player: sum(x.size for x in jax.tree.leaves(player.mutable))
   # Mean and square of each layer, forwards and backwards: the generator's once, the discriminator's
   # for reals and fakes in its own update and for the fakes in the generator's.

@@ -28,7 +28,7 @@ def final_state(workdir):
   loaded = record.load_config(workdir)
   about = record.read_circumstances(workdir)['dataset']
   parts = build.networks(loaded, about['shape'][-1], about['num_classes'])
-  shapes = build.shapes(parts)
+  shapes = build.shapes(loaded, parts)
   return checkpoint.Checkpointer(workdir, read_only=True).restore(shapes)
 
 
@@ -148,7 +148,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(
     ),
     ({'dcgan.discriminator_norm': 'x'}, "discriminator_norm='x'"),
     ({'dcgan.width': -8}, 'config.dcgan.width=-8: must be positive'),
-    ({'penalty.r1_gamma_final': 0.1}, 'r1_gamma_final=0.1: needs config.anneal_images.*found 0'),
+    ({'r1.weight_final': 0.1}, 'r1.weight_final=0.1: needs config.anneal_images.*found 0'),
   ],
 )
 def test_bad_input_is_one_line_and_leaves_no_trace(tmp_path, changes, message, user_folders):

@@ -14,8 +14,9 @@ def get_config() -> ConfigDict:
   config.model.name = 'r3gan'
   config.model.latent_size = 64
   config.loss.name = 'relativistic'
-  config.penalty.r1_gamma = 0.05
-  config.penalty.r2_gamma = 0.05
+  config.regularisers = ('r1', 'r2')
+  config.r1.weight = 0.05
+  config.r2.weight = 0.05
   for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
     optimizer.beta1 = 0.0
     optimizer.beta2 = 0.9

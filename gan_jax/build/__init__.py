@@ -1,10 +1,11 @@
 """Makes the parts of a run out of its config: the one place where config keys meet functions."""
 
 from gan_jax.build.checks import check, ranking
-from gan_jax.build.data import Datasets, batches, datasets, describe, image_size
+from gan_jax.build.data import Datasets, batches, datasets, describe, image_size, images_per_step
 from gan_jax.build.opened import OpenRun, open_run
 from gan_jax.build.players import Networks, networks
 from gan_jax.build.programs import initial_program, shapes, step_program, train_step
+from gan_jax.build.recipe import recipe
 from gan_jax.build.scoring import asked_of
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
   'datasets',
   'describe',
   'image_size',
+  'images_per_step',
   'initial_program',
   'networks',
   'open_run',
   'ranking',
+  'recipe',
   'shapes',
   'step_program',
   'train_step',

@@ -18,7 +18,14 @@ def check(config: ConfigDict) -> None:
   """Raises UserError for values that no run can have, before anything is opened."""
   parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
   positive = {
-    'train': ('images', 'log_images', 'sample_images', 'checkpoint_images'),
+    'train': (
+      'images',
+      'log_images',
+      'sample_images',
+      'checkpoint_images',
+      'd_steps',
+      'accumulate',
+    ),
     'evaluate': ('num_samples', 'num_reals', 'batch_size'),
     'checkpoint': ('keep_last',),
     'sample': ('rows', 'columns'),

@@ -52,6 +52,11 @@ def describe(config: ConfigDict, found: Datasets) -> dict[str, Any]:
   }
 
 
+def images_per_step(config: ConfigDict) -> int:
+  """Real images that a step shows to the discriminator, over all devices."""
+  return config.train.batch_size * config.train.get('d_steps', 1)
+
+
 def image_size(config: ConfigDict) -> tuple[int, int]:
   """Height and width of the images, pixels."""
   height, width = config.dataset.resolution, config.dataset.get('width')
@@ -62,7 +67,7 @@ def batches(config: ConfigDict, dataset: ImageDataset, step: int) -> Iterator[pi
   """This host's batches from a step onwards."""
   return pipeline.batches(
     dataset,
-    config.train.batch_size * (1 if config.train.share_batch else 2),
+    images_per_step(config) + (0 if config.train.share_batch else config.train.batch_size),
     seed=config.seed,
     start=step,
     host=jax.process_index(),

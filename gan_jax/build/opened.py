@@ -1,13 +1,15 @@
 """Opens the generator of a run out of its workdir."""
 
+import functools
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from gan_jax.build.players import networks
-from gan_jax.build.programs import shapes
+from gan_jax.build.players import modules
 from gan_jax.errors import UserError
 from gan_jax.runtime import cache
 from gan_jax.runtime.tree import PyTree
@@ -44,9 +46,17 @@ def open_run(workdir: str, step: int | None) -> OpenRun:
   dataset = record.read_circumstances(workdir).get('dataset')
   if dataset is None:
     raise UserError(f'--workdir={workdir}: holds no whole run (no dataset in run.json)')
-  parts = networks(config, dataset['shape'][-1], dataset['num_classes'])
+  generator, _ = modules(config, dataset['shape'][-1], dataset['num_classes'])
   checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
-  template = shapes(parts)
-  state = checkpoints.restore(template, step)
+  # Nothing but the generator: a run can be sampled without what trained it.
+  template = {'ema': generator_shapes(generator), 'step': np.zeros((), np.int32)}
+  state = checkpoints.restore(template, step, part=True)
   dtype = np.dtype(dataset.get('dtype', 'uint8'))
-  return OpenRun(config, parts.generator, dtype, state.ema, int(state.step))
+  return OpenRun(config, generator, dtype, state['ema'], int(state['step']))
+
+
+def generator_shapes(generator: nn.Module) -> PyTree:
+  """The shapes of a generator's variables."""
+  initialise = functools.partial(generator.init, train=False)
+  latents = jnp.zeros((1, generator.latent_size))  # type: ignore[attr-defined]
+  return jax.eval_shape(initialise, jax.random.key(0), latents, jnp.zeros((1,), jnp.int32))

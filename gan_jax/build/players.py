@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import registry
 from gan_jax.build.data import image_size
+from gan_jax.build.regularisers import share_of_updates
 from gan_jax.build.schedules import schedule
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
@@ -25,7 +26,13 @@ class Networks(NamedTuple):
 
 
 def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
-  """Makes the modules and optimisers of a config.
+  """Makes the modules and optimisers of a config; see `modules`."""
+  adams = (_adam(config, player) for player in ('generator', 'discriminator'))
+  return Networks(*modules(config, channels, num_classes), *adams)
+
+
+def modules(config: ConfigDict, channels: int, num_classes: int) -> tuple[nn.Module, nn.Module]:
+  """Makes the generator and the discriminator of a config.
 
   Args:
     config: of the run.
@@ -53,9 +60,7 @@ def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
     latent_size=config.model.latent_size, **common, **pick(module.Generator)
   )
   discriminator = module.Discriminator(**common, **pick(module.Discriminator))
-  return Networks(
-    generator, discriminator, _adam(config, 'generator'), _adam(config, 'discriminator')
-  )
+  return generator, discriminator
 
 
 def _fields(module: Any) -> set[str]:
@@ -65,9 +70,13 @@ def _fields(module: Any) -> set[str]:
 def _adam(config: ConfigDict, player: str) -> optax.GradientTransformation:
   section = config[f'{player}_optimizer']
   return optim.adam(
-    schedule(config, section, 'learning_rate'),
-    section.beta1,
-    schedule(config, section, 'beta2'),
-    section.epsilon,
-    config.train.batch_size,
+    optim.Adam(
+      learning_rate=schedule(config, section, 'learning_rate'),
+      beta1=section.beta1,
+      beta2=schedule(config, section, 'beta2'),
+      epsilon=section.epsilon,
+      weight_decay=section.weight_decay,
+      clip_norm=section.clip_norm,
+      share=share_of_updates(config, player),
+    )
   )

@@ -7,12 +7,13 @@ from gan_jax.training import optim
 
 
 def schedule(config: ConfigDict, section: ConfigDict, key: str) -> optim.Schedule:
-  """The schedule of a section's key and of its `_final`."""
-  return optim.cosine(section[key], section.get(f'{key}_final'), config.anneal_images)
+  """The schedule of a section's key, of its `_final` and its `_warmup`."""
+  final, warmup = section.get(f'{key}_final'), section.get(f'{key}_warmup') or 0
+  return optim.cosine(section[key], final, config.anneal_images, warmup)
 
 
 def check_schedules(config: ConfigDict) -> None:
-  """Raises UserError for a final value that is never reached."""
+  """Raises UserError for a final value that is never reached, or a warm-up below 0."""
   for section, keys_of in config.items():
     finals = keys_of.items() if isinstance(keys_of, ConfigDict) else ()
     for key, value in finals:
@@ -21,3 +22,5 @@ def check_schedules(config: ConfigDict) -> None:
           f'config.{section}.{key}={value}: needs config.anneal_images, the images over which it '
           f'is reached; found {config.anneal_images}, accepted: a positive number'
         )
+      if key.endswith('_warmup') and value < 0:
+        raise UserError(f'config.{section}.{key}={value}: accepted: images, 0 or more')

@@ -1,6 +1,7 @@
 """Schedules over images shown, optimisers, and the generator's moving average."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,51 +13,98 @@ Schedule = Callable[[jax.Array], jax.Array]
 """Maps the images shown so far (scalar) to a value."""
 
 
-def cosine(start: float, final: float | None, images: int) -> Schedule:
+def cosine(start: float, final: float | None, images: float, warmup: float = 0) -> Schedule:
   """Goes from `start` to `final` along half a cosine over `images` images, then stays there.
 
   v(t) = v₁ + (v₀ − v₁) · ½ (1 + cos πt/T), as R3GAN anneals (arXiv:2501.05441, appendix).
   Constant at `start` where `final` is None or `images` is 0.
+
+  Args:
+    start: the first value.
+    final: the last one, or None.
+    images: over which it is reached.
+    warmup: images over which the value rises in a straight line from 0 to that of the schedule.
   """
-  if final is None or images == 0:
-    return lambda shown: jnp.full((), start, jnp.float32)
 
   def value(shown: jax.Array) -> jax.Array:
+    if final is None or images == 0:
+      return jnp.full((), start, jnp.float32)
     progress = jnp.clip(shown / images, 0.0, 1.0)
     return final + (start - final) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
 
-  return value
+  if not warmup:
+    return value
+  return lambda shown: value(shown) * jnp.minimum(shown / warmup, 1.0)
 
 
-def adam(
-  learning_rate: Schedule, beta1: float, beta2: Schedule, epsilon: float, batch_size: int
-) -> optax.GradientTransformation:
+class Adam(NamedTuple):
+  """Settings of `adam`.
+
+  Attributes:
+    learning_rate: over images shown.
+    beta1: decay of the gradient's average.
+    beta2: decay of its square's average, over images shown.
+    epsilon: added to the root of that.
+    weight_decay: share of the weights that an update takes off, times the learning rate (AdamW,
+      arXiv:1711.05101).
+    clip_norm: a longer gradient, by its norm over all weights, is scaled to this; None: never.
+    share: of the updates of a player that are its loss's own, k / (k + 1) with a lazy regulariser
+      every k steps, which moves the weights as often again: the learning rate times it, each β to
+      its power (StyleGAN2, arXiv:1912.04958, appendix B).
+  """
+
+  learning_rate: Schedule
+  beta1: float
+  beta2: Schedule
+  epsilon: float = 1e-8
+  weight_decay: float = 0.0
+  clip_norm: float | None = None
+  share: float = 1.0
+
+
+def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
   """Adam (arXiv:1412.6980) whose learning rate and β₂ follow schedules over images shown.
 
   All weights are updated as one vector: a few operations to compile and to launch, however many
-  layers there are.
+  layers there are. Its update takes `shown`, the images shown so far.
   """
-  by_update = lambda schedule: lambda count: schedule(count * float(batch_size))
-  tx = optax.inject_hyperparams(optax.adam)(
-    learning_rate=by_update(learning_rate), b1=beta1, b2=by_update(beta2), eps=epsilon
-  )
-  return optax.flatten(tx)
+
+  def chain(learning_rate: Any, b1: Any, b2: Any) -> optax.GradientTransformation:
+    parts = [optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon)]
+    if settings.clip_norm is not None:
+      parts.insert(0, optax.clip_by_global_norm(settings.clip_norm))
+    if settings.weight_decay:
+      parts.append(optax.add_decayed_weights(settings.weight_decay))
+    return optax.chain(*parts, optax.scale_by_learning_rate(learning_rate))
+
+  zero = jnp.zeros(())
+  b1 = settings.beta1**settings.share
+  tx = optax.flatten(chain(0.0, b1, 0.0))
+
+  def update(
+    grads: PyTree, state: Any, params: PyTree = None, *, shown: jax.Array = zero, **_: Any
+  ) -> tuple[PyTree, Any]:
+    rate = settings.share * settings.learning_rate(shown)
+    now = optax.flatten(chain(rate, b1, settings.beta2(shown) ** settings.share))
+    return now.update(grads, state, params)
+
+  return optax.GradientTransformationExtraArgs(tx.init, update)
 
 
-def ema_decay(half_life: jax.Array, ramp: float, shown: jax.Array, batch_size: int) -> jax.Array:
+def ema_decay(half_life: jax.Array, ramp: float, shown: jax.Array, images: int) -> jax.Array:
   """Decay of one update of a moving average with a half-life in images.
 
-  β = ½^(batch / min(half_life, ramp · shown)), StyleGAN2-ADA (arXiv:2006.06676) in its code.
+  β = ½^(images / min(half_life, ramp · shown)), StyleGAN2-ADA (arXiv:2006.06676) in its code.
 
   Args:
     half_life: images after which an old value counts half; 0 keeps no memory.
     ramp: the half-life is at most this share of the images shown; 0: no such limit.
     shown: images shown before this update.
-    batch_size: images of this update.
+    images: that this update shows.
   """
   if ramp:
     half_life = jnp.minimum(half_life, ramp * shown)
-  return 0.5 ** (batch_size / jnp.maximum(half_life, 1e-8))
+  return 0.5 ** (images / jnp.maximum(half_life, 1e-8))
 
 
 def moving_average(average: PyTree, new: PyTree, decay: jax.Array) -> PyTree:

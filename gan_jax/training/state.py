@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import flax.struct
 import jax
@@ -10,6 +11,9 @@ import optax
 from flax import linen as nn
 
 from gan_jax.runtime.tree import PyTree
+
+if TYPE_CHECKING:
+  from gan_jax.training.recipe import Recipe
 
 
 class Player(flax.struct.PyTreeNode):
@@ -36,6 +40,8 @@ class TrainState(flax.struct.PyTreeNode):
     discriminator: the discriminator in training.
     ema: moving average of the generator's variables (`params` and mutable collections): what
       sampling and scores use.
+    regularisers: states of those that have one, by name.
+    augmentation: state of the controller of its strength; empty where there is none.
   """
 
   step: jax.Array
@@ -43,53 +49,47 @@ class TrainState(flax.struct.PyTreeNode):
   generator: Player
   discriminator: Player
   ema: PyTree
+  regularisers: dict[str, PyTree]
+  augmentation: PyTree
 
 
 @functools.cache
-def initializer(
-  generator: nn.Module,
-  discriminator: nn.Module,
-  generator_tx: optax.GradientTransformation,
-  discriminator_tx: optax.GradientTransformation,
-) -> Callable[[jax.Array], TrainState]:
+def initializer(recipe: 'Recipe') -> Callable[[jax.Array], TrainState]:
   """Makes the compiled function from a key to the state of step 0; the key decides the whole run.
 
-  One program rather than operation by operation, and one for the same networks: its shapes and its
+  One program rather than operation by operation, and one for the same recipe: its shapes and its
   values come from a single tracing.
-
-  Args:
-    generator: module with a `latent_size`.
-    discriminator: the generator's opponent.
-    generator_tx: optimiser of the generator's weights.
-    discriminator_tx: optimiser of the discriminator's weights.
   """
+  generator, discriminator = recipe.generator, recipe.discriminator
 
   @jax.jit
   def make(key: jax.Array) -> TrainState:
     g_key, d_key, run_key = jax.random.split(key, 3)
     labels = jnp.zeros((1,), jnp.int32)
     latents = jnp.zeros((1, generator.latent_size))
-    g_variables, image_shape = _init(generator, g_key, latents, labels)
-    images = jnp.zeros(image_shape)
-    d_variables, _ = _init(discriminator, d_key, images, labels)
-    g_player = _player(g_variables, generator_tx)
+    g_variables, images = _init(generator, g_key, latents, labels)
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape), images)
+    d_variables, _ = _init(discriminator, d_key, zeros, labels)
+    g_player = _player(g_variables, recipe.generator_tx)
     return TrainState(
       step=jnp.zeros((), jnp.int32),
       rng=jax.random.key_data(run_key),
       generator=g_player,
-      discriminator=_player(d_variables, discriminator_tx),
+      discriminator=_player(d_variables, recipe.discriminator_tx),
       ema={'params': g_player.params, **g_player.mutable},
+      regularisers={
+        r.name: r.module.initial_state(r.settings) for r in recipe.regularisers if r.stateful
+      },
+      augmentation=recipe.augmentation.initial_state(),
     )
 
   return make
 
 
-def _init(
-  module: nn.Module, key: jax.Array, x: jax.Array, labels: jax.Array
-) -> tuple[PyTree, tuple[int, ...]]:
-  """A network's first variables and the shape of its result; the result itself is not computed."""
+def _init(module: nn.Module, key: jax.Array, x: PyTree, labels: jax.Array) -> tuple[PyTree, PyTree]:
+  """A network's first variables and its result, of which only the shape is looked at."""
   result, variables = module.init_with_output(key, x, labels, train=False)
-  return variables, result.shape
+  return variables, result
 
 
 def _player(variables: PyTree, tx: optax.GradientTransformation) -> Player:

@@ -1,259 +1,166 @@
-"""Pure generator and discriminator updates, and the train step made of them.
+"""One training step: the discriminator's update, then the generator's, then the average.
 
-    reals ──────────────┬──▶ D ─▶ real logits ─┬─▶ d_loss + γ/2 penalties ─▶ update D
+    reals ──────────────┬──▶ D ─▶ real logits ─┬─▶ d_loss + regularisers ─▶ update D
     latents ─▶ G ─▶ fakes ─▶ D ─▶ fake logits ─┘
-                      └────▶ updated D ─▶ g_loss ─▶ update G ─▶ update its moving average
+                      └────▶ updated D ─▶ g_loss + regularisers ─▶ update G ─▶ update its average
 
 A step is `step(state, batch) -> (state, metrics)`. Over several devices it runs under an axis name:
 losses, gradients and metrics are averaged over it, and nothing else is exchanged but batch
 statistics. Latents and augmentations belong to the example's place in the global batch, so that one
 device and eight give the same run.
+
+This file knows the order and what is shared; losses, regularisers and augmentations are parts of
+the `Recipe`.
 """
 
-import functools
 from collections.abc import Callable
-from types import ModuleType
-from typing import Any
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
-import optax
-from flax import linen as nn
 
 from gan_jax.ops import pixels
 from gan_jax.runtime.tree import PyTree
-from gan_jax.training import draws, optim, penalties
-from gan_jax.training.optim import Schedule
+from gan_jax.training import discriminator, draws, generator, optim
+from gan_jax.training.judging import Examples
+from gan_jax.training.labels import draw as draw_labels
+from gan_jax.training.player import Metrics, apply
+from gan_jax.training.recipe import Recipe
 from gan_jax.training.state import Player, TrainState
+from gan_jax.training.view import Moment
 
 Batch = dict[str, jax.Array]
-Metrics = dict[str, jax.Array]
 
 
-def make_train_step(
-  generator: nn.Module,
-  discriminator: nn.Module,
-  generator_tx: optax.GradientTransformation,
-  discriminator_tx: optax.GradientTransformation,
-  loss: ModuleType,
-  *,
-  batch_size: int,
-  share_batch: bool = True,
-  flip: bool = False,
-  r1_gamma: Schedule | None = None,
-  r2_gamma: Schedule | None = None,
-  ema_half_life: Schedule,
-  ema_ramp: float = 0.0,
-  axis_name: str | None = None,
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-  """Builds one training step: a discriminator update, then a generator update.
+def make_train_step(recipe: Recipe) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+  """Builds one training step.
 
   Args:
-    generator: module `(latents [B, z], labels [B], train) -> images [B, H, W, C]`.
-    discriminator: module `(images, labels, train) -> logits [B]` with `for_parts(n)`: itself for a
-      batch of n parts, one after the other, that have no part in each other's logits. Where its
-      `piecewise_linear` is true, loss and penalties share a backward pass.
-    generator_tx: optimiser of the generator.
-    discriminator_tx: optimiser of the discriminator.
-    loss: a module of `gan_jax.training.losses`.
-    batch_size: images of one player's update, over all devices of the axis.
-    share_batch: both players see the same reals and latents, and the generator's forward pass runs
-      once; otherwise the batch holds twice as many examples, of both players in turn.
-    flip: mirror reals left-right with probability 1/2.
-    r1_gamma: weight of R1 over images shown; None leaves it out of the program.
-    r2_gamma: weight of R2, likewise.
-    ema_half_life: half-life, in images, of the generator's average over images shown.
-    ema_ramp: see `optim.ema_decay`.
-    axis_name: mapped axis of devices, or None.
+    recipe: what it is made of.
 
   Returns:
     `step(state, batch)`: `batch` holds `image`, uint8 or uint16 `[b, H, W, C]`, and `label`, int32
-    `[b]`, of this device. Metrics are float32 scalars, averaged over devices; `d_finite` and
-    `g_finite` are 1 where the player's loss and gradients were all finite.
+    `[b]`, of this device: `recipe.examples_per_step` over all devices. Metrics are float32 scalars,
+    averaged over devices; `d_finite` and `g_finite` are 1 where the player's loss and gradients
+    were all finite. The metric of a lazy regulariser is NaN in the steps that leave it out.
   """
-  pmean = lambda tree: tree if axis_name is None else jax.lax.pmean(tree, axis_name)
-  # Reals and fakes in one call, unless only one half is penalised.
-  judge_together = (r1_gamma is None) == (r2_gamma is None)
-  judging_both = discriminator.for_parts(2)
-  # The penalties' backward pass, begun with the loss's slopes, is the loss's own as well.
-  penalised = r1_gamma is not None or r2_gamma is not None
-  one_backward_pass = penalised and getattr(discriminator, 'piecewise_linear', False)
 
   def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-    shown = state.step * float(batch_size)
-    keys = _step_keys(state)
-    places = draws.places(batch['label'].shape[0], axis_name)
-    batch = {'image': pixels.to_model(batch['image']), 'label': batch['label']}
-    if flip:
-      batch['image'] = _flip(draws.per_example(keys['flip'], places), batch['image'])
-    d_batch, g_batch, g_places = batch, batch, places
-    if not share_batch:
-      d_batch, g_batch = _halves(batch)
-      places, g_places = places[::2], places[1::2]
+    moment = _moment(recipe, state)
+    *earlier, d_real, g_real = _deal(recipe, _reals(recipe, batch, moment), moment)
+    for_d = lambda real: _fakes_of(recipe, real, moment, 'fake')
 
-    def generate(params: PyTree, places: jax.Array, labels: jax.Array) -> tuple[Any, PyTree]:
-      latents = draws.draw_latents(keys['latent'], places, generator.latent_size)
-      return _apply(generator, params, state.generator.mutable, latents, labels)
+    def update_d(state: TrainState, real: Examples, fake: Examples) -> tuple[TrainState, Metrics]:
+      real = real._replace(
+        images=recipe.augmentation.mix(real.draws, real.images, fake.images, moment.strength)
+      )
+      player, states, metrics = discriminator.update(
+        recipe, state.discriminator, state.generator, state.regularisers, real, fake, moment
+      )
+      return state.replace(
+        discriminator=player, regularisers=states, augmentation=_observed(recipe, state, metrics)
+      ), metrics
 
-    def generate_for_g(params: PyTree) -> tuple[Any, PyTree]:
-      return generate(params, g_places, g_batch['label'])
-
-    fakes, pull_back, g_mutable = jax.vjp(generate_for_g, state.generator.params, has_aux=True)
-    d_fakes = fakes
-    if not share_batch:
-      d_fakes, _ = generate(state.generator.params, places, d_batch['label'])
-
-    d_player, d_metrics = _update_discriminator(state.discriminator, d_batch, d_fakes, shown)
-    g_player, d_mutable, g_metrics = _update_generator(
-      state.generator.replace(mutable=g_mutable), d_player, g_batch, fakes, pull_back
+    if earlier:  # as a loop, so that many updates are compiled once
+      stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *earlier)
+      once = lambda s, real: update_d(s, real, _made(recipe, s.generator, for_d(real)))
+      state, _ = jax.lax.scan(once, state, stacked)
+    g_fake = _fakes_of(recipe, g_real, moment, 'generator')
+    made = generator.make(recipe, state.generator, g_fake) if recipe.accumulate == 1 else None
+    d_fake = for_d(d_real)
+    if made is not None and recipe.share_batch:  # of the same latents: one forward pass for both
+      d_fake = d_fake._replace(images=made.images)
+    else:
+      d_fake = _made(recipe, state.generator, d_fake)
+    state, d_metrics = update_d(state, d_real, d_fake)
+    player, d_mutable, states, g_metrics = generator.update(
+      recipe,
+      state.generator,
+      state.discriminator,
+      state.regularisers,
+      g_real,
+      g_fake,
+      made,
+      moment,
     )
-    decay = optim.ema_decay(ema_half_life(shown), ema_ramp, shown, batch_size)
-    variables = {'params': g_player.params, **g_player.mutable}
-    state = TrainState(
+    state = state.replace(
       step=state.step + 1,
-      rng=state.rng,
-      generator=g_player,
-      discriminator=d_player.replace(mutable=d_mutable),
-      ema=optim.moving_average(state.ema, variables, decay),
+      generator=player,
+      discriminator=state.discriminator.replace(mutable=d_mutable),
+      regularisers=states,
+      ema=_averaged(recipe, state.ema, player, moment),
     )
-    return state, {**d_metrics, **g_metrics}
-
-  def _update_discriminator(
-    player: Player, batch: Batch, fakes: jax.Array, shown: jax.Array
-  ) -> tuple[Player, Metrics]:
-    images, labels = batch['image'], batch['label']
-    calls = [(discriminator, images, labels, r1_gamma), (discriminator, fakes, labels, r2_gamma)]
-    if judge_together:
-      calls = [(judging_both, jnp.concatenate([images, fakes]), jnp.tile(labels, 2), r1_gamma)]
-    halves = lambda rows: jnp.split(jnp.concatenate(rows), 2)  # of reals, of fakes
-
-    def objective(params: PyTree) -> tuple[jax.Array, tuple[list[PyTree], PyTree, Metrics]]:
-      """The part to be differentiated, and beside it the gradients of the part that is known."""
-      mutable, judged = player.mutable, []
-      for module, x, y, gamma in calls:
-        score = lambda p, x, module=module, m=mutable, y=y: _apply(module, p, m, x, y)
-        pull_back = None
-        if one_backward_pass or gamma is not None:
-          logits, pull_back, mutable = jax.vjp(score, params, x, has_aux=True)
-        else:
-          logits, mutable = score(params, x)
-        judged.append((logits, pull_back))
-      logits = halves([logits for logits, _ in judged])
-      d_loss = lambda logits: loss.d_loss(*logits).mean()
-      slopes = jax.grad(d_loss)(logits) if one_backward_pass else [jnp.ones_like(x) for x in logits]
-      slopes = jnp.split(jnp.concatenate(slopes), len(calls))
-      gradients, norms = [], []
-      for (_, pull_back), slope, (*_, gamma) in zip(judged, slopes, calls, strict=True):
-        if pull_back is not None:
-          gradient, norm = penalties.zero_centred(pull_back, slope)
-          gradients.append(gradient)
-        # Zeros rather than a norm that counts for nothing: it would be differentiated all the same.
-        norms.append(jnp.zeros_like(slope) if gamma is None else norm)
-      adversarial = d_loss(logits)
-      metrics = {'d_loss': adversarial}
-      metrics['real_logit'], metrics['fake_logit'] = (x.mean() for x in logits)
-      value = jnp.zeros(()) if one_backward_pass else adversarial
-      for name, gamma, norm in zip(('r1', 'r2'), (r1_gamma, r2_gamma), halves(norms), strict=True):
-        if gamma is not None:
-          metrics[name] = norm.mean()
-          value += gamma(shown) / 2 * metrics[name]
-      return value, (gradients if one_backward_pass else [], mutable, metrics)
-
-    grads, (others, mutable, metrics) = jax.grad(objective, has_aux=True)(player.params)
-    grads = jax.tree.map(lambda *parts: functools.reduce(jnp.add, parts), grads, *others)
-    grads, metrics = pmean((grads, metrics))
-    player, metrics['d_grad_norm'] = _descend(player, grads, discriminator_tx)
-    metrics['d_finite'] = _finite(metrics['d_loss'], metrics['d_grad_norm'])
-    return player.replace(mutable=mutable), metrics
-
-  def _update_generator(
-    player: Player,
-    opponent: Player,
-    batch: Batch,
-    fakes: jax.Array,
-    pull_back: Callable[[jax.Array], tuple[PyTree]],
-  ) -> tuple[Player, PyTree, Metrics]:
-    labels = batch['label']
-    needs_reals = _uses_real_logits(loss)
-
-    def objective(fakes: jax.Array) -> tuple[jax.Array, tuple[PyTree, Metrics]]:
-      mutable = opponent.mutable
-      real_logits = jnp.zeros(fakes.shape[0])
-      if needs_reals:
-        real_logits, mutable = _apply(
-          discriminator, opponent.params, mutable, batch['image'], labels
-        )
-      fake_logits, mutable = _apply(discriminator, opponent.params, mutable, fakes, labels)
-      value = loss.g_loss(real_logits, fake_logits).mean()
-      return value, (mutable, {'g_loss': value})
-
-    # Differentiating at the images takes no gradient of the discriminator's weights.
-    image_grads, (mutable, metrics) = jax.grad(objective, has_aux=True)(fakes)
-    (grads,) = pull_back(image_grads)
-    grads, metrics = pmean((grads, metrics))
-    player, metrics['g_grad_norm'] = _descend(player, grads, generator_tx)
-    metrics['g_finite'] = _finite(metrics['g_loss'], metrics['g_grad_norm'])
-    return player, mutable, metrics
+    metrics = {**d_metrics, **g_metrics}
+    if recipe.augmentation.active:
+      metrics['augment_strength'] = moment.strength
+    return state, metrics
 
   return step
 
 
-def _step_keys(state: TrainState) -> dict[str, jax.Array]:
+def _moment(recipe: Recipe, state: TrainState) -> Moment:
+  shown = state.step * float(recipe.images_per_step)
   key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
-  return dict(zip(('latent', 'flip'), jax.random.split(key, 2), strict=True))
+  strength = recipe.augmentation.strength_at(state.augmentation, shown)
+  return Moment(state.step, shown, key, strength)
+
+
+def _reals(recipe: Recipe, batch: Batch, moment: Moment) -> Examples:
+  """All reals of the step, as the discriminator is shown them."""
+  places = draws.places(batch['label'].shape[0], recipe.axis_name)
+  images = pixels.to_model(batch['image'])
+  if recipe.flip:
+    images = _flip(draws.per_example(draws.named(moment.key, 'flip'), places), images)
+  present = getattr(recipe.discriminator, 'present', lambda images: images)
+  keys = draws.per_example(draws.named(moment.key, 'augment real'), places)
+  return Examples(present(images), batch['label'], places, keys)
+
+
+def _deal(recipe: Recipe, reals: Examples, moment: Moment) -> list[Examples]:
+  """The reals of each update of the discriminator in turn, and last those of the generator.
+
+  Rows are dealt out rather than cut, so that it is the same whether the batch is divided among the
+  updates before it is divided over devices or after.
+  """
+  parts = recipe.examples_per_step // recipe.batch_size
+  dealt = [jax.tree.map(lambda x, first=first: x[first::parts], reals) for first in range(parts)]
+  again = draws.per_example(draws.named(moment.key, 'augment real again'), dealt[-1].places)
+  of_discriminator = dealt if recipe.share_batch else dealt[:-1]
+  return [*of_discriminator, dealt[-1]._replace(draws=again)]
+
+
+def _fakes_of(recipe: Recipe, real: Examples, moment: Moment, player: str) -> Examples:
+  """Latents and labels of the fakes that stand beside reals; images are not made yet."""
+  named = lambda name: draws.named(moment.key, name)
+  latents = draws.draw_latents(named('latent'), real.places, recipe.generator.latent_size)
+  labels = real.labels
+  if recipe.fake_labels is not None:
+    keys = draws.per_example(named('label'), real.places)
+    labels = draw_labels(keys, jnp.asarray(recipe.fake_labels))
+  keys = draws.per_example(named(f'augment {player}'), real.places)
+  return Examples((), labels, real.places, keys, latents)
+
+
+def _made(recipe: Recipe, player: Player, seen: Examples) -> Examples:
+  """The same with images, which are not differentiated; batch statistics are not moved."""
+  images, _ = apply(recipe.generator, player.params, player.mutable, seen.latents, seen.labels)
+  return seen._replace(images=images)
+
+
+def _observed(recipe: Recipe, state: TrainState, metrics: Metrics) -> PyTree:
+  """The augmentation's state after one more update of the discriminator."""
+  updates = state.step + 1
+  return recipe.augmentation.observe(
+    state.augmentation, metrics['d_real_sign'], updates, recipe.images_per_step
+  )
+
+
+def _averaged(recipe: Recipe, ema: PyTree, player: Player, moment: Moment) -> PyTree:
+  """The generator's moving average after its update."""
+  half_life = recipe.ema_half_life(moment.shown)
+  decay = optim.ema_decay(half_life, recipe.ema_ramp, moment.shown, recipe.images_per_step)
+  return optim.moving_average(ema, {'params': player.params, **player.mutable}, decay)
 
 
 def _flip(keys: jax.Array, images: jax.Array) -> jax.Array:
   mirror = jax.vmap(jax.random.bernoulli)(keys)
   return jnp.where(mirror[:, None, None, None], images[:, :, ::-1], images)
-
-
-def _halves(batch: Batch) -> tuple[Batch, Batch]:
-  """The even rows for the discriminator and the odd ones for the generator.
-
-  Rows are dealt out rather than cut in the middle, so that it is the same whether the batch is
-  divided among the players before it is divided over devices or after.
-  """
-  deal = lambda start: {name: array[start::2] for name, array in batch.items()}
-  return deal(0), deal(1)
-
-
-# Compiled in itself for the sake of its cache: the discriminator runs several times a step on the
-# same shapes, and is traced once.
-@functools.partial(jax.jit, static_argnums=0, inline=True)
-def _apply(
-  module: nn.Module, params: PyTree, mutable: PyTree, x: jax.Array, labels: jax.Array
-) -> tuple[jax.Array, PyTree]:
-  """Runs a network in training; returns its result and its updated mutable collections."""
-  result, updated = module.apply(
-    {'params': params, **mutable}, x, labels, train=True, mutable=list(mutable)
-  )
-  return result, dict(updated)
-
-
-def _descend(
-  player: Player, grads: PyTree, tx: optax.GradientTransformation
-) -> tuple[Player, jax.Array]:
-  """One optimiser update, and the global norm of the gradient."""
-  updates, opt_state = tx.update(grads, player.opt_state, player.params)
-  params = optax.apply_updates(player.params, updates)
-  # As one vector, the optimiser's own: leaf by leaf there are hundreds of operations to compile.
-  vector, _ = jax.flatten_util.ravel_pytree(grads)
-  return player.replace(params=params, opt_state=opt_state), jnp.sqrt(jnp.vdot(vector, vector))
-
-
-def _finite(*values: jax.Array) -> jax.Array:
-  return jnp.isfinite(jnp.stack(values)).all().astype(jnp.float32)
-
-
-def _uses_real_logits(loss: ModuleType) -> bool:
-  """Whether the generator's loss depends on the real logits at all.
-
-  Found by tracing, so that a loss says nothing twice and a loss that ignores the reals costs no
-  forward pass over them.
-  """
-  one = jax.ShapeDtypeStruct((1,), jnp.float32)
-  jaxpr = jax.make_jaxpr(loss.g_loss)(one, one).jaxpr
-  real = jaxpr.invars[0]
-  return any(real is v for eqn in jaxpr.eqns for v in eqn.invars) or real in jaxpr.outvars

@@ -79,12 +79,13 @@ class Checkpointer:
     if step not in self._manager.all_steps():
       self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
 
-  def restore(self, template: PyTree, step: int | None = None) -> PyTree:
+  def restore(self, template: PyTree, step: int | None = None, part: bool = False) -> PyTree:
     """Reads a state of the template's shapes, as NumPy arrays.
 
     Args:
       template: a tree of arrays or shapes.
       step: which; None: the newest.
+      part: the template is a dict of some of the state's fields, and nothing else is read.
 
     Raises:
       UserError: where there is no such checkpoint, or it holds other shapes than the template's.
@@ -94,15 +95,19 @@ class Checkpointer:
       what = 'any' if step is None else f'step {step}'
       found = ', '.join(map(str, steps)) or 'none'
       raise UserError(f'{self._directory}: no checkpoint of {what}; found: {found}')
-    shapes = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
+    zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
+    arguments = ocp.args.StandardRestore(zeros)
+    if part:
+      arguments = ocp.args.PyTreeRestore(item=zeros, partial_restore=True)
     try:
-      return self._manager.restore(
-        steps[-1] if step is None else step, args=ocp.args.StandardRestore(shapes)
-      )
-    except ValueError as error:
+      restored = self._manager.restore(steps[-1] if step is None else step, args=arguments)
+    except (ValueError, KeyError) as error:
       raise UserError(
         f'{self._directory}: the checkpoint does not fit the config: {error}'
       ) from error
+    if jax.tree.map(np.shape, restored) != jax.tree.map(np.shape, zeros):
+      raise UserError(f'{self._directory}: the checkpoint does not fit the config: other shapes')
+    return restored
 
   def wait(self) -> None:
     """Returns when every save is whole on disk."""

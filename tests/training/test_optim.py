@@ -19,7 +19,7 @@ def test_without_an_end_or_a_length_it_is_constant(final, images):
 
 def test_adam_is_the_published_update():
   constant = lambda value: optim.cosine(value, None, 0)
-  tx = optim.adam(constant(0.1), 0.5, constant(0.9), 1e-8, batch_size=4)
+  tx = optim.adam(optim.Adam(constant(0.1), 0.5, constant(0.9)))
   params = jnp.array([1.0, -2.0])
   state, m, v, expected = tx.init(params), 0.0, 0.0, np.array(params)
   for t, gradient in enumerate(np.array([[0.3, -1.0], [0.5, 2.0], [-0.1, 0.2]]), start=1):
@@ -32,13 +32,56 @@ def test_adam_is_the_published_update():
 
 def test_adam_follows_a_schedule_in_images():
   constant = lambda value: optim.cosine(value, None, 0)
-  tx = optim.adam(optim.cosine(1.0, 0.0, 20), 0.0, constant(0.5), 0.0, batch_size=10)
+  tx = optim.adam(optim.Adam(optim.cosine(1.0, 0.0, 20), 0.0, constant(0.5), 0.0))
   state, sizes = tx.init(jnp.zeros(())), []
-  for _ in range(4):
-    update, state = tx.update(jnp.asarray(2.0), state)
+  for shown in (0.0, 10.0, 20.0, 30.0):
+    update, state = tx.update(jnp.asarray(2.0), state, shown=jnp.asarray(shown))
     sizes.append(float(-update))
   # A constant gradient gives updates of the learning rate itself: after 0, 10, 20 and 30 images.
   np.testing.assert_allclose(sizes, [1.0, 0.5, 0.0, 0.0], atol=1e-6)
+
+
+def test_a_warm_up_is_a_straight_line_from_zero():
+  value = optim.cosine(2.0, 0.5, 1000, warmup=500)
+  np.testing.assert_allclose(value(jnp.asarray(0.0)), 0.0)
+  plain = optim.cosine(2.0, 0.5, 1000)
+  shown = jnp.asarray(250.0)
+  np.testing.assert_allclose(value(shown), plain(shown) / 2, rtol=1e-6)
+  shown = jnp.asarray(700.0)
+  np.testing.assert_allclose(value(shown), plain(shown), rtol=1e-6)
+
+
+def test_weight_decay_takes_off_a_share_of_the_weights():
+  constant = lambda value: optim.cosine(value, None, 0)
+  settings = optim.Adam(constant(0.1), 0.9, constant(0.99))
+  params, gradient = jnp.array([3.0, -1.0]), jnp.array([0.5, 2.0])
+  plain, decayed = (optim.adam(s) for s in (settings, settings._replace(weight_decay=0.2)))
+  updates = [tx.update(gradient, tx.init(params), params)[0] for tx in (plain, decayed)]
+  np.testing.assert_allclose(updates[1] - updates[0], -0.1 * 0.2 * params, rtol=1e-5)
+
+
+def test_a_gradient_is_clipped_by_its_norm_over_all_weights():
+  """Adam's first average is (1 − β₁) g: what it holds is the clipped gradient."""
+  constant = lambda value: optim.cosine(value, None, 0)
+  tx = optim.adam(optim.Adam(constant(0.1), 0.5, constant(0.9), clip_norm=1.0))
+  gradient = {'a': jnp.array([3.0]), 'b': jnp.array([[4.0]])}
+  _, state = tx.update(gradient, tx.init(gradient), gradient)
+  (first,) = [s.mu for s in state if hasattr(s, 'mu')]
+  np.testing.assert_allclose(first, 0.5 * np.array([0.6, 0.8]), rtol=1e-5)
+
+
+def test_the_share_of_a_lazy_regulariser_scales_rate_and_powers():
+  """k updates of the loss and one of the regulariser decay as much as k updates without it."""
+  constant = lambda value: optim.cosine(value, None, 0)
+  share = 4 / 5
+  tx = optim.adam(optim.Adam(constant(0.1), 0.5, constant(0.9), share=share))
+  state = tx.init(jnp.zeros(()))
+  update, state = tx.update(jnp.asarray(2.0), state)
+  np.testing.assert_allclose(update, -0.1 * share, rtol=1e-5)
+  for _ in range(4):
+    _, state = tx.update(jnp.asarray(0.0), state)
+  (first,) = [s.mu for s in state if hasattr(s, 'mu')]
+  np.testing.assert_allclose(first, (1 - 0.5**share) * 2.0 * 0.5 ** (4 * share), rtol=1e-5)
 
 
 def test_ema_halves_in_a_half_life():

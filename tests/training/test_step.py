@@ -1,7 +1,6 @@
 """Laws of the train step, on real small networks."""
 
 import dataclasses
-import types
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +10,12 @@ import pytest
 
 from gan_jax.models import dcgan, r3gan
 from gan_jax.runtime import parallel
-from gan_jax.training import draws, optim, state, step
+from gan_jax.training import draws, generator, optim, recipe, state
+from gan_jax.training import step as step_module
 from gan_jax.training.losses import nonsaturating, relativistic
+from gan_jax.training.regularisers import r1 as r1_module
+from gan_jax.training.regularisers import r2 as r2_module
+from gan_jax.training.step import make_train_step
 
 BATCH = 16
 
@@ -21,17 +24,30 @@ def constant(value):
   return optim.cosine(value, None, 0)
 
 
+def adam(learning_rate):
+  return optim.adam(optim.Adam(constant(learning_rate), 0.5, constant(0.99)))
+
+
 def networks(axis_name=None, norm='batch'):
   shape = {'resolution': 16, 'channels': 1, 'num_classes': 3, 'axis_name': axis_name, 'width': 8}
-  tx = lambda: optim.adam(constant(1e-3), 0.5, constant(0.99), 1e-8, BATCH)
+  tx = lambda: adam(1e-3)
   generator = dcgan.Generator(latent_size=8, **shape)
   discriminator = dcgan.Discriminator(discriminator_norm=norm, **shape)
   return generator, discriminator, tx(), tx()
 
 
+def regulariser(module, weight, **options):
+  name = module.__name__.split('.')[-1]
+  return recipe.Regulariser(name, module, module.Settings(), constant(weight), **options)
+
+
+R1, R2 = regulariser(r1_module, 0.5), regulariser(r2_module, 0.5)
+
+
 def make(parts, loss=nonsaturating, axis_name=None, **options):
-  options = {'ema_half_life': constant(100.0), 'r1_gamma': constant(0.5), **options}
-  return step.make_train_step(*parts, loss, batch_size=BATCH, axis_name=axis_name, **options)
+  """The recipe of a step."""
+  options = {'ema_half_life': constant(100.0), 'regularisers': (R1,), **options}
+  return recipe.Recipe(*parts, loss, BATCH, axis_name=axis_name, **options)
 
 
 def batch(count=BATCH, seed=0):
@@ -47,16 +63,16 @@ def leaves_equal(a, b):
   return all(np.array_equal(x, y) for x, y in pairs)
 
 
-def initial_state(parts):
-  return state.initializer(*parts)(jax.random.key(0))
+def initial_state(made):
+  return state.initializer(made)(jax.random.key(0))
 
 
 @pytest.fixture(scope='module')
 def trained():
   """A compiled step, its first state, and where one step takes it."""
-  parts = networks()
-  step = jax.jit(make(parts))
-  start = initial_state(parts)
+  made = make(networks())
+  step = jax.jit(make_train_step(made))
+  start = initial_state(made)
   return step, start, *step(start, batch())
 
 
@@ -86,10 +102,10 @@ def test_each_step_and_each_seed_draw_other_latents(trained):
 
 def test_many_steps_trace_once():
   traces = []
-  parts = networks()
-  inner = make(parts)
+  made = make(networks())
+  inner = make_train_step(made)
   step = jax.jit(lambda s, b: traces.append(1) or inner(s, b))
-  current = initial_state(parts)
+  current = initial_state(made)
   for seed in range(3):
     current, _ = step(current, batch(seed=seed))
   assert len(traces) == 1
@@ -98,16 +114,14 @@ def test_many_steps_trace_once():
 def frozen(player):
   """Networks of which one player's optimiser does not move."""
   parts = list(networks())
-  parts[3 if player == 'discriminator' else 2] = optim.adam(
-    constant(0.0), 0.5, constant(0.99), 1e-8, BATCH
-  )
+  parts[3 if player == 'discriminator' else 2] = adam(0.0)
   return parts
 
 
 def test_the_generator_gains_against_a_discriminator_that_stands_still():
-  parts = frozen('discriminator')
-  step = jax.jit(make(parts, r1_gamma=None))
-  current, losses = initial_state(parts), []
+  made = make(frozen('discriminator'), regularisers=())
+  step = jax.jit(make_train_step(made))
+  current, losses = initial_state(made), []
   first = current.discriminator.params
   for _ in range(10):
     current, metrics = step(current, batch())
@@ -117,9 +131,9 @@ def test_the_generator_gains_against_a_discriminator_that_stands_still():
 
 
 def test_the_discriminator_gains_against_a_generator_that_stands_still():
-  parts = frozen('generator')
-  step = jax.jit(make(parts, r1_gamma=None))
-  current, losses = initial_state(parts), []
+  made = make(frozen('generator'), regularisers=())
+  step = jax.jit(make_train_step(made))
+  current, losses = initial_state(made), []
   first = current.generator.params
   for _ in range(10):
     current, metrics = step(current, batch())
@@ -129,21 +143,29 @@ def test_the_discriminator_gains_against_a_generator_that_stands_still():
 
 
 def test_without_memory_the_average_is_the_generator():
-  parts = networks()
-  after, _ = jax.jit(make(parts, ema_half_life=constant(0.0)))(initial_state(parts), batch())
+  made = make(networks(), ema_half_life=constant(0.0))
+  after, _ = jax.jit(make_train_step(made))(initial_state(made), batch())
   variables = {'params': after.generator.params, **after.generator.mutable}
   assert leaves_equal(after.ema, variables)
 
 
-def hinge(real_logits, fake_logits):
-  return jnp.maximum(1 - real_logits, 0) + jnp.maximum(1 + fake_logits, 0)
+class Hinge:
+  """A loss whose slopes are zero where a logit is beyond its margin."""
+
+  @staticmethod
+  def d_loss(real_logits, fake_logits):
+    return jnp.maximum(1 - real_logits, 0) + jnp.maximum(1 + fake_logits, 0)
+
+  @staticmethod
+  def g_loss(real_logits, fake_logits):
+    return -fake_logits
 
 
 LOSSES = {
   'nonsaturating': nonsaturating,
   'relativistic': relativistic,
   # Flat where a logit is beyond its margin: no slope to share with the penalties.
-  'hinge': types.SimpleNamespace(d_loss=hinge, g_loss=lambda real, fake: -fake),
+  'hinge': Hinge,
 }
 
 
@@ -164,12 +186,15 @@ def test_gradients_are_those_of_the_losses_written_out(norm, loss, r1, r2):
   """With plain gradient descent, an update is the gradient: compare with the textbook's."""
   generator, discriminator, *_ = networks(norm=norm)
   parts = (generator, discriminator, optax.sgd(1.0), optax.sgd(1.0))
-  start = initial_state(parts)
   data, loss = batch(), LOSSES[loss]
-  gammas = {'r1_gamma': r1 and constant(r1), 'r2_gamma': r2 and constant(r2)}
-  after, _ = jax.jit(make(parts, loss, **gammas))(start, data)
-  keys = jax.random.fold_in(jax.random.wrap_key_data(start.rng), 0)
-  latent_key = jax.random.split(keys, 2)[0]
+  weights = {r1_module: r1, r2_module: r2}
+  made = make(
+    parts, loss, regularisers=tuple(regulariser(m, w) for m, w in weights.items() if w is not None)
+  )
+  start = initial_state(made)
+  after, _ = jax.jit(make_train_step(made))(start, data)
+  key = jax.random.fold_in(jax.random.wrap_key_data(start.rng), 0)
+  latent_key = draws.named(key, 'latent')
   z = draws.draw_latents(latent_key, jnp.arange(BATCH), 8)
   x, labels = data['image'] / 127.5 - 1.0, data['label']
 
@@ -215,25 +240,25 @@ def test_penalties_of_a_piecewise_linear_network_share_the_backward_pass_of_the_
     lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=('tpu',))
     return lowered.cost_analysis()['flops']
 
-  def of_a_step(discriminator, r2_gamma):
-    parts = (generator, discriminator, *txs)
-    shapes = jax.eval_shape(state.initializer(*parts), jax.random.key(0))
-    return operations(make(parts, r2_gamma=r2_gamma), shapes, data)
+  def of_a_step(discriminator, regularisers):
+    made = make((generator, discriminator, *txs), regularisers=regularisers)
+    shapes = jax.eval_shape(state.initializer(made), jax.random.key(0))
+    return operations(make_train_step(made), shapes, data)
 
   unaware = Unaware(discriminator_norm='none', **fields)
   images, labels = data['image'] * 1.0, data['label']
   initialise = lambda: discriminator.init(jax.random.key(0), images, labels, train=True)
   forward = lambda variables: discriminator.apply(variables, images, labels, train=True)
   one = operations(forward, jax.eval_shape(initialise))
-  for count, r2 in ((1, None), (2, constant(0.5))):  # parts of the batch that are penalised
-    saved = of_a_step(unaware, r2) - of_a_step(discriminator, r2)
+  for count, used in ((1, (R1,)), (2, (R1, R2))):  # parts of the batch that are penalised
+    saved = of_a_step(unaware, used) - of_a_step(discriminator, used)
     assert 0.7 < saved / (count * one) < 1.3
 
 
 def test_fresh_batches_give_the_players_different_reals():
-  parts = networks()
-  step = jax.jit(make(parts, share_batch=False, loss=relativistic))
-  start = initial_state(parts)
+  made = make(networks(), share_batch=False, loss=relativistic)
+  step = jax.jit(make_train_step(made))
+  start = initial_state(made)
   double = batch(2 * BATCH)
   after, metrics = step(start, double)
   changed = {name: array.copy() for name, array in double.items()}
@@ -247,7 +272,7 @@ def test_fresh_batches_give_the_players_different_reals():
 def test_flip_mirrors_about_half_of_the_images():
   images = jnp.asarray(batch(200)['image'], jnp.float32)
   keys = draws.per_example(jax.random.key(0), jnp.arange(200))
-  flipped = np.asarray(step._flip(keys, images))
+  flipped = np.asarray(step_module._flip(keys, images))
   mirrored = (flipped == images[:, :, ::-1]).all((1, 2, 3))
   kept = (flipped == images).all((1, 2, 3))
   assert (mirrored ^ kept).all()
@@ -266,13 +291,13 @@ def test_latents_are_normal_and_each_depends_on_its_place_alone():
 def test_eight_devices_give_the_run_of_one(share_batch):
   """Two steps of one device and of eight, batch statistics and penalties included."""
   count = BATCH if share_batch else 2 * BATCH
-  options = {'share_batch': share_batch, 'flip': True, 'r2_gamma': constant(0.5)}
-  parts = networks()
-  one = initial_state(parts)
-  single = jax.jit(make(parts, **options))
+  options = {'share_batch': share_batch, 'flip': True, 'regularisers': (R1, R2)}
+  made = make(networks(), **options)
+  one = initial_state(made)
+  single = jax.jit(make_train_step(made))
   parts = networks(parallel.AXIS)
   eight = parallel.replicate(one)
-  sharded = parallel.pmap_step(make(parts, axis_name=parallel.AXIS, **options))
+  sharded = parallel.pmap_step(make_train_step(make(parts, axis_name=parallel.AXIS, **options)))
   for seed in range(2):
     data = batch(count, seed)
     one, expected = single(one, data)
@@ -285,9 +310,9 @@ def test_eight_devices_give_the_run_of_one(share_batch):
 
 def test_every_returned_leaf_is_averaged_over_the_axis():
   """vmap with no mapped output raises for a leaf that differs between devices; pmap would not."""
-  parts = networks('axis')
-  step = make(parts, axis_name='axis')
-  start = initial_state(parts)
+  made = make(networks('axis'), axis_name='axis')
+  step = make_train_step(made)
+  start = initial_state(made)
   data = {name: array.reshape(2, BATCH // 2, *array.shape[1:]) for name, array in batch().items()}
   mapped = jax.vmap(step, in_axes=(None, 0), out_axes=None, axis_name='axis', axis_size=2)
   after, _ = jax.eval_shape(mapped, start, data)
@@ -295,17 +320,18 @@ def test_every_returned_leaf_is_averaged_over_the_axis():
 
 
 def test_the_loss_of_reals_is_computed_only_where_the_generator_uses_it():
-  assert step._uses_real_logits(relativistic)
-  assert not step._uses_real_logits(nonsaturating)
+  assert generator.uses_real_logits(make(networks(), relativistic))
+  assert not generator.uses_real_logits(make(networks(), nonsaturating))
 
 
 def test_r3gan_takes_a_step_with_both_penalties():
   shape = {'resolution': 16, 'channels': 1, 'num_classes': 3, 'widths': (8, 8, 8), 'blocks': 1}
   shape |= {'group_size': 8, 'embedding_size': 4}
-  tx = optim.adam(constant(1e-3), 0.0, constant(0.9), 1e-8, BATCH)
+  tx = optim.adam(optim.Adam(constant(1e-3), 0.0, constant(0.9)))
   parts = r3gan.Generator(latent_size=8, **shape), r3gan.Discriminator(**shape), tx, tx
-  step = jax.jit(make(parts, relativistic, share_batch=False, r2_gamma=constant(0.5)))
-  current = initial_state(parts)
+  made = make(parts, relativistic, share_batch=False, regularisers=(R1, R2))
+  step = jax.jit(make_train_step(made))
+  current = initial_state(made)
   for seed in range(3):
     current, metrics = step(current, batch(2 * BATCH, seed))
   assert metrics['d_finite'] == metrics['g_finite'] == 1

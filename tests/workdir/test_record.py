@@ -23,11 +23,11 @@ def test_another_config_is_refused_by_the_keys_that_differ(tmp_path):
   with record.claim(str(tmp_path), config, allow_config_changes=False):
     pass
   config.train.batch_size = 32
-  config.penalty.r1_gamma_final = 0.5
+  config.r1.weight_final = 0.5
   with (
     pytest.raises(
       UserError,
-      match=r'penalty.r1_gamma_final was None, is 0.5; config.train.batch_size was 16, is 32',
+      match=r'r1.weight_final was None, is 0.5; config.train.batch_size was 16, is 32',
     ),
     record.claim(str(tmp_path), config, allow_config_changes=False),
   ):

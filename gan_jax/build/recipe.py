@@ -1,0 +1,167 @@
+"""Makes the parts of a training step out of a config, and refuses what does not go together."""
+
+import dataclasses
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from gan_jax import registry
+from gan_jax.build import sections
+from gan_jax.build.players import Networks
+from gan_jax.build.regularisers import regularisers
+from gan_jax.build.schedules import schedule
+from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
+from gan_jax.training.about import Run
+from gan_jax.training.augment import controller
+from gan_jax.training.augmentation import Augmentation
+from gan_jax.training.recipe import Recipe
+
+
+def recipe(
+  config: ConfigDict, parts: Networks, fake_labels: tuple[float, ...] | None = None
+) -> Recipe:
+  """The recipe of a run's step.
+
+  Args:
+    config: of the run.
+    parts: its networks and optimisers.
+    fake_labels: probabilities of classes, as `build.fake_labels` finds them.
+
+  Raises:
+    UserError: for parts that do not go together; names them and says why.
+  """
+  made = Recipe(
+    *parts,
+    loss=loss(config),
+    batch_size=config.train.batch_size,
+    regularisers=regularisers(config),
+    augmentation=augmentation(config),
+    share_batch=config.train.share_batch,
+    d_steps=config.train.d_steps,
+    accumulate=config.train.accumulate,
+    flip=config.dataset.flip,
+    fake_labels=fake_labels,
+    ema_half_life=schedule(config, config.ema, 'half_life_images'),
+    ema_ramp=config.ema.ramp,
+    axis_name=parallel.AXIS,
+  )
+  _check_together(config, made)
+  return made
+
+
+def loss(config: ConfigDict) -> ModuleType:
+  """The module of the loss."""
+  return registry.find('training.losses', config.loss.name, 'd_loss', 'loss.name')
+
+
+def augmentation(config: ConfigDict) -> Augmentation:
+  """What is done to images before the discriminator looks."""
+  section = config.augment
+  operations = []
+  for part in sections.names(section.names, 'augment.names'):
+    module = registry.find(sections.AUGMENTATIONS, part, 'augment', 'augment.names')
+    accepted = ConfigDict(dataclasses.asdict(module.Settings()))
+    settings, _ = sections.settings_of(config, part, module, accepted)
+    operations.append((module, settings))
+  if not 0 <= section.strength <= 1 or not 0 <= (section.strength_final or 0) <= 1:
+    raise UserError(f'config.augment.strength={section.strength}: accepted: 0 to 1')
+  adaptive = None
+  if section.adaptive:
+    adaptive = controller.Settings(
+      **{field.name: section[field.name] for field in dataclasses.fields(controller.Settings)}
+    )
+  strength = None if adaptive else schedule(config, section, 'strength')
+  found = Augmentation(tuple(operations), section.pseudo, strength, adaptive)
+  if adaptive and not found.active:
+    raise UserError(
+      'config.augment.adaptive=True: there is nothing to adapt; accepted with augment.names or '
+      'augment.pseudo=True'
+    )
+  return found if found.active else Augmentation()
+
+
+def _check_together(config: ConfigDict, made: Recipe) -> None:
+  """Raises UserError for parts that do not go together."""
+  variables, outputs = _of_discriminator(made)
+  about = Run(
+    part='',
+    loss=config.loss.name,
+    pairs=getattr(made.loss, 'PAIRS', False),
+    batch_norm='batch_stats' in variables,
+    spectral='spectral' in variables,
+    outputs=outputs,
+    pseudo=made.augmentation.pseudo,
+    share_batch=made.share_batch,
+    accumulate=made.accumulate,
+    num_classes=made.discriminator.num_classes,
+  )
+  for regulariser in made.regularisers:
+    named = about._replace(part=f'regularisers={regulariser.name!r}')
+    if hasattr(regulariser.module, 'check'):
+      regulariser.module.check(named, regulariser.settings)
+    if made.accumulate > 1 and getattr(regulariser.module, 'WHOLE_BATCH', False):
+      named.refuse('it looks at averages over the whole batch; accepted with train.accumulate=1')
+  for module, settings in made.augmentation.operations:
+    if hasattr(module, 'check'):
+      module.check(settings, made.generator.channels)
+  _check_loss(config, made, about._replace(part=f'loss.name={config.loss.name!r}'))
+  if 'class_logits' in outputs and not any(r.has('TRAINS_CLASSIFIER') for r in made.regularisers):
+    about._replace(part='model.conditional=True').refuse(
+      'the discriminator has a classifier that nothing trains; accepted with auxiliary_classifier '
+      'among the regularisers'
+    )
+  if made.accumulate > 1:
+    _check_accumulation(made, about._replace(part=f'train.accumulate={made.accumulate}'))
+
+
+def _check_loss(config: ConfigDict, made: Recipe, about: Run) -> None:
+  """Refuses what does not go with the loss."""
+  if about.pairs and about.pseudo:
+    about.refuse(
+      'it pairs each real with the fake of its place, which augment.pseudo=True may put in the '
+      "real's own place; accepted: another loss, or augment.pseudo=False"
+    )
+  if about.pairs and about.num_classes and made.fake_labels is not None:
+    about.refuse(
+      f'it compares the real and the fake of one place, and labels.fakes={config.labels.fakes!r} '
+      "gives them different classes; accepted: labels.fakes='reals'"
+    )
+  if made.accumulate > 1 and getattr(made.loss, 'WHOLE_BATCH', False):
+    about.refuse('it looks at averages over the whole batch; accepted with train.accumulate=1')
+
+
+def _check_accumulation(made: Recipe, about: Run) -> None:
+  """Refuses parts of a batch that would not add up to it."""
+  share = made.batch_size // jax.device_count()
+  if share % made.accumulate:
+    about.refuse(
+      f'{made.batch_size} images on {jax.device_count()} devices are {share} on each; accepted: a '
+      'divisor of that'
+    )
+  generator = _init(made.generator, jnp.zeros((1, made.generator.latent_size)))[1]
+  if about.batch_norm or 'batch_stats' in generator:
+    about.refuse(
+      'batch normalisation takes its statistics from the whole batch, of which parts know nothing; '
+      'accepted: 1, or a model without batch normalisation'
+    )
+
+
+def _of_discriminator(made: Recipe) -> tuple[Any, tuple[str, ...]]:
+  """Shapes of the discriminator's variables, and the names of its outputs beside the logits."""
+  images, _ = _init(made.generator, jnp.zeros((1, made.generator.latent_size)))
+  result, variables = _init(made.discriminator, images)
+  return variables, tuple(set(result) - {'logits'}) if isinstance(result, dict) else ()
+
+
+def _init(module: Any, x: Any) -> tuple[Any, Any]:
+  """Shapes of a network's result and of its variables."""
+  labels = jnp.zeros((1,), jnp.int32)
+  initialise: Callable[..., Any] = lambda x: module.init_with_output(
+    jax.random.key(0), x, labels, train=False
+  )
+  return jax.eval_shape(initialise, x)

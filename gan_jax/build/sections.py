@@ -1,0 +1,79 @@
+"""Config sections out of the `Settings` of modules: a module's keys stand in its own file."""
+
+import dataclasses
+import pathlib
+from types import ModuleType
+from typing import Any
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+from gan_jax import registry
+from gan_jax.errors import UserError, nearest
+
+REGULARISERS, AUGMENTATIONS = 'training.regularisers', 'training.augment'
+
+
+def all_sections() -> dict[str, ConfigDict]:
+  """The sections of all regularisers and augmentations that are there, with their defaults."""
+  found = {}
+  for name in registry.names(REGULARISERS, 'Settings'):
+    found[name] = section_of(registry.find(REGULARISERS, name, 'Settings', ''))
+  for name in registry.names(AUGMENTATIONS, 'augment'):
+    module = registry.find(AUGMENTATIONS, name, 'augment', '')
+    found[name] = ConfigDict(dataclasses.asdict(module.Settings()))
+  return found
+
+
+def section_of(regulariser: ModuleType) -> ConfigDict:
+  """A regulariser's own keys, and those that all of them have."""
+  section = ConfigDict(dataclasses.asdict(regulariser.Settings()))
+  section.weight_final = placeholder(float)
+  section.weight_warmup = 0.0
+  section.interval = 1
+  return section
+
+
+def name_of(part: str) -> str:
+  """The section of a module: its name, or that of the user's file without folder and ending."""
+  return pathlib.Path(part).stem
+
+
+def settings_of(config: ConfigDict, part: str, module: ModuleType, accepted: ConfigDict) -> Any:
+  """The `Settings` of a module as the config's section gives them, and its other keys.
+
+  Args:
+    config: of the run; a section that is not there leaves all defaults.
+    part: name or path of the module.
+    module: that has `Settings`.
+    accepted: the keys that the section may have, with their defaults.
+
+  Returns:
+    The settings, and the whole section.
+
+  Raises:
+    UserError: for a key that the module does not have.
+  """
+  name, section = name_of(part), accepted.copy_and_resolve_references()
+  for key, value in config.get(name, {}).items():
+    if key not in accepted:
+      raise UserError(f'config.{name}.{key}: {name} has no such key; {nearest(key, accepted)}')
+    section[key] = value
+  fields = {field.name for field in dataclasses.fields(module.Settings)}
+  return module.Settings(**{k: v for k, v in section.items() if k in fields}), section
+
+
+def names(value: Any, key: str) -> tuple[str, ...]:
+  """Names out of a config's tuple, of which each may be several with commas between.
+
+  So `--config.regularisers=r1,lecam` is as good as `--config.regularisers="('r1','lecam')"`.
+
+  Raises:
+    UserError: for one that is there twice.
+  """
+  found = tuple(name.strip() for each in value for name in each.split(',') if name.strip())
+  own = [name_of(name) for name in found]
+  for name in own:
+    if own.count(name) > 1:
+      raise UserError(f'config.{key}: {name} is there twice; accepted: each once')
+  return found
