@@ -58,5 +58,5 @@ def open_run(workdir: str, step: int | None) -> OpenRun:
 def generator_shapes(generator: nn.Module) -> PyTree:
   """The shapes of a generator's variables."""
   initialise = functools.partial(generator.init, train=False)
-  latents = jnp.zeros((1, generator.latent_size))  # type: ignore[attr-defined]
+  latents = jnp.zeros((1, generator.latent_size))
   return jax.eval_shape(initialise, jax.random.key(0), latents, jnp.zeros((1,), jnp.int32))
