@@ -5,11 +5,11 @@ from flax import linen as nn
 
 
 def d_loss(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
-  """Returns −log σ(real) − log(1 − σ(fake)), `[B]` from two `[B]`."""
+  """Returns −log σ(real) − log(1 − σ(fake)), `[B]` or `[B, n]` from two of them."""
   return nn.softplus(-real_logits) + nn.softplus(fake_logits)
 
 
 def g_loss(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
-  """Returns −log σ(fake), `[B]`; the real logits play no part."""
+  """Returns −log σ(fake), `[B]` or `[B, n]`; the real logits play no part."""
   del real_logits
   return nn.softplus(-fake_logits)

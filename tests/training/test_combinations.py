@@ -1,0 +1,113 @@
+"""Every loss with every regulariser behind every augmentation takes real steps of a real model.
+
+One program an augmentation holds all losses and all regularisers; which of them count is data: the
+loss by its number, a regulariser by its weight.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import registry
+from gan_jax.models import dcgan
+from gan_jax.training import optim, recipe, state
+from gan_jax.training.augmentation import Augmentation
+from gan_jax.training.step import make_train_step
+
+BATCH, STEPS = 8, 2
+find = lambda room, having: {
+  name: registry.find(room, name, having, '') for name in registry.names(room, having)
+}
+LOSSES = find('training.losses', 'd_loss')
+REGULARISERS = find('training.regularisers', 'Settings')
+AUGMENTATIONS = {'none': None, **find('training.augment', 'augment')}
+
+
+class AnyLoss:
+  """The loss of a number that is known when the program runs."""
+
+  WHOLE_BATCH = True
+
+  def __init__(self, number):
+    self._number = number
+
+  def d_loss(self, real_logits, fake_logits, mean=jnp.mean):
+    return self._of('d_loss', mean, real_logits, fake_logits)
+
+  def g_loss(self, real_logits, fake_logits, mean=jnp.mean):
+    return self._of('g_loss', mean, real_logits, fake_logits)
+
+  def _of(self, name, mean, *logits):
+    branches = []
+    for module in LOSSES.values():
+      loss = getattr(module, name)
+      whole = getattr(module, 'WHOLE_BATCH', False)
+      branches.append(functools.partial(loss, mean=mean) if whole else loss)
+    return jax.lax.switch(self._number, branches, *logits)
+
+
+@functools.cache
+def networks():
+  shape = {'resolution': 16, 'channels': 3, 'num_classes': 3, 'width': 4}
+  tx = optim.adam(optim.Adam(optim.cosine(1e-3, None, 0), 0.0, optim.cosine(0.99, None, 0)))
+  discriminator = dcgan.Discriminator(
+    discriminator_norm='spectral', discriminator_condition='classifier', **shape
+  )
+  return dcgan.Generator(latent_size=4, **shape), discriminator, tx, tx
+
+
+def make(augmentation, number=0, weights=None):
+  weights = jnp.zeros(len(REGULARISERS)) if weights is None else weights
+  used = tuple(
+    recipe.Regulariser(name, module, module.Settings(), lambda _, w=weights[i]: w)
+    for i, (name, module) in enumerate(REGULARISERS.items())
+  )
+  operations = () if augmentation is None else ((augmentation, augmentation.Settings()),)
+  return recipe.Recipe(
+    *networks(),
+    AnyLoss(number),
+    BATCH,
+    ema_half_life=lambda shown: jnp.asarray(100.0),
+    regularisers=used,
+    augmentation=Augmentation(operations, strength=lambda shown: jnp.asarray(0.8)),
+  )
+
+
+def batch():
+  rng = np.random.default_rng(0)
+  image = rng.integers(0, 256, (BATCH, 16, 16, 3), dtype=np.uint8)
+  return {'image': image, 'label': rng.integers(0, 3, BATCH, dtype=np.int32)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', AUGMENTATIONS)
+def test_every_loss_and_every_regulariser_take_steps(name):
+  augmentation = AUGMENTATIONS[name]
+
+  @jax.jit
+  def steps(start, number, weights):
+    step = make_train_step(make(augmentation, number, weights))
+    return jax.lax.scan(lambda s, _: step(s, batch()), start, None, length=STEPS)
+
+  start = state.initializer(make(augmentation))(jax.random.key(0))
+  places = {each: i for i, each in enumerate(REGULARISERS)}
+  ends = {}
+  for number, loss in enumerate(LOSSES):
+    # A scale of the gradient, and not a term, is on at every loss: without it nothing arrives.
+    always = jnp.zeros(len(places)).at[places['gradient_normalisation']].set(1.0)
+    for regulariser, place in {'none': None, **places}.items():
+      weights = always
+      if place is not None:
+        weights = always.at[place].set(REGULARISERS[regulariser].Settings().weight)
+      end, metrics = steps(start, number, weights)
+      assert metrics['d_finite'].all(), (loss, regulariser)
+      assert metrics['g_finite'].all(), (loss, regulariser)
+      ends[loss, regulariser] = [
+        float(jnp.vdot(*2 * [jax.flatten_util.ravel_pytree(player.params)[0]]))
+        for player in (end.discriminator, end.generator)
+      ]
+  # Each loss and each regulariser does something of its own.
+  assert len({tuple(end) for end in ends.values()}) >= len(LOSSES) * len(REGULARISERS)
