@@ -52,6 +52,10 @@ def get_config() -> ConfigDict:
   config.loss = ConfigDict()
   config.loss.name = 'nonsaturating'  # a module of gan_jax/training/losses
 
+  labels = config.labels = ConfigDict()  # of a conditional model
+  labels.fakes = 'reals'  # reals | data | uniform | weights: which classes fakes are of
+  labels.weights = ()  # of each class, where labels.fakes is weights; need not add up to 1
+
   # modules of gan_jax/training/regularisers, or paths of files; each has the section of its name
   config.regularisers = ()
 

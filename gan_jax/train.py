@@ -110,7 +110,8 @@ class _Run:
 
   def loop(self) -> None:
     """Trains to the end; saves and raises Preempted where it is asked to stop before."""
-    step_function = build.step_program(self._config, self._parts)
+    fake_labels = build.fake_labels(self._config, self._datasets.train)
+    step_function = build.step_program(self._config, self._parts, fake_labels)
     batches = build.batches(self._config, self._datasets.train, self._step)
     with self._bar:
       if self._step:

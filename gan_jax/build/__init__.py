@@ -1,7 +1,15 @@
 """Makes the parts of a run out of its config: the one place where config keys meet functions."""
 
 from gan_jax.build.checks import check, ranking
-from gan_jax.build.data import Datasets, batches, datasets, describe, image_size, images_per_step
+from gan_jax.build.data import (
+  Datasets,
+  batches,
+  datasets,
+  describe,
+  fake_labels,
+  image_size,
+  images_per_step,
+)
 from gan_jax.build.opened import OpenRun, open_run
 from gan_jax.build.players import Networks, networks
 from gan_jax.build.programs import initial_program, shapes, step_program, train_step
@@ -17,6 +25,7 @@ __all__ = [
   'check',
   'datasets',
   'describe',
+  'fake_labels',
   'image_size',
   'images_per_step',
   'initial_program',

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
+from gan_jax.training import labels
 
 
 class Datasets(NamedTuple):
@@ -50,6 +52,19 @@ def describe(config: ConfigDict, found: Datasets) -> dict[str, Any]:
     'class_names': first.class_names,
     'fingerprints': {dataset.name: dataset.fingerprint for dataset in found},
   }
+
+
+def fake_labels(config: ConfigDict, dataset: ImageDataset) -> tuple[float, ...] | None:
+  """The probability of each class among the labels of fakes; None: labels of the reals."""
+  section = config.get('labels')
+  if section is None or not config.model.conditional:
+    return None
+  if section.fakes == 'data':
+    found = dataset.labels(np.arange(len(dataset)))
+    counts = np.bincount(found, minlength=dataset.num_classes)
+  else:
+    counts = np.ones(dataset.num_classes, int)
+  return labels.probabilities(section.fakes, tuple(section.weights), counts)
 
 
 def images_per_step(config: ConfigDict) -> int:

@@ -1,4 +1,4 @@
-"""The hinge loss (Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, Eq. 17)."""
+"""The hinge loss (Lim and Ye 2017, arXiv:1705.02894; arXiv:1802.05957, Eq. 16 and 17)."""
 
 import jax
 from flax import linen as nn
