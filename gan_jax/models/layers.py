@@ -75,6 +75,11 @@ class ConvTranspose(nn.Module):
   padding: int = 0
   kernel_init: Initializer = nn.initializers.lecun_normal()
 
+  @property
+  def output_axis(self) -> int:
+    """The kernel's axis of the result's channels."""
+    return -2
+
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Enlarges `[B, H, W, C]` to `H' = (H - 1) * stride + k - 2 * padding`."""
