@@ -5,6 +5,10 @@
 `channels`, `num_classes` (0: unconditional, labels are ignored) and `axis_name` (devices over which
 batch statistics are averaged, or None); the generator with `latent_size` too.
 
+A generator with a mapping network offers its two parts as methods too, called by
+`apply(..., method='mapping')`: `mapping(latents, labels, train)` -> w, a tree with a row an image
+in every leaf, and `synthesis(w, labels, train)` -> images.
+
 A discriminator returns logits, `[B]` or `[B, n]` where it has n heads, or a dict of `logits` and
 further outputs by name, whose rows are the images as well:
 
