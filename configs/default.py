@@ -32,14 +32,18 @@ def get_config() -> ConfigDict:
 
   model = config.model = ConfigDict()
   model.name = 'dcgan'  # a module of gan_jax/models; its own keys are in the section of its name
-  model.conditional = False  # give the class label to both players
+  model.conditional = False  # give the class label to both players, by their `…_condition`
   model.latent_size = 100  # length of z ~ N(0, I)
 
   dcgan = config.dcgan = ConfigDict()
   dcgan.width = 64  # channels of the highest-resolution layer; doubles at each halving
   dcgan.max_width = 512  # channels never exceed this
-  dcgan.embedding_size = 32  # length of the generator's class embedding
-  dcgan.discriminator_norm = 'batch'  # batch | none
+  dcgan.embedding_size = 32  # length of a class embedding that is concatenated
+  dcgan.generator_condition = 'both'  # embedding | batch_norm | both: where the label enters
+  dcgan.discriminator_condition = 'projection'  # projection | concatenation | classifier | none
+  dcgan.discriminator_norm = 'batch'  # batch | none | spectral
+  dcgan.spectral_iterations = 1  # of the power method, a training pass
+  dcgan.spectral_epsilon = 1e-12  # the least norm that spectral normalisation divides by
 
   r3gan = config.r3gan = ConfigDict()
   r3gan.widths = (96, 96, 96, 96)  # channels of each stage, low to high resolution, from 4 pixels
@@ -47,6 +51,7 @@ def get_config() -> ConfigDict:
   r3gan.group_size = 16  # channels a group of the 3x3 convolutions
   r3gan.expansion = 2  # width of the 3x3 convolutions over that of the stage
   r3gan.embedding_size = 64  # length of the class embedding
+  r3gan.discriminator_condition = 'projection'  # projection | classifier | none
   r3gan.bfloat16_stages = 0  # the highest-resolution stages computed in bfloat16 (paper: 3 or 4)
 
   config.loss = ConfigDict()

@@ -1,10 +1,19 @@
 """DCGAN (Radford, Metz and Chintala 2015, arXiv:1511.06434), at powers of two.
 
-4×4 convolutions of stride 2, batch normalisation, weights from N(0, 0.02). With classes, the
-generator reads an embedding of the label beside z, and its batch normalisation takes scale and
-shift from the label; the discriminator's logit gains the product of its pooled features with an
-embedding of the label (projection, Miyato and Koyama 2018, arXiv:1802.05637).
+4×4 convolutions of stride 2, batch normalisation, weights from N(0, 0.02). With classes, the label
+enters by ways that the config names:
+
+- the generator reads an embedding of it beside z, its batch normalisation takes scale and shift
+  from it (Dumoulin et al. 2016, arXiv:1610.07629; de Vries et al. 2017, arXiv:1707.00683), or both;
+- the discriminator's logit gains the product of its pooled features with an embedding of the label
+  (projection, Miyato and Koyama 2018, arXiv:1802.05637); or an embedding is repeated over the 4×4
+  features, concatenated with them and mixed in by a 1×1 convolution (concatenation, Reed et al.
+  2016, arXiv:1605.05396, Section 4.1, after the conditional GAN of Mirza and Osindero 2014,
+  arXiv:1411.1784); or it classifies the images beside judging them (AC-GAN, Odena et al. 2017,
+  arXiv:1610.09585); or it does not see the label.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +26,11 @@ from gan_jax.models.layers import (
   Conv,
   ConvTranspose,
   Resolution,
+  check_choice,
   check_positive,
   sides,
 )
+from gan_jax.models.spectral_norm import SpectralNorm
 
 _INIT = nn.initializers.normal(0.02)
 
@@ -49,7 +60,7 @@ class _Norm(nn.Module):
   parts: int = 1
 
   @nn.compact
-  def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+  def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
     plain = self.num_classes == 0
     x = BatchNorm(
       affine=plain,
@@ -69,9 +80,13 @@ class _Norm(nn.Module):
 class Generator(nn.Module):
   """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]` in [-1, 1].
 
+  Attributes:
+    generator_condition: where the label enters: 'embedding' beside z, 'batch_norm' as the scale and
+      shift of every normalisation, or 'both'. Without classes: none.
+
   Raises:
-    UserError: for a shorter side that is not a power of two from 16, or a size that is not
-      positive.
+    UserError: for a shorter side that is not a power of two from 16, a size that is not positive,
+      or an unknown condition.
   """
 
   resolution: Resolution
@@ -82,14 +97,17 @@ class Generator(nn.Module):
   width: int = 64
   max_width: int = 512
   embedding_size: int = 32
+  generator_condition: str = 'both'
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Generates `[B, H, W, C]`; `train` normalises by the batch and updates the averages."""
     check_positive('dcgan', self, ('width', 'max_width', 'embedding_size'))
+    check_choice('dcgan', self, 'generator_condition', ('embedding', 'batch_norm', 'both'))
+    norm_classes = 0 if self.generator_condition == 'embedding' else self.num_classes
     levels, base = _levels(self.resolution)
     x = latents
-    if self.num_classes:
+    if self.num_classes and self.generator_condition != 'batch_norm':
       embedding = nn.Embed(self.num_classes, self.embedding_size, name='embedding')(labels)
       x = jnp.concatenate([x, embedding], axis=-1)
     x = x[:, None, None, :]
@@ -104,7 +122,7 @@ class Generator(nn.Module):
         kernel_init=_INIT,
         name=f'conv{level}',
       )(x)
-      x = nn.relu(_Norm(self.num_classes, self.axis_name, name=f'norm{level}')(x, labels, train))
+      x = nn.relu(_Norm(norm_classes, self.axis_name, name=f'norm{level}')(x, labels, train))
     x = ConvTranspose(self.channels, 4, stride=2, padding=1, kernel_init=_INIT, name='image')(x)
     return jnp.tanh(x)
 
@@ -114,12 +132,19 @@ class Discriminator(nn.Module):
 
   Attributes:
     discriminator_norm: 'batch' normalises every layer but the first, as published; 'none' leaves
-      examples independent of each other, which R1 assumes.
+      examples independent of each other, which R1 assumes; so does 'spectral', which normalises the
+      weights of every layer and every embedding instead, `spectral_norm.SpectralNorm`.
     batch_parts: batches, one after the other in the rows, that are normalised each by itself.
+    embedding_size: of the label, where it is concatenated.
+    discriminator_condition: 'projection', 'concatenation' or 'none', as the module describes; with
+      'classifier' the result is a dict of `logits`, which do not see the label, and `class_logits`,
+      see `models`. Without classes: 'none'.
+    spectral_iterations: of the power method in a pass.
+    spectral_epsilon: the least norm that spectral normalisation divides by.
 
   Raises:
-    UserError: for a shorter side that is not a power of two from 16, an unknown norm, or a width
-      that is not positive.
+    UserError: for a shorter side that is not a power of two from 16, an unknown norm or condition,
+      or a size that is not positive.
   """
 
   resolution: Resolution
@@ -130,6 +155,10 @@ class Discriminator(nn.Module):
   max_width: int = 512
   discriminator_norm: str = 'batch'
   batch_parts: int = 1
+  embedding_size: int = 32
+  discriminator_condition: str = 'projection'
+  spectral_iterations: int = 1
+  spectral_epsilon: float = 1e-12
 
   def for_parts(self, parts: int) -> 'Discriminator':
     """The same network for a batch of parts that have no part in each other's logits."""
@@ -138,33 +167,64 @@ class Discriminator(nn.Module):
   @property
   def piecewise_linear(self) -> bool:
     """Whether a logit is piecewise linear in its own image and depends on no other."""
-    return self.discriminator_norm == 'none'
+    return self.discriminator_norm != 'batch'
 
   @nn.compact
-  def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
-    """Scores the images; `train` normalises by the batch and updates the averages."""
-    check_positive('dcgan', self, ('width', 'max_width'))
-    if self.discriminator_norm not in ('batch', 'none'):
-      raise UserError(
-        f'dcgan.discriminator_norm={self.discriminator_norm!r}: accepted are batch and none'
-      )
-    batch_norm = self.discriminator_norm == 'batch'
-    # N(0, 0.02) relies on batch normalisation to restore the scale; without it, keep the variance.
-    init = _INIT if batch_norm else nn.initializers.he_normal()
+  def __call__(
+    self, images: jax.Array, labels: jax.Array, train: bool
+  ) -> jax.Array | dict[str, jax.Array]:
+    """Scores the images; `train` normalises by the batch and updates the averages and u."""
+    self._check()
+    condition = self.discriminator_condition if self.num_classes else 'none'
     x = images
     levels, base = _levels(self.resolution)
     for level in range(levels):
       width = min(self.width << level, self.max_width)
-      x = Conv(width, 4, stride=2, padding=1, kernel_init=init, name=f'conv{level}')(x)
-      if batch_norm and level:
-        norm = _Norm(0, self.axis_name, self.batch_parts, name=f'norm{level}')
-        x = norm(x, labels, train)
-      elif not batch_norm:
-        x = Bias(name=f'bias{level}')(x)
-      x = nn.leaky_relu(x, 0.2)
-    logits = Conv(1, base, kernel_init=init, name='logit')(x)[:, 0, 0, 0]
-    if self.num_classes:
-      pooled = x.sum(axis=(1, 2))
-      class_weights = nn.Embed(self.num_classes, x.shape[-1], name='projection')(labels)
-      logits += jnp.sum(pooled * class_weights, axis=-1)
+      conv = self._conv(width, 4, f'conv{level}', stride=2, padding=1)
+      x = self._activate(self._run(conv, x, train), level, train)
+    if condition == 'concatenation':
+      maps = self._embed(labels, self.embedding_size, 'embedding', train)[:, None, None]
+      maps = jnp.broadcast_to(maps, (*x.shape[:-1], self.embedding_size))
+      # After Reed et al.; the logit alone would add what it makes of the image and of the label.
+      conv = self._conv(x.shape[-1], 1, f'conv{levels}')
+      x = self._run(conv, jnp.concatenate([x, maps], axis=-1), train)
+      x = self._activate(x, levels, train)
+    logits = self._run(self._conv(1, base, 'logit'), x, train)[:, 0, 0, 0]
+    if condition == 'projection':
+      class_weights = self._embed(labels, x.shape[-1], 'projection', train)
+      logits += jnp.sum(x.sum(axis=(1, 2)) * class_weights, axis=-1)
+    if condition == 'classifier':
+      classes = self._run(self._conv(self.num_classes, base, 'classes'), x, train)[:, 0, 0]
+      return {'logits': logits, 'class_logits': Bias(name='classes_bias')(classes)}
     return logits
+
+  def _check(self) -> None:
+    sizes = ('width', 'max_width', 'embedding_size', 'spectral_iterations')
+    check_positive('dcgan', self, sizes)
+    check_choice('dcgan', self, 'discriminator_norm', ('batch', 'none', 'spectral'))
+    conditions = ('projection', 'concatenation', 'classifier', 'none')
+    check_choice('dcgan', self, 'discriminator_condition', conditions)
+    if not self.spectral_epsilon > 0:
+      raise UserError(f'config.dcgan.spectral_epsilon={self.spectral_epsilon}: must be positive')
+
+  def _conv(self, features: int, kernel: Resolution, name: str, **options: Any) -> Conv:
+    # N(0, 0.02) relies on batch normalisation to restore the scale; without it, keep the variance.
+    init = _INIT if self.discriminator_norm == 'batch' else nn.initializers.he_normal()
+    return Conv(features, kernel, kernel_init=init, name=name, **options)
+
+  def _embed(self, labels: jax.Array, features: int, name: str, train: bool) -> jax.Array:
+    return self._run(nn.Embed(self.num_classes, features, name=name), labels, train)
+
+  def _run(self, layer: Conv | nn.Embed, x: jax.Array, train: bool) -> jax.Array:
+    """A layer's result, with its weights normalised where that is asked for."""
+    if self.discriminator_norm != 'spectral':
+      return layer(x)
+    options = (self.spectral_iterations, self.spectral_epsilon)
+    return SpectralNorm(layer, *options, name=f'{layer.name}_spectral')(x, train)
+
+  def _activate(self, x: jax.Array, level: int, train: bool) -> jax.Array:
+    if self.discriminator_norm != 'batch':
+      x = Bias(name=f'bias{level}')(x)
+    elif level:
+      x = _Norm(0, self.axis_name, self.batch_parts, name=f'norm{level}')(x, None, train)
+    return nn.leaky_relu(x, 0.2)

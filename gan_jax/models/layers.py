@@ -29,6 +29,13 @@ def check_positive(section: str, network: nn.Module, names: tuple[str, ...]) -> 
       raise UserError(f'config.{section}.{name}={value}: must be positive')
 
 
+def check_choice(section: str, network: nn.Module, name: str, accepted: tuple[str, ...]) -> None:
+  """Raises UserError for an attribute that is none of the accepted words."""
+  value = getattr(network, name)
+  if value not in accepted:
+    raise UserError(f'config.{section}.{name}={value!r}: accepted: {", ".join(accepted)}')
+
+
 class Conv(nn.Module):
   """Convolution without bias on `[B, H, W, C]`; the result is in `dtype`, weights are float32.
 
@@ -74,6 +81,11 @@ class ConvTranspose(nn.Module):
   stride: int = 2
   padding: int = 0
   kernel_init: Initializer = nn.initializers.lecun_normal()
+
+  @property
+  def output_axis(self) -> int:
+    """The kernel's axis of the result's channels."""
+    return -2
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:

@@ -13,7 +13,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import Bias, Conv, Initializer, Resolution, check_positive, sides
+from gan_jax.models.layers import (
+  Bias,
+  Conv,
+  Initializer,
+  Resolution,
+  check_choice,
+  check_positive,
+  sides,
+)
 from gan_jax.ops import resample
 
 
@@ -178,9 +186,14 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
   """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`, float32.
 
+  Attributes:
+    discriminator_condition: 'projection', as published: the logit is the features' product with an
+      embedding of the label; 'none': it does not see the label; 'classifier': nor does it then, and
+      the result is a dict of `logits` and `class_logits`, see `models`. Without classes: 'none'.
+
   Raises:
-    UserError: where resolution and widths, or widths and group size, do not fit, or a size is not
-      positive.
+    UserError: where resolution and widths, or widths and group size, do not fit, a size is not
+      positive, or the condition is unknown.
   """
 
   resolution: Resolution
@@ -193,6 +206,7 @@ class Discriminator(nn.Module):
   expansion: int = 2
   embedding_size: int = 64
   bfloat16_stages: int = 0
+  discriminator_condition: str = 'projection'
 
   def for_parts(self, parts: int) -> 'Discriminator':
     """The same network for a batch of parts that have no part in each other's logits: itself."""
@@ -204,9 +218,13 @@ class Discriminator(nn.Module):
     return True
 
   @nn.compact
-  def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+  def __call__(
+    self, images: jax.Array, labels: jax.Array, train: bool
+  ) -> jax.Array | dict[str, jax.Array]:
     """Scores the images; training and scoring do not differ."""
     _check(self)
+    check_choice('r3gan', self, 'discriminator_condition', ('projection', 'classifier', 'none'))
+    condition = self.discriminator_condition if self.num_classes else 'none'
     base = _base(self.resolution, self.widths)
     stages = _Stages(
       self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
@@ -218,10 +236,14 @@ class Discriminator(nn.Module):
     # A depthwise valid convolution as large as the image: one weighted sum a channel.
     basis = self.param('basis', _scaled_normal(base[0] * base[1]), (*base, x.shape[-1]))
     x = jnp.einsum('bhwc,hwc->bc', x, basis)
-    size = self.embedding_size if self.num_classes else 1
-    x = nn.Dense(size, use_bias=False, kernel_init=_scaled_normal(x.shape[-1]), name='head')(x)
-    if not self.num_classes:
-      return x[:, 0]
+    init = _scaled_normal(x.shape[-1])
+    head = lambda size, name: nn.Dense(size, use_bias=False, kernel_init=init, name=name)(x)
+    if condition == 'classifier':
+      classes = Bias(name='classes_bias')(head(self.num_classes, 'classes'))
+      return {'logits': head(1, 'head')[:, 0], 'class_logits': classes}
+    if condition == 'none':
+      return head(1, 'head')[:, 0]
+    features = head(self.embedding_size, 'head')
     init = _scaled_normal(self.num_classes, gain=self.embedding_size**-0.5)
     embedding = nn.Embed(self.num_classes, self.embedding_size, embedding_init=init)(labels)
-    return jnp.sum(x * embedding, axis=-1)
+    return jnp.sum(features * embedding, axis=-1)

@@ -3,6 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import default
+from gan_jax.build import players
 from gan_jax.errors import UserError
 from gan_jax.models import dcgan
 
@@ -104,7 +106,77 @@ def test_without_a_norm_examples_do_not_see_each_other():
 
 
 def test_an_unknown_norm_is_refused():
-  with pytest.raises(UserError, match="discriminator_norm='layer'"):
+  message = "config.dcgan.discriminator_norm='layer': accepted: batch, none, spectral"
+  with pytest.raises(UserError, match=message):
     _shapes(
       dcgan.Discriminator(16, 1, discriminator_norm='layer'), jnp.zeros((3, 16, 16, 1)), LABELS
     )
+
+
+def spectral(**options):
+  """A discriminator of normalised weights, images for it, and its first variables."""
+  options = {'num_classes': 3, 'width': 4, 'discriminator_norm': 'spectral', **options}
+  d = dcgan.Discriminator(16, 1, **options)
+  x = jax.random.normal(jax.random.key(1), (3, 16, 16, 1))
+  return d, x, jax.jit(lambda: d.init(jax.random.key(0), x, LABELS, train=False))()
+
+
+@pytest.mark.parametrize('condition', ['projection', 'concatenation', 'classifier'])
+def test_spectral_normalisation_is_of_every_weight_and_leaves_parameters_as_they_are(condition):
+  *_, variables = spectral(discriminator_condition=condition)
+  *_, expected = spectral(discriminator_condition=condition, discriminator_norm='none')
+  jax.tree.map(np.testing.assert_array_equal, variables['params'], expected['params'])
+  weights = {name for name, layer in expected['params'].items() if 'bias' not in layer}
+  assert set(variables['spectral']) == {f'{name}_spectral' for name in weights}
+
+
+@pytest.mark.parametrize('condition', ['projection', 'concatenation', 'classifier'])
+def test_spectrally_normalised_logits_do_not_depend_on_the_scale_of_a_weight(condition):
+  d, x, variables = spectral(discriminator_condition=condition)
+  score = jax.jit(lambda params: d.apply({**variables, 'params': params}, x, LABELS, train=False))
+  expected = score(variables['params'])
+  for number, (name, layer) in enumerate(sorted(variables['params'].items())):
+    if 'bias' not in layer:
+      scaled = jax.tree.map(lambda w, number=number: (2.0 + number) * w, layer)
+      result = score({**variables['params'], name: scaled})
+      close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+      jax.tree.map(close, result, expected)
+
+
+def test_a_training_pass_moves_every_u_and_another_none():
+  d, x, variables = spectral()
+  run = lambda train: jax.jit(
+    lambda: d.apply(variables, x, LABELS, train=train, mutable=['spectral'])
+  )()[1]
+  before, evaluated, trained = variables['spectral'], run(False)['spectral'], run(True)['spectral']
+  jax.tree.map(np.testing.assert_array_equal, evaluated, before)
+  close = jax.tree.map(lambda a, b: np.allclose(a, b, atol=1e-3), before, trained)
+  still = {name for name, same in close.items() if jax.tree.all(same)}
+  assert still == {'logit_spectral'}  # a single output has but one direction
+
+
+def test_settings_of_spectral_normalisation_reach_it_from_the_config():
+  config = default.get_config()
+  config.dcgan.update({'discriminator_norm': 'spectral', 'spectral_iterations': 3})
+  config.dcgan.spectral_epsilon = 1e-4
+  d = players.networks(config, 1, 3).discriminator
+  assert (d.spectral_iterations, d.spectral_epsilon) == (3, 1e-4)
+  scores = []
+  for options in ({}, {'spectral_iterations': 3}, {'spectral_epsilon': 5.0}):
+    d, x, variables = spectral(**options)
+    scores.append(jax.jit(lambda d=d, x=x, v=variables: d.apply(v, x, LABELS, train=False))())
+  assert not np.allclose(scores[0], scores[1], rtol=1e-3)
+  assert not np.allclose(scores[0], scores[2], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'spectral_iterations': 0}, 'config.dcgan.spectral_iterations=0: must be positive'),
+    ({'spectral_epsilon': 0.0}, 'config.dcgan.spectral_epsilon=0.0: must be positive'),
+    ({'embedding_size': 0}, 'config.dcgan.embedding_size=0: must be positive'),
+  ],
+)
+def test_sizes_that_no_network_has_are_refused(change, message):
+  with pytest.raises(UserError, match=message):
+    _shapes(dcgan.Discriminator(16, 1, **change), jnp.zeros((3, 16, 16, 1)), LABELS)

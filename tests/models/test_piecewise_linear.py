@@ -8,9 +8,19 @@ import pytest
 from gan_jax.models import dcgan, r3gan
 
 SMALL = {'resolution': 16, 'channels': 2, 'num_classes': 3}
+CONDITIONS = {
+  dcgan: ('projection', 'concatenation', 'classifier', 'none'),
+  r3gan: ('projection', 'classifier', 'none'),
+}
+OPTIONS = {
+  'dcgan_none': (dcgan, {'width': 8, 'discriminator_norm': 'none'}),
+  'dcgan_spectral': (dcgan, {'width': 8, 'discriminator_norm': 'spectral'}),
+  'r3gan': (r3gan, {'widths': (16, 8, 8), 'blocks': 1, 'group_size': 8}),
+}
 DISCRIMINATORS = {
-  'dcgan': dcgan.Discriminator(width=8, discriminator_norm='none', **SMALL),
-  'r3gan': r3gan.Discriminator(widths=(16, 8, 8), blocks=1, group_size=8, **SMALL),
+  f'{name}_{condition}': model.Discriminator(discriminator_condition=condition, **options, **SMALL)
+  for name, (model, options) in OPTIONS.items()
+  for condition in CONDITIONS[model]
 }
 LABELS = jnp.array([0, 1, 2])
 
@@ -26,7 +36,13 @@ def score(request, key):
     0.2 * jax.random.normal(jax.random.fold_in(key, len(jax.tree_util.keystr(path))), leaf.shape)
   )
   variables = jax.tree_util.tree_map_with_path(draw, shapes)
-  return jax.jit(lambda x: module.apply(variables, x, LABELS, train=True))
+
+  @jax.jit
+  def apply(x):
+    result = module.apply(variables, x, LABELS, train=True)
+    return result['logits'] if isinstance(result, dict) else result
+
+  return apply
 
 
 def test_a_logit_depends_on_its_own_image_alone(score, key):
