@@ -7,6 +7,7 @@ loss by its number, a regulariser by its weight.
 import functools
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from gan_jax.training import optim, recipe, state
 from gan_jax.training.augmentation import Augmentation
 from gan_jax.training.step import make_train_step
 
-BATCH, STEPS = 8, 2
+BATCH = 2
 find = lambda room, having: {
   name: registry.find(room, name, having, '') for name in registry.names(room, having)
 }
@@ -82,15 +83,20 @@ def batch():
   return {'image': image, 'label': rng.integers(0, 3, BATCH, dtype=np.int32)}
 
 
+def digest(player):
+  """A number that changes with any weight."""
+  weights = np.asarray(jax.flatten_util.ravel_pytree(player.params)[0], np.float64)
+  return weights @ np.random.default_rng(0).standard_normal(len(weights))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', AUGMENTATIONS)
 def test_every_loss_and_every_regulariser_take_steps(name):
   augmentation = AUGMENTATIONS[name]
 
   @jax.jit
-  def steps(start, number, weights):
-    step = make_train_step(make(augmentation, number, weights))
-    return jax.lax.scan(lambda s, _: step(s, batch()), start, None, length=STEPS)
+  def step(start, number, weights):
+    return make_train_step(make(augmentation, number, weights))(start, batch())
 
   start = state.initializer(make(augmentation))(jax.random.key(0))
   places = {each: i for i, each in enumerate(REGULARISERS)}
@@ -102,12 +108,10 @@ def test_every_loss_and_every_regulariser_take_steps(name):
       weights = always
       if place is not None:
         weights = always.at[place].set(REGULARISERS[regulariser].Settings().weight)
-      end, metrics = steps(start, number, weights)
-      assert metrics['d_finite'].all(), (loss, regulariser)
-      assert metrics['g_finite'].all(), (loss, regulariser)
-      ends[loss, regulariser] = [
-        float(jnp.vdot(*2 * [jax.flatten_util.ravel_pytree(player.params)[0]]))
-        for player in (end.discriminator, end.generator)
-      ]
-  # Each loss and each regulariser does something of its own.
-  assert len({tuple(end) for end in ends.values()}) >= len(LOSSES) * len(REGULARISERS)
+      end, metrics = step(start, number, weights)
+      assert metrics['d_finite'] == 1, (loss, regulariser)
+      assert metrics['g_finite'] == 1, (loss, regulariser)
+      ends[loss, regulariser] = tuple(map(digest, (end.discriminator, end.generator)))
+  # Each loss and each regulariser does something of its own; but for the hinge loss, which has the
+  # slopes of the Wasserstein loss while no logit has reached its margin.
+  assert len(set(ends.values())) >= (len(LOSSES) - 1) * len(REGULARISERS)

@@ -3,13 +3,14 @@
 import functools
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from gan_jax import registry
-from gan_jax.models import dcgan
+from gan_jax.models import dcgan, r3gan
 from gan_jax.runtime import parallel
 from gan_jax.training import optim, recipe, state
 from gan_jax.training.augment import controller, diffaugment
@@ -93,7 +94,7 @@ def test_a_lazy_regulariser_adds_up_to_the_one_of_every_step(name, player):
   first, metrics = run(every, batch(), start)
   step = jax.jit(make_train_step(lazy))
   after, lazy_metrics = step(start, batch())
-  assert_close(change(after), jax.tree.map(lambda x: 3 * x, change(first)), rtol=1e-3, atol=1e-7)
+  assert_close(change(after), jax.tree.map(lambda x: 3 * x, change(first)), rtol=1e-3, atol=1e-6)
   np.testing.assert_allclose(lazy_metrics[name], metrics[name], rtol=1e-4)
   for _ in range(2):
     again, lazy_metrics = step(after, batch())
@@ -103,16 +104,14 @@ def test_a_lazy_regulariser_adds_up_to_the_one_of_every_step(name, player):
   moved, lazy_metrics = step(after, batch())
   assert np.isfinite(lazy_metrics[name])
   assert lazy_metrics['d_finite'] == lazy_metrics['g_finite'] == 1
-  kernels = [jax.tree.leaves(getattr(s, player).params)[0] for s in (moved, after)]
-  assert not np.array_equal(*kernels)
+  weights = [jax.flatten_util.ravel_pytree(getattr(s, player).params)[0] for s in (moved, after)]
+  assert not np.array_equal(*weights)
 
 
 @pytest.mark.parametrize('loss', [nonsaturating, relativistic])
 def test_parts_of_a_batch_add_up_to_it(loss):
   """All but what looks at averages over the batch: draws, labels, lazy and other terms."""
   shape = {'resolution': 16, 'channels': 1, 'num_classes': 3, 'widths': (8, 8, 8), 'blocks': 1}
-  from gan_jax.models import r3gan
-
   parts = (
     r3gan.Generator(latent_size=4, group_size=8, **shape),
     r3gan.Discriminator(group_size=8, **shape),
@@ -141,7 +140,7 @@ def test_several_updates_of_the_discriminator_take_reals_of_their_own():
   data = batch(4 * BATCH)
   start, step = start_of(made), jax.jit(make_train_step(made))
   after, metrics = step(start, data)
-  counts = lambda player: [s.count for s in player.opt_state if hasattr(s, 'count')]
+  counts = lambda player: [s.count for s in player.opt_state if hasattr(s, 'nu')]
   assert counts(after.discriminator) == [3]
   assert counts(after.generator) == [1]
   for part in range(4):

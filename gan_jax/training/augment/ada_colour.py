@@ -29,7 +29,8 @@ def matrix(draws: Draws, grey: bool, settings: Any) -> jax.Array:
   angle = draws.where_fired(26, s.hue, math.pi * s.hue_max * draws.uniform(27), 0)
   result = _turn(axis[:3], angle) @ result
   saturation = draws.where_fired(28, s.saturation, 2 ** (s.saturation_std * draws.normal(29)), 1)
-  return (along + (jnp.eye(4) - along) * saturation) @ result
+  across = jnp.eye(4).at[3, 3].set(0) - along
+  return (along + across * saturation).at[3, 3].set(1) @ result
 
 
 def apply(images: jax.Array, matrices: jax.Array) -> jax.Array:

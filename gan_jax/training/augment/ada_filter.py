@@ -16,7 +16,7 @@ _POWER = np.array([10.0, 1.0, 1.0, 1.0]) / 13
 def bank() -> np.ndarray:
   """The bands' filters, low to high, `[4, 43]`: their sum leaves an image as it is."""
   low = np.convolve(_SYM2, _SYM2[::-1]) / 2
-  high = low * (-1) ** np.arange(len(low))
+  high = low * (-1.0) ** np.arange(1, len(low) + 1)
   filters = np.eye(4, 1)
   for band in range(1, 4):
     wide = np.zeros((4, 2 * filters.shape[1] - 1))
