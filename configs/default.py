@@ -92,6 +92,7 @@ def get_config() -> ConfigDict:
   train.accumulate = 1  # parts that a batch is cut into, one after the other, to save memory
   train.share_batch = True  # both players see the same reals and latents; False: fresh for each
   train.log_images = 5_000  # between lines of metrics.jsonl
+  train.diagnose = True  # at each of them: D on held-out images, spread of fakes; forward passes
   train.sample_images = 50_000  # between sample grids
   train.checkpoint_images = 50_000  # between checkpoints
 

@@ -1,8 +1,7 @@
 """The training loop: batch, step, log, sample, evaluate, save."""
 
-import collections
+import functools
 import os
-import time
 from typing import Any
 
 import jax
@@ -14,6 +13,9 @@ from gan_jax.errors import NonFiniteError, Preempted, UserError
 from gan_jax.evaluation import subject
 from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.scores import flat
+from gan_jax.monitoring import clock
+from gan_jax.monitoring.clock import Clock
+from gan_jax.monitoring.log import MetricsLog
 from gan_jax.runtime import cache, parallel
 from gan_jax.runtime.preemption import StopSignal
 from gan_jax.runtime.programs import Program
@@ -82,6 +84,7 @@ class _Run:
   ):
     self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
     self._parts, self._initial = parts, initial
+    self._programs = build.training_programs(config, parts, datasets.train)
     self._per_step = build.images_per_step(config)
     self._total = -(-config.train.images // self._per_step)
     self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
@@ -103,15 +106,19 @@ class _Run:
     self._sampler = Sampler(parts.generator, config.evaluate.batch_size, datasets.train.dtype)
     self._evaluator: Evaluator | None = None
     self._drew_reals = False  # of this start: what it is trained on may have changed
-    self._pending: collections.deque[tuple[int, Any]] = collections.deque()
-    self._window: list[dict[str, float]] = []
-    self._window_start = time.perf_counter()
+    self._clock = Clock()
     self._bar = progress.ProgressBar(config.train.images, self._images(self._step))
+    self._log = MetricsLog(
+      self._record,
+      self._bar,
+      self._clock,
+      self._images,
+      functools.partial(self._due, config.train.log_images),
+    )
 
   def loop(self) -> None:
     """Trains to the end; saves and raises Preempted where it is asked to stop before."""
-    fake_labels = build.fake_labels(self._config, self._datasets.train)
-    step_function = build.step_program(self._config, self._parts, fake_labels)
+    step_function = self._programs.step
     batches = build.batches(self._config, self._datasets.train, self._step)
     with self._bar:
       if self._step:
@@ -120,24 +127,32 @@ class _Run:
         self._finish_interval()
         while self._step < self._total:
           self._stop.check()
-          batch = parallel.shard(next(batches))
-          self._state, metrics = step_function(self._state, batch)
-          self._step += 1
-          self._pending.append((self._step, metrics))
-          self._drain(_IN_FLIGHT)
+          with self._clock('input'):
+            batch = parallel.shard(next(batches))
+          if not step_function.ready:
+            with self._clock('compile'):
+              step_function.compiled(self._state, batch)
+          with self._clock('step'):
+            self._state, metrics = step_function(self._state, batch)
+            self._step += 1
+            self._log.add(self._step, metrics, self._diagnosed(batch))
+            self._drain(_IN_FLIGHT)
           self._bar.advance(self._images(self._step))
           self._finish_interval()
       except Preempted as signal:
         self._drain(0)
         self._save()
-        self._checkpoints.wait()
+        with self._clock('save'):
+          self._checkpoints.wait()
         raise Preempted(
           f'{signal}: saved at {self._images(self._step):,} images; the same command continues'
         ) from None
 
   def summary(self) -> dict[str, Any]:
     """The final scores, and those of the untrained generator as `untrained_<score>`."""
-    self._checkpoints.wait()
+    with self._clock('save'):
+      self._checkpoints.wait()
+    self._bar.say(f'time: {clock.summary(self._clock.totals())}')
     bookkeeping = ('kind', 'step', 'images', 'time')
     clean = lambda line: {k: v for k, v in line.items() if k not in bookkeeping}
     untrained = clean(self._scores.get(0, {}))
@@ -179,31 +194,24 @@ class _Run:
     if save_due or score_due:
       self._save()
     if sample_due and not os.path.exists(path):
-      self._sample(path)
+      with self._clock('sample'):
+        self._sample(path)
     if score_due and step not in self._scores:
-      self._evaluate()
-    self._window_start = time.perf_counter()
+      with self._clock('evaluate'):
+        self._evaluate()
 
   def _drain(self, keep: int) -> None:
-    """Fetches metrics of all but the newest steps, checks them, and logs where that is due."""
-    while len(self._pending) > keep:
-      step, metrics = self._pending.popleft()
-      values = {name: float(value) for name, value in parallel.to_host(metrics).items()}
-      for player, name in (('d', 'discriminator'), ('g', 'generator')):
-        if not values.pop(f'{player}_finite'):
-          self._fail(step, name, values)
-      self._window.append(values)
-      if self._due(self._config.train.log_images, step):
-        self._log(step)
+    """Reads the metrics of all but the newest steps, and logs where that is due."""
+    bad = self._log.drain(keep)
+    if bad is not None:
+      self._fail(bad.step, bad.player, bad.values)
 
-  def _log(self, step: int) -> None:
-    mean = {k: float(np.mean([v[k] for v in self._window])) for k in self._window[0]}
-    now = time.perf_counter()
-    rate = self._images(len(self._window)) / (now - self._window_start)
-    self._window, self._window_start = [], now
-    values = {**mean, 'images_per_second': rate}
-    self._record.write('train', step, self._images(step), values)
-    self._bar.log(self._images(step), rate, mean['d_loss'], mean['g_loss'])
+  def _diagnosed(self, batch: Any) -> Any:
+    """What the diagnosis finds after this step, on its way; None where no log is due."""
+    if not self._config.train.diagnose or not self._due(self._config.train.log_images):
+      return None
+    held_out = build.held_out_batch(self._config, self._datasets.holdout, self._step)
+    return self._programs.diagnosis(self._state, batch, parallel.shard(held_out))
 
   def _fail(self, step: int, player: str, values: dict[str, float]) -> None:
     self._checkpoints.wait()
@@ -277,4 +285,5 @@ class _Run:
     return scores
 
   def _save(self) -> None:
-    self._checkpoints.save(self._step, parallel.to_host(self._state))
+    with self._clock('save'):
+      self._checkpoints.save(self._step, parallel.to_host(self._state))

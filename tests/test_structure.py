@@ -21,6 +21,7 @@ FLOORS = [
   {'commands'},
   {'train', 'evaluate', 'sample', 'bench'},
   {'build'},
+  {'monitoring'},
   {'evaluation'},
   {'metrics', 'sampling'},
   {'features'},

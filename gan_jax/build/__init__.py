@@ -7,12 +7,20 @@ from gan_jax.build.data import (
   datasets,
   describe,
   fake_labels,
+  held_out_batch,
   image_size,
   images_per_step,
 )
 from gan_jax.build.opened import OpenRun, open_run
 from gan_jax.build.players import Networks, networks
-from gan_jax.build.programs import initial_program, shapes, step_program, train_step
+from gan_jax.build.programs import (
+  TrainingPrograms,
+  initial_program,
+  shapes,
+  step_program,
+  train_step,
+  training_programs,
+)
 from gan_jax.build.recipe import recipe
 from gan_jax.build.scoring import asked_of
 
@@ -20,12 +28,14 @@ __all__ = [
   'Datasets',
   'Networks',
   'OpenRun',
+  'TrainingPrograms',
   'asked_of',
   'batches',
   'check',
   'datasets',
   'describe',
   'fake_labels',
+  'held_out_batch',
   'image_size',
   'images_per_step',
   'initial_program',
@@ -36,4 +46,5 @@ __all__ = [
   'shapes',
   'step_program',
   'train_step',
+  'training_programs',
 ]

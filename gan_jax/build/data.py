@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
 from gan_jax.training import labels
 
 
@@ -52,6 +53,16 @@ def describe(config: ConfigDict, found: Datasets) -> dict[str, Any]:
     'class_names': first.class_names,
     'fingerprints': {dataset.name: dataset.fingerprint for dataset in found},
   }
+
+
+def held_out_batch(config: ConfigDict, dataset: ImageDataset, step: int) -> pipeline.Batch:
+  """This host's part of a batch of images kept from training, by the step's own draw.
+
+  Of a set smaller than a batch some are there twice.
+  """
+  first, end = parallel.host_share(config.train.batch_size)
+  order = np.random.default_rng((config.seed % 2**32, step)).permutation(len(dataset))
+  return dataset.fetch(np.resize(order, config.train.batch_size)[first:end])
 
 
 def fake_labels(config: ConfigDict, dataset: ImageDataset) -> tuple[float, ...] | None:

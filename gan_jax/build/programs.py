@@ -1,16 +1,19 @@
 """Makes the compiled programs of a config: the initial state and the train step."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from ml_collections import ConfigDict
 
 from gan_jax import registry
+from gan_jax.build.data import fake_labels
 from gan_jax.build.players import Networks
 from gan_jax.build.recipe import recipe
+from gan_jax.data.source import ImageDataset
 from gan_jax.runtime import parallel
 from gan_jax.runtime.programs import Program
+from gan_jax.training.diagnosis import make_diagnosis
 from gan_jax.training.state import TrainState, initializer
 from gan_jax.training.step import make_train_step
 
@@ -24,10 +27,34 @@ def initial_program(config: ConfigDict, parts: Networks) -> Program:
   return Program(initializer(made), _made_of('initial state', config, parts))
 
 
-def step_program(config: ConfigDict, parts: Networks, fake_labels: Probabilities = None) -> Program:
+def step_program(
+  config: ConfigDict, parts: Networks, probabilities: Probabilities = None
+) -> Program:
   """The train step over all devices; the state's buffers are donated."""
-  mapped = parallel.pmap_step(train_step(config, parts, fake_labels))
-  return Program(mapped, [*_made_of('train step', config, parts), fake_labels])
+  mapped = parallel.pmap_step(train_step(config, parts, probabilities))
+  return Program(mapped, [*_made_of('train step', config, parts), probabilities])
+
+
+class TrainingPrograms(NamedTuple):
+  """The programs of a training loop.
+
+  Attributes:
+    step: `(state, batch) -> (state, metrics)`; the state's buffers are donated.
+    diagnosis: `(state, training batch, held-out batch) -> metrics`.
+  """
+
+  step: Program
+  diagnosis: Program
+
+
+def training_programs(
+  config: ConfigDict, parts: Networks, dataset: ImageDataset
+) -> TrainingPrograms:
+  """The programs of a run on a dataset."""
+  probabilities = fake_labels(config, dataset)
+  diagnose = make_diagnosis(recipe(config, parts, probabilities))
+  diagnosis = Program(parallel.pmap_read(diagnose), _made_of('diagnosis', config, parts))
+  return TrainingPrograms(step_program(config, parts, probabilities), diagnosis)
 
 
 def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:
@@ -35,7 +62,7 @@ def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:
   made_of = config.to_dict()
   for section in ('seed', 'evaluate', 'sample', 'checkpoint'):
     made_of.pop(section)
-  for key in ('images', 'log_images', 'sample_images', 'checkpoint_images'):
+  for key in ('images', 'log_images', 'sample_images', 'checkpoint_images', 'diagnose'):
     made_of['train'].pop(key)
   own = registry.own_files(made_of)
   return [what, made_of, own, repr(parts.generator), repr(parts.discriminator)]
@@ -47,7 +74,7 @@ def shapes(config: ConfigDict, parts: Networks) -> TrainState:
 
 
 def train_step(
-  config: ConfigDict, parts: Networks, fake_labels: Probabilities = None
+  config: ConfigDict, parts: Networks, probabilities: Probabilities = None
 ) -> Callable[..., Any]:
   """The train step of a config, for one device or under pmap's axis."""
-  return make_train_step(recipe(config, parts, fake_labels))
+  return make_train_step(recipe(config, parts, probabilities))

@@ -31,6 +31,11 @@ def pmap_step(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
   return jax.pmap(step, axis_name=AXIS, in_axes=0, out_axes=0, donate_argnums=0)
 
 
+def pmap_read(function: Callable[..., Any]) -> Callable[..., Any]:
+  """Compiles a function of replicated or sharded arguments, which stay as they are."""
+  return jax.pmap(function, axis_name=AXIS, in_axes=0, out_axes=0)
+
+
 def compiler_options() -> dict[str, str]:
   """What XLA is told beyond its defaults, for `lower(...).compile(compiler_options=...)`."""
   if jax.devices()[0].platform != 'cpu':

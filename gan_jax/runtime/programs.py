@@ -44,6 +44,11 @@ class Program:
     self._compiled: Any = None
     self.loaded = False  # whether what it runs was kept by an earlier one
 
+  @property
+  def ready(self) -> bool:
+    """Whether it is compiled."""
+    return self._compiled is not None
+
   def __call__(self, *arguments: Any) -> Any:
     """Calls the function; all calls have arguments of the same shapes and placement."""
     return self.compiled(*arguments)(*arguments)
