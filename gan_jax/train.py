@@ -236,6 +236,10 @@ class _Run:
       self._drew_reals = True
       images = grid.reals(self._datasets.train, labels if num_classes else None, len(labels))
       grid.save_image(reals, grid.grid(images, config.sample.columns))
+      seen = build.augmented(config, self._parts, images)
+      if seen is not None:
+        shown = os.path.join(os.path.dirname(path), 'augmented.png')
+        grid.save_image(shown, grid.grid(seen, config.sample.columns))
     variables = parallel.to_host(self._state.ema)
     images = np.concatenate(list(self._sampler.draw(variables, labels, config.seed)))
     picture = grid.grid(images, config.sample.columns)

@@ -15,6 +15,7 @@ from gan_jax.build.opened import OpenRun, open_run
 from gan_jax.build.players import Networks, networks
 from gan_jax.build.programs import (
   TrainingPrograms,
+  augmented,
   initial_program,
   shapes,
   step_program,
@@ -30,6 +31,7 @@ __all__ = [
   'OpenRun',
   'TrainingPrograms',
   'asked_of',
+  'augmented',
   'batches',
   'check',
   'datasets',

@@ -99,4 +99,5 @@ def batches(config: ConfigDict, dataset: ImageDataset, step: int) -> Iterator[pi
     host=jax.process_index(),
     hosts=jax.process_count(),
     prefetch=config.dataset.prefetch_batches,
+    balanced=config.dataset.balanced,
   )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import registry
@@ -11,8 +13,10 @@ from gan_jax.build.data import fake_labels
 from gan_jax.build.players import Networks
 from gan_jax.build.recipe import recipe
 from gan_jax.data.source import ImageDataset
+from gan_jax.ops import pixels
 from gan_jax.runtime import parallel
 from gan_jax.runtime.programs import Program
+from gan_jax.training import draws
 from gan_jax.training.diagnosis import make_diagnosis
 from gan_jax.training.state import TrainState, initializer
 from gan_jax.training.step import make_train_step
@@ -55,6 +59,31 @@ def training_programs(
   diagnose = make_diagnosis(recipe(config, parts, probabilities))
   diagnosis = Program(parallel.pmap_read(diagnose), _made_of('diagnosis', config, parts))
   return TrainingPrograms(step_program(config, parts, probabilities), diagnosis)
+
+
+def augmented(config: ConfigDict, parts: Networks, images: np.ndarray) -> np.ndarray | None:
+  """Images as the discriminator sees them, for the eye; None where nothing is done to them.
+
+  At the greatest strength that the run may reach: what each operation does is there to be seen.
+
+  Args:
+    config: of the run.
+    parts: its networks.
+    images: uint8 or uint16 `[N, H, W, C]`.
+  """
+  augmentation = recipe(config, parts).augmentation
+  if not augmentation.operations:
+    return None
+  section = config.augment
+  most = section.maximum if section.adaptive else max(section.strength, section.strength_final or 0)
+  keys = draws.per_example(jax.random.key(config.seed), jnp.arange(len(images)))
+
+  @jax.jit
+  def augment(images: jax.Array) -> jax.Array:
+    changed = augmentation(keys, pixels.to_model(images), jnp.float32(most))
+    return pixels.from_model(changed, images.dtype)
+
+  return np.asarray(augment(images))
 
 
 def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:

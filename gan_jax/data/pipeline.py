@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grain
 import numpy as np
@@ -22,6 +22,7 @@ def batches(
   host: int = 0,
   hosts: int = 1,
   prefetch: int = 4,
+  balanced: bool = False,
 ) -> Iterator[Batch]:
   """Yields batches for ever, reshuffled every epoch.
 
@@ -36,12 +37,13 @@ def batches(
     host: index of this host.
     hosts: their number, a divisor of `batch_size`.
     prefetch: batches made ready ahead.
+    balanced: every class as often as any other, see `BalancedOrder`, in place of epochs of all.
 
   Yields:
     `image`, uint8 or uint16 `[batch_size / hosts, H, W, C]`, and `label`, int32.
 
   Raises:
-    UserError: for a dataset smaller than a batch.
+    UserError: for a dataset smaller than a batch, or one without classes to balance.
   """
   if len(dataset) < batch_size:
     raise UserError(
@@ -50,17 +52,62 @@ def batches(
     )
   share = batch_size // hosts
   first = host * share
-  order = functools.lru_cache(maxsize=2)(functools.partial(_epoch_order, len(dataset), seed))
+  order = _shuffled(len(dataset), seed)
+  if balanced:
+    if not dataset.num_classes:
+      raise UserError(
+        f'config.dataset.balanced=True: dataset {dataset.name} has no labels; accepted: False'
+      )
+    order = BalancedOrder(dataset.labels(np.arange(len(dataset))), seed)
 
   def load(number: int) -> Batch:
-    places = number * batch_size + first + np.arange(share)
-    epochs, rows = np.divmod(places, len(dataset))
-    return dataset.fetch(np.array([order(e)[r] for e, r in zip(epochs, rows, strict=True)]))
+    return dataset.fetch(order(number * batch_size + first + np.arange(share)))
 
   threads = 1 if dataset.in_memory else max(1, prefetch)
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, prefetch))
   numbers = grain.MapDataset.range(start, sys.maxsize)
   return iter(numbers.map(load).to_iter_dataset(options))
+
+
+class BalancedOrder:
+  """Draws in rounds: each has every class that has images once, in a seeded order of its own.
+
+  Within a class, images come in a seeded order that has all of them before any is there again.
+  """
+
+  def __init__(self, labels: np.ndarray, seed: int):
+    """Sorts the rows of a dataset, whose labels are `[N]`, by class."""
+    self._rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    self._seed = seed % 2**32
+    self._within = functools.lru_cache(maxsize=2 * len(self._rows))(self._epoch_of_class)
+
+  def __call__(self, places: np.ndarray) -> np.ndarray:
+    """The rows of draws by their numbers since the run began, `[n]`."""
+    rounds, turns = np.divmod(places, len(self._rows))
+    orders = {r: self._rng(0, r).permutation(len(self._rows)) for r in np.unique(rounds)}
+    rows = []
+    for number, turn in zip(rounds, turns, strict=True):
+      place = int(orders[number][turn])
+      epoch, rank = divmod(int(number), len(self._rows[place]))
+      rows.append(self._within(place, epoch)[rank])
+    return np.array(rows)
+
+  def _epoch_of_class(self, place: int, epoch: int) -> np.ndarray:
+    return self._rng(1 + place, epoch).permutation(self._rows[place])
+
+  def _rng(self, *numbers: int) -> np.random.Generator:
+    return np.random.default_rng((self._seed, *map(int, numbers)))
+
+
+def _shuffled(count: int, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+  """The rows of draws by their numbers, reshuffled every epoch."""
+  order = functools.lru_cache(maxsize=2)(functools.partial(_epoch_order, count, seed))
+
+  def rows_of(places: np.ndarray) -> np.ndarray:
+    epochs, rows = np.divmod(places, count)
+    return np.array([order(e)[r] for e, r in zip(epochs, rows, strict=True)])
+
+  return rows_of
 
 
 def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:

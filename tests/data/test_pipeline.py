@@ -48,3 +48,37 @@ def test_the_parts_of_all_hosts_are_the_batch_of_one(digits):
 def test_a_dataset_smaller_than_a_batch_is_refused(digits):
   with pytest.raises(UserError, match='has 4000 images; a batch takes 4001'):
     pipeline.batches(digits, 4001, seed=0)
+
+
+def test_balanced_batches_have_every_class_as_often():
+  labels = np.repeat([0, 2, 3], [2, 5, 50])  # class 1 has no images
+  order = pipeline.BalancedOrder(labels, seed=0)
+  rows = order(np.arange(300))
+  counts = np.bincount(labels[rows], minlength=4)
+  np.testing.assert_array_equal(counts, [100, 0, 100, 100])
+  for start in range(0, 300, 3):
+    assert set(labels[rows[start : start + 3]]) == {0, 2, 3}
+  # Within a class, none comes again before all have come.
+  for label in (0, 2, 3):
+    of_class = rows[labels[rows] == label]
+    times = np.bincount(of_class, minlength=len(labels))[labels == label]
+    assert times.max() - times.min() <= 1
+  assert len({tuple(labels[rows[s : s + 3]]) for s in range(0, 300, 3)}) == 6
+  np.testing.assert_array_equal(order(np.arange(7, 20)), rows[7:20])
+  assert not np.array_equal(pipeline.BalancedOrder(labels, seed=1)(np.arange(300)), rows)
+
+
+def test_balanced_batches_resume_and_are_divided_like_others(digits):
+  first = take(5, digits, 32, seed=0, balanced=True)
+  (later,) = take(1, digits, 32, seed=0, start=4, balanced=True)
+  assert same(first[4], later)
+  parts = [
+    take(1, digits, 32, seed=0, start=4, host=h, hosts=4, balanced=True)[0] for h in range(4)
+  ]
+  assert same({n: np.concatenate([p[n] for p in parts]) for n in later}, later)
+
+
+def test_a_dataset_without_classes_cannot_be_balanced(digits, monkeypatch):
+  monkeypatch.setattr(digits, 'num_classes', 0)
+  with pytest.raises(UserError, match=r'config\.dataset\.balanced=True: .* has no labels'):
+    pipeline.batches(digits, 32, seed=0, balanced=True)
