@@ -15,6 +15,7 @@ import pytest
 from gan_jax import registry
 from gan_jax.models import dcgan
 from gan_jax.training import optim, recipe, state
+from gan_jax.training.augment import ada, diffaugment
 from gan_jax.training.augmentation import Augmentation
 from gan_jax.training.step import make_train_step
 
@@ -24,7 +25,15 @@ find = lambda room, having: {
 }
 LOSSES = find('training.losses', 'd_loss')
 REGULARISERS = find('training.regularisers', 'Settings')
-AUGMENTATIONS = {'none': None, **find('training.augment', 'augment')}
+# What a case does to images, and the regularisers in it. ADA's resampling is long to compile, once
+# for each of the dozen looks that all regularisers take together: two stand for the others there.
+COLOURS = ada.Settings(**dict.fromkeys(ada.GEOMETRY, 0.0), noise=1.0, cutout=1.0)
+CASES = {
+  'none': ((), REGULARISERS),
+  'diffaugment': (((diffaugment, diffaugment.Settings()),), REGULARISERS),
+  'ada': (((ada, COLOURS),), REGULARISERS),
+  'ada with geometry': (((ada, ada.Settings()),), ('r1', 'balanced_consistency')),
+}
 
 
 class AnyLoss:
@@ -60,13 +69,13 @@ def networks():
   return dcgan.Generator(latent_size=4, **shape), discriminator, tx, tx
 
 
-def make(augmentation, number=0, weights=None):
-  weights = jnp.zeros(len(REGULARISERS)) if weights is None else weights
+def make(case, number=0, weights=None):
+  operations, names = CASES[case]
+  weights = jnp.zeros(len(names)) if weights is None else weights
   used = tuple(
-    recipe.Regulariser(name, module, module.Settings(), lambda _, w=weights[i]: w)
-    for i, (name, module) in enumerate(REGULARISERS.items())
+    recipe.Regulariser(name, REGULARISERS[name], REGULARISERS[name].Settings(), lambda _, w=w: w)
+    for name, w in zip(names, weights, strict=True)
   )
-  operations = () if augmentation is None else ((augmentation, augmentation.Settings()),)
   return recipe.Recipe(
     *networks(),
     AnyLoss(number),
@@ -90,20 +99,20 @@ def digest(player):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', AUGMENTATIONS)
-def test_every_loss_and_every_regulariser_take_steps(name):
-  augmentation = AUGMENTATIONS[name]
+@pytest.mark.parametrize('case', CASES)
+def test_every_loss_and_every_regulariser_take_steps(case):
+  names = CASES[case][1]
 
   @jax.jit
   def step(start, number, weights):
-    return make_train_step(make(augmentation, number, weights))(start, batch())
+    return make_train_step(make(case, number, weights))(start, batch())
 
-  start = state.initializer(make(augmentation))(jax.random.key(0))
-  places = {each: i for i, each in enumerate(REGULARISERS)}
+  start = state.initializer(make(case))(jax.random.key(0))
+  places = {each: i for i, each in enumerate(names)}
   ends = {}
   for number, loss in enumerate(LOSSES):
-    # A scale of the gradient, and not a term, is on at every loss: without it nothing arrives.
-    always = jnp.zeros(len(places)).at[places['gradient_normalisation']].set(1.0)
+    # A scale of the gradient, and not a term, is always on: with none nothing arrives.
+    always = jnp.array([float(each == 'gradient_normalisation') for each in names])
     for regulariser, place in {'none': None, **places}.items():
       weights = always
       if place is not None:
@@ -114,4 +123,4 @@ def test_every_loss_and_every_regulariser_take_steps(name):
       ends[loss, regulariser] = tuple(map(digest, (end.discriminator, end.generator)))
   # Each loss and each regulariser does something of its own; but for the hinge loss, which has the
   # slopes of the Wasserstein loss while no logit has reached its margin.
-  assert len(set(ends.values())) >= (len(LOSSES) - 1) * len(REGULARISERS)
+  assert len(set(ends.values())) >= (len(LOSSES) - 1) * len(names)

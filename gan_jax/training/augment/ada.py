@@ -16,8 +16,8 @@ from gan_jax.errors import UserError
 from gan_jax.training.augment import ada_colour, ada_filter, ada_geometry
 from gan_jax.training.augment.ada_draws import Draws
 
-_GEOMETRY = ('xflip', 'rotate90', 'xint', 'scale', 'rotate', 'aniso', 'xfrac')
-_COLOUR = ('brightness', 'contrast', 'lumaflip', 'hue', 'saturation')
+GEOMETRY = ('xflip', 'rotate90', 'xint', 'scale', 'rotate', 'aniso', 'xfrac')
+COLOUR = ('brightness', 'contrast', 'lumaflip', 'hue', 'saturation')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,10 +97,10 @@ def augment(
   x = images.astype(jnp.float32)
   size = x.shape[1], x.shape[2]
   drawn = lambda function: jax.vmap(lambda key: function(Draws(key, strength)))(keys)
-  if _any(settings, _GEOMETRY):
+  if _any(settings, GEOMETRY):
     matrices = drawn(lambda d: ada_geometry.matrix(d, size, settings))
     x = ada_geometry.resample(x, matrices)
-  if _any(settings, _COLOUR):
+  if _any(settings, COLOUR):
     grey = x.shape[-1] == 1
     x = ada_colour.apply(x, drawn(lambda d: ada_colour.matrix(d, grey, settings)))
   if settings.imgfilter:

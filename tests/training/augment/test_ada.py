@@ -14,7 +14,7 @@ from gan_jax.training import draws as draws_of
 from gan_jax.training.augment import ada, ada_colour, ada_filter, ada_geometry
 from gan_jax.training.augment.ada_draws import Draws
 
-NOTHING = dict.fromkeys((*ada._GEOMETRY, *ada._COLOUR), 0.0)
+NOTHING = dict.fromkeys((*ada.GEOMETRY, *ada.COLOUR), 0.0)
 SIDE = 48
 
 
@@ -144,7 +144,7 @@ def colour_by_numpy(draw, settings):
 
 
 def test_colours_are_the_composition_of_the_same_draws():
-  settings = only(*ada._COLOUR)
+  settings = only(*ada.COLOUR)
   images = photograph(5, 4)
   found = run(images, settings)
   for key, image, result in zip(keys(5), images, found, strict=True):
