@@ -62,6 +62,14 @@ def get_config() -> ConfigDict:
   labels.fakes = 'reals'  # reals | data | uniform | weights: which classes fakes are of
   labels.weights = ()  # of each class, where labels.fakes is weights; need not add up to 1
 
+  init = config.init = ConfigDict()  # start from another run's weights
+  init['from'] = ''  # its workdir; '': start from nothing
+  init.step = placeholder(int)  # its checkpoint; None: the newest
+  init.weights = 'ema'  # ema | live: which ones of its generator
+  init.players = 'both'  # both | generator | discriminator
+  init.least_share = 0.5  # of each network's values that have to fit
+  init.freeze = ()  # weights that stay: beginnings of paths, such as discriminator/conv0 (FreezeD)
+
   # modules of gan_jax/training/regularisers, or paths of files; each has the section of its name
   config.regularisers = ()
 

@@ -93,8 +93,9 @@ class _Run:
     self._checkpoints = Checkpointer(
       workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._ranks
     )
+    self._first: TrainState | None = None
     if self._checkpoints.latest() is None:
-      state = self._initial_state()
+      state = self._first = self._initial_state()
     else:
       state = self._checkpoints.restore(initial.compiled(self._key()).out_info)
     self._step = int(state.step)
@@ -168,7 +169,13 @@ class _Run:
     return jax.random.key(self._config.seed)
 
   def _initial_state(self) -> TrainState:
-    return self._initial(self._key())
+    """The state of step 0: the seed's, or another run's weights where the config names one."""
+    state, other = self._initial(self._key()), self._config.init['from']
+    if not other:
+      return state
+    state, told = build.start_from(self._config, state, self._datasets.train)
+    record.keep_init(self._workdir, told)
+    return state
 
   def _images(self, step: int) -> int:
     return step * self._per_step
@@ -254,10 +261,17 @@ class _Run:
         build.asked_of(self._config), *self._datasets, lambda *_: self._stop.check()
       )
       record.keep_features(self._workdir, self._evaluator.describe())
-    if 0 not in self._scores:
-      self._write_scores(0, self._initial_state().ema)
+    first = self._untrained()
+    if 0 not in self._scores and first is not None:
+      self._write_scores(0, first)
     self._write_scores(self._step, parallel.to_host(self._state.ema))
     self._bar.doing('training')
+
+  def _untrained(self) -> Any:
+    """The generator of step 0; None where it was another run's, which may be gone by now."""
+    if self._first is not None:
+      return self._first.ema
+    return None if self._config.init['from'] else self._initial_state().ema
 
   def _write_scores(self, step: int, variables: Any) -> None:
     assert self._evaluator is not None

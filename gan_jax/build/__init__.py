@@ -24,6 +24,7 @@ from gan_jax.build.programs import (
 )
 from gan_jax.build.recipe import recipe
 from gan_jax.build.scoring import asked_of
+from gan_jax.build.transfer import start_from
 
 __all__ = [
   'Datasets',
@@ -46,6 +47,7 @@ __all__ = [
   'ranking',
   'recipe',
   'shapes',
+  'start_from',
   'step_program',
   'train_step',
   'training_programs',

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import registry
 from gan_jax.build.schedules import check_schedules
+from gan_jax.build.transfer import check_init
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import keys
 from gan_jax.features import network
@@ -39,6 +40,7 @@ def check(config: ConfigDict) -> None:
       if config[section][key] <= 0:
         raise UserError(f'config.{section}.{key}={config[section][key]}: must be positive')
   check_schedules(config)
+  check_init(config)
   registry.find('training.losses', config.loss.name, 'd_loss', 'loss.name')
   registry.find('models', config.model.name, 'Generator', 'model.name')
   resize = config.evaluate.resize

@@ -13,7 +13,7 @@ from gan_jax.build.regularisers import share_of_updates
 from gan_jax.build.schedules import schedule
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
-from gan_jax.training import optim
+from gan_jax.training import optim, transfer
 
 
 class Networks(NamedTuple):
@@ -27,8 +27,8 @@ class Networks(NamedTuple):
 
 def networks(config: ConfigDict, channels: int, num_classes: int) -> Networks:
   """Makes the modules and optimisers of a config; see `modules`."""
-  adams = (_adam(config, player) for player in ('generator', 'discriminator'))
-  return Networks(*modules(config, channels, num_classes), *adams)
+  optimisers = (_optimiser(config, player) for player in ('generator', 'discriminator'))
+  return Networks(*modules(config, channels, num_classes), *optimisers)
 
 
 def modules(config: ConfigDict, channels: int, num_classes: int) -> tuple[nn.Module, nn.Module]:
@@ -65,6 +65,23 @@ def modules(config: ConfigDict, channels: int, num_classes: int) -> tuple[nn.Mod
 
 def _fields(module: Any) -> set[str]:
   return set(module.__dataclass_fields__) - {'parent', 'name', 'batch_parts'}
+
+
+def _optimiser(config: ConfigDict, player: str) -> optax.GradientTransformation:
+  adam, frozen = _adam(config, player), names_of(config, player)
+  return transfer.freeze(adam, frozen) if frozen else adam
+
+
+def frozen_names(config: ConfigDict) -> list[str]:
+  """The names of `init.freeze`, of which each may be several with commas between."""
+  section = config.get('init') or {}
+  return [name for each in section.get('freeze', ()) for name in each.split(',') if name]
+
+
+def names_of(config: ConfigDict, player: str) -> list[str]:
+  """What `init.freeze` names of a player, less the player itself."""
+  names = frozen_names(config)
+  return [name.removeprefix(f'{player}/') for name in names if name.startswith(f'{player}/')]
 
 
 def _adam(config: ConfigDict, player: str) -> optax.GradientTransformation:

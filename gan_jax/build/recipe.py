@@ -11,15 +11,16 @@ from ml_collections import ConfigDict
 
 from gan_jax import registry
 from gan_jax.build import sections
-from gan_jax.build.players import Networks
+from gan_jax.build.players import Networks, frozen_names
 from gan_jax.build.regularisers import regularisers
 from gan_jax.build.schedules import schedule
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 from gan_jax.runtime import parallel
 from gan_jax.training.about import Run
 from gan_jax.training.augment import controller
 from gan_jax.training.augmentation import Augmentation
 from gan_jax.training.recipe import Recipe
+from gan_jax.training.transfer import paths
 
 
 def recipe(
@@ -109,6 +110,7 @@ def _check_together(config: ConfigDict, made: Recipe) -> None:
   for module, settings in made.augmentation.operations:
     if hasattr(module, 'check'):
       module.check(settings, made.generator.channels)
+  _check_frozen(config, made, variables)
   _check_loss(config, made, about._replace(part=f'loss.name={config.loss.name!r}'))
   if 'class_logits' in outputs and not any(r.has('TRAINS_CLASSIFIER') for r in made.regularisers):
     about._replace(part='model.conditional=True').refuse(
@@ -117,6 +119,20 @@ def _check_together(config: ConfigDict, made: Recipe) -> None:
     )
   if made.accumulate > 1:
     _check_accumulation(made, about._replace(part=f'train.accumulate={made.accumulate}'))
+
+
+def _check_frozen(config: ConfigDict, made: Recipe, discriminator: Any) -> None:
+  """Refuses a name of `init.freeze` that no weight begins with."""
+  names = frozen_names(config)
+  if not names:
+    return
+  latents = jnp.zeros((1, made.generator.latent_size))
+  variables = {'generator': _init(made.generator, latents)[1], 'discriminator': discriminator}
+  known = [f'{name}/{path}' for name, v in variables.items() for path in paths(v['params'])]
+  for name in names:
+    if not any(path.startswith(name) for path in known):
+      stems = {path.rsplit('/', 1)[0] for path in known}
+      raise UserError(f'config.init.freeze={name!r}: no weight begins so; {nearest(name, stems)}')
 
 
 def _check_loss(config: ConfigDict, made: Recipe, about: Run) -> None:

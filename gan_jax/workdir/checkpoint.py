@@ -90,17 +90,13 @@ class Checkpointer:
     Raises:
       UserError: where there is no such checkpoint, or it holds other shapes than the template's.
     """
-    steps = self.steps()
-    if not steps or (step is not None and step not in steps):
-      what = 'any' if step is None else f'step {step}'
-      found = ', '.join(map(str, steps)) or 'none'
-      raise UserError(f'{self._directory}: no checkpoint of {what}; found: {found}')
+    step = self._found(step)
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
     arguments = ocp.args.StandardRestore(zeros)
     if part:
       arguments = ocp.args.PyTreeRestore(item=zeros, partial_restore=True)
     try:
-      restored = self._manager.restore(steps[-1] if step is None else step, args=arguments)
+      restored = self._manager.restore(step, args=arguments)
     except (ValueError, KeyError) as error:
       raise UserError(
         f'{self._directory}: the checkpoint does not fit the config: {error}'
@@ -108,6 +104,24 @@ class Checkpointer:
     if jax.tree.map(np.shape, restored) != jax.tree.map(np.shape, zeros):
       raise UserError(f'{self._directory}: the checkpoint does not fit the config: other shapes')
     return restored
+
+  def read(self, step: int | None = None) -> tuple[int, PyTree]:
+    """Reads a checkpoint as it is: its step, and dicts and lists of NumPy arrays.
+
+    Raises:
+      UserError: where there is no such checkpoint.
+    """
+    step = self._found(step)
+    return step, self._manager.restore(step, args=ocp.args.StandardRestore())
+
+  def _found(self, step: int | None) -> int:
+    """The step itself, or the newest; raises UserError where it is not there."""
+    steps = self.steps()
+    if not steps or (step is not None and step not in steps):
+      what = 'any' if step is None else f'step {step}'
+      found = ', '.join(map(str, steps)) or 'none'
+      raise UserError(f'{self._directory}: no checkpoint of {what}; found: {found}')
+    return steps[-1] if step is None else step
 
   def wait(self) -> None:
     """Returns when every save is whole on disk."""

@@ -204,6 +204,11 @@ def circumstances() -> dict[str, Any]:
   }
 
 
+def keep_init(workdir: str, told: dict[str, Any]) -> None:
+  """Writes `init.json`: which run this one started from, and what was taken of it."""
+  write_atomically(os.path.join(workdir, 'init.json'), json.dumps(told, indent=2) + '\n')
+
+
 def read_circumstances(workdir: str) -> dict[str, Any]:
   """Reads `run.json`: `dataset`, and `starts`, one for every time the run was started."""
   path = os.path.join(workdir, 'run.json')
