@@ -48,11 +48,7 @@ def augment(
     settings: see `Settings`.
   """
   for name in policy(settings):
-    fire, draw = jnp.moveaxis(
-      jax.vmap(lambda key, n=name: jax.random.split(jax.random.fold_in(key, _NUMBERS[n])))(keys),
-      1,
-      0,
-    )
+    fire, draw = draw_keys(keys, name)
     fires = jax.vmap(jax.random.uniform)(fire) < strength
     changed = _GROUPS[name](draw, images, settings)
     images = jnp.where(fires[:, None, None, None], changed.astype(images.dtype), images)
@@ -62,6 +58,13 @@ def augment(
 def policy(settings: Settings) -> list[str]:
   """The names of a policy's groups, in order."""
   return [name.strip() for name in settings.policy.split(',') if name.strip()]
+
+
+def draw_keys(keys: jax.Array, name: str) -> tuple[jax.Array, jax.Array]:
+  """Keys of whether a group is done to each image, and of what it draws, `[B]` each."""
+  pair = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, _NUMBERS[name])))(keys)
+  fire, draw = jnp.moveaxis(pair, 1, 0)
+  return fire, draw
 
 
 def color(keys: jax.Array, images: jax.Array, settings: Settings) -> jax.Array:
@@ -81,10 +84,11 @@ def translation(keys: jax.Array, images: jax.Array, settings: Settings) -> jax.A
   H, W = images.shape[1:3]
   down, right = draw_translation(keys, (H, W), settings)
   # As products with matrices that pick rows and columns: a gather would have a scatter as its
-  # derivative, which the CPU is slow at.
+  # derivative, which the CPU is slow at. In full precision: GPU and TPU would round the pixels.
   rows, columns = _shift(down, H, images.dtype), _shift(right, W, images.dtype)
-  moved = jnp.einsum('bih,bhwc->biwc', rows, images)
-  moved = jnp.einsum('bjw,biwc->bijc', columns, moved)
+  exact = jax.lax.Precision.HIGHEST
+  moved = jnp.einsum('bih,bhwc->biwc', rows, images, precision=exact)
+  moved = jnp.einsum('bjw,biwc->bijc', columns, moved, precision=exact)
   inside = rows.sum(axis=2)[:, :, None, None] * columns.sum(axis=2)[:, None, :, None]
   return moved + (1 - inside) * _uncovered(images)
 
@@ -142,11 +146,17 @@ def length(side: int, share: float) -> int:
 
 
 def check(settings: Settings, channels: int) -> None:
-  """Raises UserError for an unknown group or a size out of range."""
+  """Raises UserError for an unknown or repeated group, for none, or a size out of range."""
   del channels
-  for name in policy(settings):
+  names = policy(settings)
+  for name in names or ['']:
     if name not in _GROUPS:
       raise UserError(f'config.diffaugment.policy={settings.policy!r}: {nearest(name, _GROUPS)}')
+    # A group's draws follow from its name: done again, it would do the same.
+    if names.count(name) > 1:
+      raise UserError(
+        f'config.diffaugment.policy={settings.policy!r}: {name} is there twice; accepted: each once'
+      )
   for name in ('brightness', 'saturation', 'contrast', 'translation', 'cutout'):
     value, most = getattr(settings, name), 1.0
     if not 0 <= value <= most:

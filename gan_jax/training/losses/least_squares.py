@@ -1,4 +1,7 @@
-"""The least squares loss (Mao et al. 2017, arXiv:1611.04076, Eq. 9): reals to 1, fakes to 0."""
+"""The least squares loss (Mao et al. 2017, arXiv:1611.04076): reals to 1, fakes to 0.
+
+Eq. 2 with the targets of Eq. 9, and the factor ½ that both have.
+"""
 
 import jax
 import jax.numpy as jnp
