@@ -19,9 +19,10 @@ GROUND = {'errors', 'registry', 'progress', 'runtime', 'workdir'}
 # From the top down: a room imports rooms below its own line, and the ground.
 FLOORS = [
   {'commands'},
+  {'tune'},
   {'train', 'evaluate', 'sample', 'bench'},
   {'build'},
-  {'monitoring'},
+  {'monitoring', 'tuning'},
   {'evaluation'},
   {'metrics', 'sampling'},
   {'features'},

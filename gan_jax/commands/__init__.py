@@ -6,7 +6,7 @@ once.
 
 from types import ModuleType
 
-from gan_jax.commands import bench, evaluate, inspect, prepare, sample, train
+from gan_jax.commands import bench, evaluate, inspect, prepare, sample, train, tune
 
 COMMANDS: dict[str, ModuleType] = {
   'prepare': prepare,
@@ -15,4 +15,5 @@ COMMANDS: dict[str, ModuleType] = {
   'sample': sample,
   'evaluate': evaluate,
   'bench': bench,
+  'tune': tune,
 }

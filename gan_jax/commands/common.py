@@ -21,13 +21,18 @@ def define_config() -> None:
 
 def config() -> tuple[str, ConfigDict]:
   """The name of the config file, and the config."""
-  config_file = FLAGS['config'].present and config_flags.get_config_filename(FLAGS['config'])
-  if not config_file:
+  return os.path.splitext(os.path.basename(config_file()))[0], FLAGS.config
+
+
+def config_file() -> str:
+  """The path of the config file."""
+  given = FLAGS['config'].present and config_flags.get_config_filename(FLAGS['config'])
+  if not given:
     raise flags.IllegalFlagValueError('--config: name a config file, such as configs/digits.py')
-  config_path = config_file.split(':')[0]
-  if not os.path.isfile(config_path):
-    raise flags.IllegalFlagValueError(f'--config={config_path}: there is no such file')
-  return os.path.splitext(os.path.basename(config_path))[0], FLAGS.config
+  path = given.split(':')[0]
+  if not os.path.isfile(path):
+    raise flags.IllegalFlagValueError(f'--config={path}: there is no such file')
+  return path
 
 
 def refuse_beside(flag: str, others: tuple[str, ...]) -> None:

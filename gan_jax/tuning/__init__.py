@@ -1,0 +1,1 @@
+"""Searches values of a config by short runs under a stated budget."""
