@@ -39,6 +39,7 @@ def run() -> None:
     UserError: for flags that cannot be used.
   """
   from gan_jax import progress, tune
+  from gan_jax.tuning import shown
 
   name, config = common.config()
   config_file = common.config_file()
@@ -52,11 +53,11 @@ def run() -> None:
   )
   rungs = tune.check(config, search)
   tried = {c.name: tune.overrides(config, c) for c in tune.candidates(config, search)}
-  progress.show_plan(tried, [(rung.candidates, rung.images) for rung in rungs], search.seeds)
+  shown.show_plan(tried, [(rung.candidates, rung.images) for rung in rungs], search.seeds)
   if FLAGS.dry_run:
     return
   found = tune.tune(config, search)
-  progress.show_tuned(
+  shown.show_tuned(
     config.checkpoint.best_score,
     [(images, {c.name: line for c, line in lines.items()}) for images, lines in found.rungs],
     found.best.name,
