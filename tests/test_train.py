@@ -206,3 +206,52 @@ def test_a_run_from_before_a_key_of_scores_goes_on(tmp_path, user_folders):
 def test_the_record_is_json_lines(finished):
   with open(f'{finished[0]}/metrics.jsonl', encoding='utf-8') as file:
     assert all({'kind', 'step', 'images', 'time'} <= json.loads(line).keys() for line in file)
+
+
+def test_a_log_says_what_the_discriminator_sees_and_where_the_time_goes(finished):
+  lines = record.read_metrics(finished[0], 'train')
+  assert len(lines) == 6
+  for line in lines:
+    for name in ('d_train_logit', 'd_holdout_logit', 'd_fake_logit', 'd_overfit_gap'):
+      assert np.isfinite(line[name])
+    assert 0 <= line['fake_saturated'] <= 1
+    assert line['fake_diversity'] > 0
+    assert line['d_update_ratio'] > 0
+    assert -1 <= line['d_real_sign'] <= 1
+    assert line['images_per_second'] > 0
+    assert line['seconds_step'] > 0
+  spent = lambda part: sum(line.get(f'seconds_{part}', 0) for line in lines)
+  assert spent('evaluate') > 0
+  assert spent('sample') > 0
+  assert spent('compile') > 0
+
+
+def test_the_first_sampling_shows_reals_as_the_discriminator_sees_them(tmp_path):
+  changes = {'augment.names': ('diffaugment',), 'train.images': 16, 'train.diagnose': False}
+  train(config(**changes), str(tmp_path))
+  seen, reals = (
+    np.asarray(Image.open(tmp_path / 'samples' / f'{name}.png')) for name in ('augmented', 'reals')
+  )
+  assert seen.shape == reals.shape
+  assert (seen != reals).mean() > 0.5
+  (line,) = record.read_metrics(str(tmp_path), 'train')
+  assert line['augment_strength'] == 1
+  assert 'd_overfit_gap' not in line
+
+
+def test_nothing_unmeant_moves_between_host_and_device_in_the_loop(tmp_path, monkeypatch):
+  """Batches go to the device and metrics come back by calls that say so, and nothing else does."""
+  from gan_jax import train as module
+
+  monkeypatch.setattr(module._Run, '_sample', lambda *_: None)
+  loop = module._Run.loop
+
+  def guarded_loop(run):
+    with jax.transfer_guard('disallow'):
+      loop(run)
+
+  monkeypatch.setattr(module._Run, 'loop', guarded_loop)
+  train(config(**{'train.images': 64}), str(tmp_path))
+  # The guard does see one.
+  with jax.transfer_guard('disallow'), pytest.raises(Exception, match='isallowed'):
+    jax.jit(lambda x: x + 1)(np.ones(3))

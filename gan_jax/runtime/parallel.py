@@ -23,7 +23,7 @@ def replicate(tree: PyTree) -> PyTree:
 def to_host(tree: PyTree) -> PyTree:
   """Fetches the first local device's copy of a replicated tree as NumPy arrays."""
   # Not x[0]: indexing a replicated array can raise where it spans several hosts.
-  return jax.tree.map(lambda x: np.asarray(x.addressable_shards[0].data)[0], tree)
+  return jax.tree.map(lambda x: jax.device_get(x.addressable_shards[0].data)[0], tree)
 
 
 def pmap_step(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
