@@ -147,10 +147,18 @@ def tune(config: ConfigDict, search: Search, train: Train = train) -> Found:
   return found
 
 
-def command(config_file: str, found: Found) -> str:
-  """The line that trains with what was found."""
+def command(config_file: str, found: Found, given: Sequence[str] = ()) -> str:
+  """The line that trains with what was found.
+
+  Args:
+    config_file: of the search.
+    found: the end of the search.
+    given: overrides that the search was started with, `--config.KEY=VALUE`.
+  """
   changes = [f'--config.{key}={value:g}' for key, value in found.overrides.items()]
-  return shlex.join(['launch.py', 'train', f'--config={config_file}', *changes])
+  keys = tuple(change.split('=')[0] + '=' for change in changes)
+  kept = [each for each in given if not each.startswith(keys)]
+  return shlex.join(['launch.py', 'train', f'--config={config_file}', *kept, *changes])
 
 
 def _scores(

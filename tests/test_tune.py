@@ -147,6 +147,11 @@ def test_the_command_is_quoted():
   found = tune.Found(tune.Candidate(2.0, 1.0, 16), [], False, {'r1.weight': 2.0}, [])
   line = tune.command('my configs/a.py', found)
   assert line == "launch.py train '--config=my configs/a.py' --config.r1.weight=2"
+  given = ['--config.r1.weight=1', "--config.regularisers=('r1',)"]
+  line = tune.command('a.py', found, given)
+  assert line == (
+    """launch.py train --config=a.py '--config.regularisers=('"'"'r1'"'"',)' --config.r1.weight=2"""
+  )
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`launch.py tune`: flags and what they ask for."""
 
 import os
+import sys
 
 from absl import flags
 
@@ -65,7 +66,8 @@ def run() -> None:
     found.at_border,
   )
   print(f'report       {search.root}/report.json, {search.root}/scores.png')
-  print(f'next:\n  {progress.python()} {tune.command(config_file, found)}')
+  given = [each for each in sys.argv if each.startswith('--config.')]
+  print(f'next:\n  {progress.python()} {tune.command(config_file, found, given)}')
 
 
 def _numbers(flag: str) -> tuple[float, ...]:
