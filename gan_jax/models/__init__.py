@@ -21,5 +21,5 @@ normalisation, and `spectral`, the vectors of spectral normalisation.
 A discriminator's `for_parts(n)` is the same network for a batch of n parts, one after the other in
 its rows, none of which has a part in another's logits: reals and fakes can be judged in one call.
 Where each logit is piecewise linear in its own image and depends on no other, a property
-`piecewise_linear` says so: gradient penalties then cost less (`penalties.zero_centred`).
+`piecewise_linear` says so: gradient penalties then cost less (`gradient_norms.zero_centred`).
 """

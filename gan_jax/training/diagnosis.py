@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from gan_jax.ops import pixels
 from gan_jax.runtime.tree import PyTree
 from gan_jax.training import draws
-from gan_jax.training.judging import Examples, judge, squared_norms
+from gan_jax.training.gradient_norms import squared_norms
+from gan_jax.training.judging import Examples, judge
 from gan_jax.training.player import Metrics, apply
 from gan_jax.training.recipe import Recipe
 from gan_jax.training.state import TrainState

@@ -49,20 +49,11 @@ def make_train_step(recipe: Recipe) -> Callable[[TrainState, Batch], tuple[Train
     *earlier, d_real, g_real = _deal(recipe, _reals(recipe, batch, moment), moment)
     for_d = lambda real: _fakes_of(recipe, real, moment, 'fake')
 
-    def update_d(state: TrainState, real: Examples, fake: Examples) -> tuple[TrainState, Metrics]:
-      real = real._replace(
-        images=recipe.augmentation.mix(real.draws, real.images, fake.images, moment.strength)
-      )
-      player, states, metrics = discriminator.update(
-        recipe, state.discriminator, state.generator, state.regularisers, real, fake, moment
-      )
-      return state.replace(
-        discriminator=player, regularisers=states, augmentation=_observed(recipe, state, metrics)
-      ), metrics
-
     if earlier:  # as a loop, so that many updates are compiled once
       stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *earlier)
-      once = lambda s, real: update_d(s, real, _made(recipe, s.generator, for_d(real)))
+      once = lambda s, real: _update_d(
+        recipe, s, real, _made(recipe, s.generator, for_d(real)), moment
+      )
       state, _ = jax.lax.scan(once, state, stacked)
     g_fake = _fakes_of(recipe, g_real, moment, 'generator')
     made = generator.make(recipe, state.generator, g_fake) if recipe.accumulate == 1 else None
@@ -71,7 +62,7 @@ def make_train_step(recipe: Recipe) -> Callable[[TrainState, Batch], tuple[Train
       d_fake = d_fake._replace(images=made.images)
     else:
       d_fake = _made(recipe, state.generator, d_fake)
-    state, d_metrics = update_d(state, d_real, d_fake)
+    state, d_metrics = _update_d(recipe, state, d_real, d_fake, moment)
     player, d_mutable, states, g_metrics = generator.update(
       recipe,
       state.generator,
@@ -95,6 +86,23 @@ def make_train_step(recipe: Recipe) -> Callable[[TrainState, Batch], tuple[Train
     return state, metrics
 
   return step
+
+
+def _update_d(
+  recipe: Recipe, state: TrainState, real: Examples, fake: Examples, moment: Moment
+) -> tuple[TrainState, Metrics]:
+  """The state after one update of the discriminator, of its regularisers and of the strength."""
+  augmentation = recipe.augmentation
+  real = real._replace(
+    images=augmentation.mix(real.draws, real.images, fake.images, moment.strength)
+  )
+  player, states, metrics = discriminator.update(
+    recipe, state.discriminator, state.generator, state.regularisers, real, fake, moment
+  )
+  strength = augmentation.observe(
+    state.augmentation, metrics['d_real_sign'], state.step + 1, recipe.images_per_step
+  )
+  return state.replace(discriminator=player, regularisers=states, augmentation=strength), metrics
 
 
 def _moment(recipe: Recipe, state: TrainState) -> Moment:
@@ -144,14 +152,6 @@ def _made(recipe: Recipe, player: Player, seen: Examples) -> Examples:
   """The same with images, which are not differentiated; batch statistics are not moved."""
   images, _ = apply(recipe.generator, player.params, player.mutable, seen.latents, seen.labels)
   return seen._replace(images=images)
-
-
-def _observed(recipe: Recipe, state: TrainState, metrics: Metrics) -> PyTree:
-  """The augmentation's state after one more update of the discriminator."""
-  updates = state.step + 1
-  return recipe.augmentation.observe(
-    state.augmentation, metrics['d_real_sign'], updates, recipe.images_per_step
-  )
 
 
 def _averaged(recipe: Recipe, ema: PyTree, player: Player, moment: Moment) -> PyTree:

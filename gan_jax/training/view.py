@@ -14,7 +14,8 @@ import jax.numpy as jnp
 
 from gan_jax.runtime.tree import PyTree
 from gan_jax.training import draws
-from gan_jax.training.judging import Examples, Judged, judge, squared_norms
+from gan_jax.training.gradient_norms import squared_norms
+from gan_jax.training.judging import Examples, Judged, judge
 from gan_jax.training.player import apply
 from gan_jax.training.recipe import Recipe, Regulariser
 from gan_jax.training.state import Player

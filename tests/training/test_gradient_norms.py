@@ -3,13 +3,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.training import judging
+from gan_jax.training import gradient_norms
 
 
 def norms(score, x, slopes=None):
   """Penalties of a score of images alone."""
   logits, pull_back = jax.vjp(lambda _, x: score(x), (), x)
-  return judging.zero_centred(pull_back, jnp.ones_like(logits) if slopes is None else slopes)[1]
+  return gradient_norms.zero_centred(
+    pull_back, jnp.ones_like(logits) if slopes is None else slopes
+  )[1]
 
 
 def test_a_linear_score_has_the_squared_norm_of_its_weights(key):
@@ -47,7 +49,7 @@ def test_weights_get_the_gradient_of_the_weighted_sum(key):
   x, a = jax.random.normal(key, (2, 3, 4, 4, 1))
   score = lambda a, x: jnp.sum(jnp.abs(x) * a[0], axis=(1, 2, 3))
   slopes = jnp.array([0.5, 0.0, -2.0])
-  by_weights, _ = judging.zero_centred(jax.vjp(score, a, x)[1], slopes)
+  by_weights, _ = gradient_norms.zero_centred(jax.vjp(score, a, x)[1], slopes)
   expected = jnp.einsum('b,bhwc->hwc', slopes, jnp.abs(x))
   np.testing.assert_allclose(by_weights[0], expected, rtol=1e-6, atol=1e-7)
   assert not by_weights[1:].any()
