@@ -195,10 +195,14 @@ def test_no_pixel_is_gathered_or_scattered_and_none_is_rounded():
 
 
 def _equations(jaxpr):
+  """All equations of a program and of the programs within it."""
+  holds = lambda value: hasattr(value, 'eqns') or hasattr(value, 'jaxpr')
   for equation in jaxpr.eqns:
     yield equation
-    for inner in jax.core.jaxprs_in_params(equation.params):
-      yield from _equations(inner)
+    for value in jax.tree.leaves(list(equation.params.values()), is_leaf=holds):
+      inner = getattr(value, 'jaxpr', value)
+      if hasattr(inner, 'eqns'):
+        yield from _equations(inner)
 
 
 @pytest.mark.parametrize('strength', [0.0, 0.5, 1.0])
