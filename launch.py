@@ -46,6 +46,9 @@ def main(argv: list[str]) -> int:
   command = COMMANDS[name]
   before = set(FLAGS)  # those of libraries
   command.define()
+  # `from` is no name for ml_collections, which reads sys.argv: in place.
+  spelling = '--config.init.from=', '--config.init.workdir='
+  argv[2:] = [each.replace(*spelling, 1) for each in argv[2:]]
   arguments = argv[2:]
   if any(a in ('--help', '-h', '-help', '--helpfull') for a in arguments):
     print(_command_help(name, command, [flag for flag in FLAGS if flag not in before]))

@@ -63,7 +63,7 @@ def get_config() -> ConfigDict:
   labels.weights = ()  # of each class, where labels.fakes is weights; need not add up to 1
 
   init = config.init = ConfigDict()  # start from another run's weights
-  init['from'] = ''  # its workdir; '': start from nothing
+  init.workdir = ''  # of that run, also written --config.init.from=; '': start from nothing
   init.step = placeholder(int)  # its checkpoint; None: the newest
   init.weights = 'ema'  # ema | live: which ones of its generator
   init.players = 'both'  # both | generator | discriminator

@@ -55,6 +55,10 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     initial = build.initial_program(config, parts)
     initial.compiled(jax.random.key(config.seed))  # says where a network cannot make these images
     build.batches(config, first, 0)
+    programs = build.training_programs(config, parts, first)
+    if config.init.workdir and not os.path.isdir(os.path.join(workdir, 'checkpoints')):
+      # Says what does not fit before anything is written.
+      build.start_from(config, initial(jax.random.key(config.seed)), first)
     about = build.describe(config, datasets)
     if not allow_config_changes:
       record.check_dataset(
@@ -62,7 +66,7 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
       )
     record.keep_config(workdir, config)
     record.keep_circumstances(workdir, config.seed, about)
-    run = _Run(config, workdir, datasets, parts, initial, stop)
+    run = _Run(config, workdir, datasets, parts, initial, programs, stop)
     try:
       run.loop()
       return run.summary()
@@ -80,11 +84,12 @@ class _Run:
     datasets: build.Datasets,
     parts: build.Networks,
     initial: Program,
+    programs: build.TrainingPrograms,
     stop: StopSignal,
   ):
     self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
     self._parts, self._initial = parts, initial
-    self._programs = build.training_programs(config, parts, datasets.train)
+    self._programs = programs
     self._per_step = build.images_per_step(config)
     self._total = -(-config.train.images // self._per_step)
     self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
@@ -170,7 +175,7 @@ class _Run:
 
   def _initial_state(self) -> TrainState:
     """The state of step 0: the seed's, or another run's weights where the config names one."""
-    state, other = self._initial(self._key()), self._config.init['from']
+    state, other = self._initial(self._key()), self._config.init.workdir
     if not other:
       return state
     state, told = build.start_from(self._config, state, self._datasets.train)
@@ -271,7 +276,7 @@ class _Run:
     """The generator of step 0; None where it was another run's, which may be gone by now."""
     if self._first is not None:
       return self._first.ema
-    return None if self._config.init['from'] else self._initial_state().ema
+    return None if self._config.init.workdir else self._initial_state().ema
 
   def _write_scores(self, step: int, variables: Any) -> None:
     assert self._evaluator is not None

@@ -186,3 +186,13 @@ def test_a_run_is_stopped_by_a_signal_continued_sampled_and_evaluated(tmp_path):
   refused = run('sample', f'--workdir={workdir}', '--classes=10', f'--out={out}')
   assert refused.returncode == 2
   assert 'from 0 to 9' in one_line(refused.stderr)
+
+
+def test_a_run_that_is_to_start_from_nothing_is_refused_and_leaves_nothing(tmp_path):
+  workdir = tmp_path / 'run'
+  done = run(
+    'train', '--config=configs/smoke.py', '--config.init.from=nothing', f'--workdir={workdir}'
+  )
+  assert done.returncode == 2
+  assert 'config.init.workdir=nothing: ' in one_line(done.stderr)
+  assert not (workdir / 'config.json').exists()

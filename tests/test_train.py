@@ -148,6 +148,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(
     ),
     ({'dcgan.discriminator_norm': 'x'}, "discriminator_norm='x'"),
     ({'dcgan.width': -8}, 'config.dcgan.width=-8: must be positive'),
+    ({'labels.fakes': 'weights'}, r'config\.labels\.weights=\(\): accepted: 10 numbers'),
     ({'r1.weight_final': 0.1}, 'r1.weight_final=0.1: needs config.anneal_images.*found 0'),
   ],
 )

@@ -43,14 +43,14 @@ def start_from(
   Raises:
     UserError: where the other workdir holds no run, or too little of it fits.
   """
-  section, workdir = config.init, config.init['from']
+  section, workdir = config.init, config.init.workdir
   try:
     record.load_config(workdir)
     about = record.read_circumstances(workdir).get('dataset') or {}
     checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
     step, source = checkpoints.read(section.step)
   except UserError as error:
-    raise UserError(f'config.init.from={workdir}: {error}') from error
+    raise UserError(f'config.init.workdir={workdir}: {error}') from error
   named = about.get('class_names') or []
   classes = None
   if config.model.conditional and named and dataset.num_classes:
@@ -92,7 +92,7 @@ def _check_share(config: ConfigDict, name: str, report: transfer.Report) -> None
   if report.share < least:
     some = '; '.join(f'{path}: {why}' for path, why in list(report.skipped.items())[:3])
     raise UserError(
-      f'config.init.from={config.init["from"]}: {report.share:.0%} of the {name} fits, less than '
-      f'config.init.least_share={least}; {some}. Take the same model section as that run, or lower '
-      'config.init.least_share'
+      f'config.init.workdir={config.init.workdir}: {report.share:.0%} of the {name} fits, less '
+      f'than config.init.least_share={least}; {some}. Take the same model section as that run, or '
+      'lower config.init.least_share'
     )

@@ -19,7 +19,7 @@ def config(source, **changes):
   made.evaluate.images = 0
   made.seed = 5
   made.train.images = 48
-  made.init['from'] = source
+  made.init.workdir = source
   made.update_from_flattened_dict(changes)
   return made
 
@@ -66,7 +66,7 @@ def test_live_weights_and_one_player_alone(finished):
 @pytest.mark.parametrize(
   ('changes', 'match'),
   [
-    ({'dcgan.width': 24}, r'config.init.from=.*: \d+% of the generator fits, less than .*shape'),
+    ({'dcgan.width': 24}, r'config.init.workdir=.*: \d+% of the generator fits, less than .*shape'),
     ({'init.step': 7}, 'no checkpoint of step 7'),
     ({'init.weights': 'raw'}, "config.init.weights='raw'"),
     (
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_refused_and_leaves_no_run(finished, tmp_path, chan
 
 
 def test_no_run_there_is_one_line(tmp_path):
-  with pytest.raises(UserError, match=r'config\.init\.from=.*holds no run'):
+  with pytest.raises(UserError, match=r'config\.init\.workdir=.*holds no run'):
     started(str(tmp_path / 'nothing'))
 
 
