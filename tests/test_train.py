@@ -76,18 +76,41 @@ def test_the_same_command_on_a_finished_run_repeats_its_scores(finished):
   assert record.read_metrics(workdir) == before
 
 
-def test_a_run_interrupted_anywhere_ends_in_the_same_bits(tmp_path, monkeypatch, user_folders):
+STATEFUL = {
+  # Everything that carries something from step to step beside weights and Adam's moments.
+  'dcgan.discriminator_norm': 'spectral',
+  'regularisers': ('r1', 'lecam', 'path_length', 'gradient_normalisation'),
+  'r1.interval': 2,
+  'augment.names': ('diffaugment',),
+  'augment.adaptive': True,
+  'augment.initial': 0.5,
+  'augment.interval': 5,
+  'augment.ramp_images': 1000.0,
+  'augment.pseudo': True,
+}
+
+
+@pytest.mark.parametrize('changes', [{}, STATEFUL], ids=['plain', 'stateful'])
+def test_a_run_interrupted_anywhere_ends_in_the_same_bits(
+  changes, tmp_path, monkeypatch, user_folders
+):
   whole, parts = str(tmp_path / 'whole'), str(tmp_path / 'parts')
-  train(config(), whole)
+  train(config(**changes), whole)
   for steps in (5, 3):
     with monkeypatch.context() as patch:
       stop_after(patch, steps)
       with pytest.raises(Preempted, match='SIGTERM: saved at'):
-        train(config(), parts)
+        train(config(**changes), parts)
   assert record.read_metrics(parts)[-1]['images'] <= 8 * 16
-  train(config(), parts)
+  train(config(**changes), parts)
   expected, actual = final_state(whole), final_state(parts)
   assert int(actual.step) == 12
+  carried = {'lecam', 'path_length'} if changes else set()
+  assert carried <= actual.regularisers.keys()
+  assert all(np.any(leaf) for leaf in jax.tree.leaves(actual.regularisers))
+  assert not changes or 'spectral' in actual.discriminator.mutable
+  assert not changes or 0 < actual.augmentation.strength < 0.5
+  assert not changes or actual.augmentation.sign_count == 12 % 5
   for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(actual), strict=True):
     np.testing.assert_array_equal(a, b)
   # The next batch, too, and the losses on the way.
