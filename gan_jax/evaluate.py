@@ -62,7 +62,6 @@ def evaluate_runs(
     steps = checkpoint.Checkpointer(workdir, read_only=True).steps() if every_step else [run.step]
     for number in steps:
       run = run if number == run.step else build.open_run(workdir, number)
-      images = number * build.images_per_step(run.config)
       one = subject.of_generator(
         f'{workdir} at step {number:,}',
         sampler,
@@ -70,10 +69,10 @@ def evaluate_runs(
         evaluator.asked_labels,
         run.config.model.conditional,
       )
-      row = Scored(workdir, [], number, images, tuple(datasets.train.class_names))
+      row = Scored(workdir, [], number, run.images, tuple(datasets.train.class_names))
       row = found.add(row, one, evaluator, options.repeats)
       if row.scores and parallel.is_first_host():
-        record.append_line(workdir, 'evaluate', number, images, scores.flat(row.scores))
+        record.append_line(workdir, 'evaluate', number, run.images, scores.flat(row.scores))
     found.about[workdir] = {'features': evaluator.describe(), 'dataset': described}
     found.notes += [f'{workdir}: {note}' for note in evaluator.notes]
     data[workdir] = described['fingerprints']

@@ -1,8 +1,9 @@
 """The training loop: batch, step, log, sample, evaluate, save."""
 
+import contextlib
 import functools
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -64,10 +65,12 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
       record.check_dataset(
         workdir, about, 'name another workdir, or continue on these by --allow_config_changes'
       )
-    record.keep_config(workdir, config)
-    record.keep_circumstances(workdir, config.seed, about)
     run = _Run(config, workdir, datasets, parts, initial, programs, stop)
+    # All that can refuse has had its say: from here on the workdir is this config's.
+    record.keep_config(workdir, config)
+    record.keep_circumstances(workdir, config.seed, about, *run.begins_at)
     try:
+      run.open_record()
       run.loop()
       return run.summary()
     finally:
@@ -91,21 +94,24 @@ class _Run:
     self._parts, self._initial = parts, initial
     self._programs = programs
     self._per_step = build.images_per_step(config)
-    self._total = -(-config.train.images // self._per_step)
     self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
     self._rank = build.ranking(config)
     self._ranks = {step: self._rank(line) for step, line in self._scores.items() if step}
     self._checkpoints = Checkpointer(
       workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._ranks
     )
+    self._closing = contextlib.ExitStack()
+    self._closing.callback(self._checkpoints.close)
     self._first: TrainState | None = None
     if self._checkpoints.latest() is None:
       state = self._first = self._initial_state()
     else:
       state = self._checkpoints.restore(initial.compiled(self._key()).out_info)
     self._step = int(state.step)
+    self.begins_at = self._step, int(state.images)
+    left = max(0, config.train.images - int(state.images))
+    self._total = self._step + -(-left // self._per_step)
     self._state = parallel.replicate(state)
-    self._record = record.Record(workdir, self._step, self._images(self._step))
     for step in [s for s in self._scores if s > self._step]:
       self._scores.pop(step)
       self._ranks.pop(step, None)
@@ -114,18 +120,29 @@ class _Run:
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._clock = Clock()
     self._bar = progress.ProgressBar(config.train.images, self._images(self._step))
+
+  def open_record(self) -> None:
+    """Begins to write: sets aside what came after the step that the run goes on from."""
+    step, images = self.begins_at
+    self._record = record.Record(self._workdir, step, images)
+    self._closing.callback(self._record.close)
+    for bad, why in self._checkpoints.damaged.items():
+      self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})
+    self._checkpoints.set_damaged_aside()
+    about = self._checkpoints.about(step) if step else {}
     self._log = MetricsLog(
       self._record,
       self._bar,
       self._clock,
       self._images,
-      functools.partial(self._due, config.train.log_images),
+      functools.partial(self._due, self._config.train.log_images),
+      about.get('window'),
     )
 
   def loop(self) -> None:
     """Trains to the end; saves and raises Preempted where it is asked to stop before."""
     step_function = self._programs.step
-    batches = build.batches(self._config, self._datasets.train, self._step)
+    batches = build.batches(self._config, self._datasets.train, self._images(self._step))
     with self._bar:
       if self._step:
         self._bar.say(f'continuing {self._workdir} at {self._images(self._step):,} images')
@@ -167,8 +184,7 @@ class _Run:
 
   def close(self) -> None:
     """Waits for what is being written."""
-    self._checkpoints.close()
-    self._record.close()
+    self._closing.close()
 
   def _key(self) -> jax.Array:
     return jax.random.key(self._config.seed)
@@ -183,7 +199,8 @@ class _Run:
     return state
 
   def _images(self, step: int) -> int:
-    return step * self._per_step
+    first, images = self.begins_at
+    return images + (step - first) * self._per_step
 
   def _due(self, interval: int, step: int | None = None) -> bool:
     """Whether the step is the first at or past a multiple of an interval in images, or the last."""
@@ -226,16 +243,20 @@ class _Run:
     return self._programs.diagnosis(self._state, batch, parallel.shard(held_out))
 
   def _fail(self, step: int, player: str, values: dict[str, float]) -> None:
+    names = f'{player[0]}_loss', f'{player[0]}_grad_norm'
+    found = ', '.join(f'{name}={values[name]:.4g}' for name in names)
+    text = f'the {player} has a loss or gradient that is not finite ({found})'
+    self._stop_at_non_finite(step, player, text)
+
+  def _stop_at_non_finite(self, step: int, player: str, text: str) -> NoReturn:
+    """Records what is not finite and raises NonFiniteError, which says what is still good."""
     self._checkpoints.wait()
     good = self._checkpoints.latest()
     kept = 'no checkpoint was saved before' if good is None else f'the last good one is step {good}'
     self._record.write('non_finite', step, self._images(step), {'player': player})
-    found = ', '.join(
-      f'{k}={values[k]:.4g}' for k in (f'{player[0]}_loss', f'{player[0]}_grad_norm')
-    )
     raise NonFiniteError(
-      f'step {step} ({self._images(step):,} images): the {player} has a loss or gradient that is '
-      f'not finite ({found}); stopped, {kept}. Lower its learning rate or raise r1.weight'
+      f'step {step} ({self._images(step):,} images): {text}; stopped, {kept}. Lower the learning '
+      'rate or raise r1.weight'
     )
 
   def _sample(self, path: str) -> None:
@@ -308,5 +329,9 @@ class _Run:
     return scores
 
   def _save(self) -> None:
+    about = {'images': self._images(self._step), 'window': self._log.window}
     with self._clock('save'):
-      self._checkpoints.save(self._step, parallel.to_host(self._state))
+      try:
+        self._checkpoints.save(self._step, parallel.to_host(self._state), about)
+      except NonFiniteError as error:
+        self._stop_at_non_finite(self._step, str(error).split('/', 1)[0], str(error))

@@ -89,13 +89,15 @@ def image_size(config: ConfigDict) -> tuple[int, int]:
   return height, height if width is None else width
 
 
-def batches(config: ConfigDict, dataset: ImageDataset, step: int) -> Iterator[pipeline.Batch]:
-  """This host's batches from a step onwards."""
+def batches(config: ConfigDict, dataset: ImageDataset, images: int) -> Iterator[pipeline.Batch]:
+  """This host's batches after so many images were shown."""
+  shown = images_per_step(config)
+  drawn = shown + (0 if config.train.share_batch else config.train.batch_size)
   return pipeline.batches(
     dataset,
-    images_per_step(config) + (0 if config.train.share_batch else config.train.batch_size),
+    drawn,
     seed=config.seed,
-    start=step,
+    start=images * drawn // shown,
     host=jax.process_index(),
     hosts=jax.process_count(),
     prefetch=config.dataset.prefetch_batches,

@@ -9,6 +9,7 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from gan_jax.build.data import images_per_step
 from gan_jax.build.players import modules
 from gan_jax.errors import UserError
 from gan_jax.runtime import cache
@@ -26,6 +27,7 @@ class OpenRun(NamedTuple):
     dtype: of the images that it makes.
     variables: the averaged ones of the generator.
     step: that they are of.
+    images: shown before it.
   """
 
   config: ConfigDict
@@ -33,6 +35,7 @@ class OpenRun(NamedTuple):
   dtype: np.dtype
   variables: PyTree
   step: int
+  images: int
 
   def sampler(self, batch_size: int) -> Sampler:
     """Makes a sampler of the generator."""
@@ -51,8 +54,10 @@ def open_run(workdir: str, step: int | None) -> OpenRun:
   # Nothing but the generator: a run can be sampled without what trained it.
   template = {'ema': generator_shapes(generator), 'step': np.zeros((), np.int32)}
   state = checkpoints.restore(template, step, part=True)
-  dtype = np.dtype(dataset.get('dtype', 'uint8'))
-  return OpenRun(config, generator, dtype, state['ema'], int(state['step']))
+  dtype, found = np.dtype(dataset.get('dtype', 'uint8')), int(state['step'])
+  # Checkpoints of before 2026-11-28 do not say how many images were shown.
+  images = checkpoints.about(found).get('images', found * images_per_step(config))
+  return OpenRun(config, generator, dtype, state['ema'], found, images)
 
 
 def generator_shapes(generator: nn.Module) -> PyTree:

@@ -26,14 +26,15 @@ def batches(
 ) -> Iterator[Batch]:
   """Yields batches for ever, reshuffled every epoch.
 
-  Batch k of a run is the same whatever the batches before it, so that a run resumes by number. The
-  hosts' parts of a batch, joined in their order, are the batch that one host would see.
+  The draws of a run have numbers, and each is the same whatever was drawn before it, so that a run
+  resumes by number, with batches of another size too. The hosts' parts of a batch, joined in their
+  order, are the batch that one host would see.
 
   Args:
     dataset: what to read.
     batch_size: examples over all hosts.
     seed: of the order.
-    start: number of the first batch.
+    start: number of the first draw: examples drawn before.
     host: index of this host.
     hosts: their number, a divisor of `batch_size`.
     prefetch: batches made ready ahead.
@@ -61,11 +62,11 @@ def batches(
     order = BalancedOrder(dataset.labels(np.arange(len(dataset))), seed)
 
   def load(number: int) -> Batch:
-    return dataset.fetch(order(number * batch_size + first + np.arange(share)))
+    return dataset.fetch(order(start + number * batch_size + first + np.arange(share)))
 
   threads = 1 if dataset.in_memory else max(1, prefetch)
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, prefetch))
-  numbers = grain.MapDataset.range(start, sys.maxsize)
+  numbers = grain.MapDataset.range(sys.maxsize)
   return iter(numbers.map(load).to_iter_dataset(options))
 
 

@@ -5,8 +5,6 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from gan_jax.monitoring import alarms
 from gan_jax.monitoring.clock import TRAINING, Clock
 from gan_jax.progress import ProgressBar
@@ -14,6 +12,8 @@ from gan_jax.runtime import parallel
 from gan_jax.workdir import record
 
 Values = dict[str, float]
+Window = dict[str, list[float]]
+"""Sum and number of values of each metric since the last line."""
 
 
 class NotFinite(NamedTuple):
@@ -38,6 +38,7 @@ class MetricsLog:
     clock: Clock,
     images: Callable[[int], int],
     due: Callable[[int], bool],
+    window: 'Window | None' = None,
   ):
     """Begins, or goes on after the lines that are in the record.
 
@@ -47,11 +48,13 @@ class MetricsLog:
       clock: that knows where the time goes.
       images: shown after a number of steps.
       due: whether a line is due after a step.
+      window: of the steps since the last line, as `window` gave it before the run was stopped.
     """
     self._writer, self._bar, self._clock = writer, bar, clock
     self._images, self._due = images, due
     self._pending: collections.deque[tuple[int, Any, Any]] = collections.deque()
-    self._window: list[Values] = []
+    self._sums: Window = {name: list(pair) for name, pair in (window or {}).items()}
+    self._steps = 0  # of this start since the last line
     self._alarms = alarms.Alarms()
     for line in record.read_metrics(writer.workdir, 'train'):
       self._alarms.update(line)
@@ -68,18 +71,35 @@ class MetricsLog:
       for player, name in (('d', 'discriminator'), ('g', 'generator')):
         if not values.pop(f'{player}_finite'):
           return NotFinite(step, name, values)
-      self._window.append(values)
+      self._sum(values)
       if self._due(step):
         self._log(step, {} if diagnosis is None else _fetched(diagnosis))
     return None
 
+  @property
+  def window(self) -> Window:
+    """What the next line will be the mean of, as far as it is read."""
+    return {name: list(pair) for name, pair in self._sums.items()}
+
+  def _sum(self, values: Values) -> None:
+    """Adds a step; of a lazy term, which is NaN in between, those steps that had it."""
+    self._steps += 1
+    for name, value in values.items():
+      if not math.isnan(value):
+        total, count = self._sums.get(name, (0.0, 0))
+        self._sums[name] = [total + value, count + 1]
+
+  def _means(self) -> Values:
+    return {name: total / count for name, (total, count) in self._sums.items()}
+
   def _log(self, step: int, diagnosis: Values) -> None:
     images, seconds = self._images(step), self._clock.since_log()
     training = sum(seconds.get(part, 0.0) for part in TRAINING)
-    rate = self._images(len(self._window)) / training if training else math.nan
-    values = {**_means(self._window), **diagnosis, 'images_per_second': rate}
+    shown = images - self._images(step - self._steps)
+    values = {**self._means(), **diagnosis}
+    values['images_per_second'] = rate = shown / training if training else math.nan
     values |= {f'seconds_{part}': round(value, 4) for part, value in seconds.items()}
-    self._window = []
+    self._sums, self._steps = {}, 0
     self._writer.write('train', step, images, values)
     self._bar.log(images, rate, values['d_loss'], values['g_loss'])
     for alarm in self._alarms.update(values):
@@ -89,13 +109,3 @@ class MetricsLog:
 
 def _fetched(metrics: Any) -> Values:
   return {name: float(value) for name, value in parallel.to_host(metrics).items()}
-
-
-def _means(window: list[Values]) -> Values:
-  """The mean of each value; of a lazy term, which is NaN in between, over the steps that had it."""
-  means = {}
-  for name in window[0]:
-    found = [values[name] for values in window if not math.isnan(values[name])]
-    if found:
-      means[name] = float(np.mean(found))
-  return means

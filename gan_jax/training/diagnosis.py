@@ -39,7 +39,7 @@ def make_diagnosis(recipe: Recipe) -> Callable[[TrainState, Batch, Batch], Metri
   """
 
   def diagnose(state: TrainState, training: Batch, held_out: Batch) -> Metrics:
-    shown = state.step * float(recipe.images_per_step)
+    shown = state.images.astype(jnp.float32)
     key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
     key = draws.named(key, 'diagnosis')
     strength = recipe.augmentation.strength_at(state.augmentation, shown)

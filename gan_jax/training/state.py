@@ -35,6 +35,8 @@ class TrainState(flax.struct.PyTreeNode):
 
   Attributes:
     step: updates done, int32 scalar.
+    images: real images shown to the discriminator, int32 scalar: what schedules, lengths and
+      intervals count, also where the batch size changes on the way.
     rng: key data of the run's random stream, uint32 `[2]`; never changes, steps fold into it.
     generator: the generator in training.
     discriminator: the discriminator in training.
@@ -45,6 +47,7 @@ class TrainState(flax.struct.PyTreeNode):
   """
 
   step: jax.Array
+  images: jax.Array
   rng: jax.Array
   generator: Player
   discriminator: Player
@@ -73,6 +76,7 @@ def initializer(recipe: 'Recipe') -> Callable[[jax.Array], TrainState]:
     g_player = _player(g_variables, recipe.generator_tx)
     return TrainState(
       step=jnp.zeros((), jnp.int32),
+      images=jnp.zeros((), jnp.int32),
       rng=jax.random.key_data(run_key),
       generator=g_player,
       discriminator=_player(d_variables, recipe.discriminator_tx),

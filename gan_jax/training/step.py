@@ -75,6 +75,7 @@ def make_train_step(recipe: Recipe) -> Callable[[TrainState, Batch], tuple[Train
     )
     state = state.replace(
       step=state.step + 1,
+      images=state.images + recipe.images_per_step,
       generator=player,
       discriminator=state.discriminator.replace(mutable=d_mutable),
       regularisers=states,
@@ -106,7 +107,7 @@ def _update_d(
 
 
 def _moment(recipe: Recipe, state: TrainState) -> Moment:
-  shown = state.step * float(recipe.images_per_step)
+  shown = state.images.astype(jnp.float32)
   key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
   strength = recipe.augmentation.strength_at(state.augmentation, shown)
   return Moment(state.step, shown, key, strength)

@@ -1,5 +1,8 @@
-"""Saves and restores the train state with Orbax."""
+"""Saves and restores the train state with Orbax, and sees that what is read is what was saved."""
 
+import contextlib
+import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +12,16 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from gan_jax.errors import UserError
+from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.runtime.tree import PyTree
+
+_LOG = logging.getLogger(__name__)
+_STATE, _ABOUT = 'default', 'about'  # the folders of a checkpoint
+_DIGESTS = 'sha256'
+
+
+class _DamagedError(Exception):
+  """A checkpoint cannot be read, or is not what was saved."""
 
 
 class _KeepBest:
@@ -32,7 +43,11 @@ class Checkpointer:
   """The checkpoints of one run, numbered by step.
 
   Saving is asynchronous: it copies the state, returns, and writes beside the training. A save that
-  was cut off is not among the steps.
+  was cut off is not among the steps. Each holds digests of its arrays, so that a damaged one is
+  known for what it is, and what the caller wants to know of it besides.
+
+  Attributes:
+    damaged: steps that could not be read, with the reason.
   """
 
   def __init__(
@@ -51,6 +66,9 @@ class Checkpointer:
       keep_best: checkpoints with the lowest score kept beside them.
       scores: by step; read at every save, so that the caller may go on filling it.
       read_only: never write, not even to clean up.
+
+    Raises:
+      UserError: where it is read only and there is none.
     """
     best = _KeepBest({} if scores is None else scores, keep_best)
     policies = [checkpoint_managers.LatestN(keep_last), best]
@@ -61,10 +79,14 @@ class Checkpointer:
       create=not read_only,
       read_only=read_only,
     )
+    self.damaged: dict[int, str] = {}
+    self._workdir = workdir
     self._directory = os.path.abspath(os.path.join(workdir, 'checkpoints'))
+    self._read_back = False
     if read_only and not os.path.isdir(self._directory):
       raise UserError(f'--workdir={workdir}: holds no checkpoints')
-    self._manager = ocp.CheckpointManager(self._directory, options=options)
+    handlers = {_STATE: ocp.PyTreeCheckpointHandler(), _ABOUT: ocp.JsonCheckpointHandler()}
+    self._manager = ocp.CheckpointManager(self._directory, options=options, item_handlers=handlers)
 
   def steps(self) -> list[int]:
     """Whole checkpoints, oldest first."""
@@ -74,13 +96,47 @@ class Checkpointer:
     """The newest checkpoint's step, or None."""
     return self._manager.latest_step()
 
-  def save(self, step: int, state: PyTree) -> None:
-    """Starts to save a state of NumPy arrays; does nothing where the step is saved already."""
-    if step not in self._manager.all_steps():
-      self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
+  def save(self, step: int, state: PyTree, about: dict[str, Any] | None = None) -> None:
+    """Starts to save a state of NumPy arrays; does nothing where the step is saved already.
+
+    The first save of a start is waited for and read back: what is wrong with the place is known
+    before hours are spent.
+
+    Args:
+      step: its number.
+      state: to be saved.
+      about: what `about` gives back, of JSON's types.
+
+    Raises:
+      NonFiniteError: for a state with a value that is not finite; nothing is saved.
+      UserError: for a place from which it cannot be read back.
+    """
+    if step in self._manager.all_steps():
+      return
+    state = jax.tree.map(np.asarray, state)  # a NumPy scalar would come back as a number of Python
+    for path, leaf in _leaves(state).items():
+      if not np.all(np.isfinite(leaf)):
+        raise NonFiniteError(f'{path} has values that are not finite')
+    digests = {path: _digest(leaf) for path, leaf in _leaves(state).items()}
+    items = {
+      _STATE: ocp.args.PyTreeSave(state),
+      _ABOUT: ocp.args.JsonSave({**(about or {}), _DIGESTS: digests}),
+    }
+    self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+    if not self._read_back:
+      self.wait()
+      try:
+        self._verified(step, state, part=False)
+      except _DamagedError as error:
+        raise UserError(
+          f'{self._directory}: what was saved there cannot be read back: {error}'
+        ) from error
+      self._read_back = True
 
   def restore(self, template: PyTree, step: int | None = None, part: bool = False) -> PyTree:
     """Reads a state of the template's shapes, as NumPy arrays.
+
+    Where the newest is damaged, the newest whole one is taken, with a word about it.
 
     Args:
       template: a tree of arrays or shapes.
@@ -88,40 +144,40 @@ class Checkpointer:
       part: the template is a dict of some of the state's fields, and nothing else is read.
 
     Raises:
-      UserError: where there is no such checkpoint, or it holds other shapes than the template's.
+      UserError: where there is no such checkpoint, it is damaged, or it holds other shapes or types
+        than the template's.
     """
-    step = self._found(step)
-    zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
-    arguments = ocp.args.StandardRestore(zeros)
-    if part:
-      arguments = ocp.args.PyTreeRestore(item=zeros, partial_restore=True)
-    try:
-      restored = self._manager.restore(step, args=arguments)
-    except (ValueError, KeyError) as error:
-      raise UserError(
-        f'{self._directory}: the checkpoint does not fit the config: {error}'
-      ) from error
-    if jax.tree.map(np.shape, restored) != jax.tree.map(np.shape, zeros):
-      raise UserError(f'{self._directory}: the checkpoint does not fit the config: other shapes')
-    return restored
+    return self._first_whole(step, lambda found: self._verified(found, template, part))[1]
 
   def read(self, step: int | None = None) -> tuple[int, PyTree]:
     """Reads a checkpoint as it is: its step, and dicts and lists of NumPy arrays.
 
     Raises:
-      UserError: where there is no such checkpoint.
+      UserError: where there is no such checkpoint, or it is damaged.
     """
-    step = self._found(step)
-    return step, self._manager.restore(step, args=ocp.args.StandardRestore())
+    return self._first_whole(step, lambda found: self._verified(found, None, part=False))
 
-  def _found(self, step: int | None) -> int:
-    """The step itself, or the newest; raises UserError where it is not there."""
-    steps = self.steps()
-    if not steps or (step is not None and step not in steps):
-      what = 'any' if step is None else f'step {step}'
-      found = ', '.join(map(str, steps)) or 'none'
-      raise UserError(f'{self._directory}: no checkpoint of {what}; found: {found}')
-    return steps[-1] if step is None else step
+  def about(self, step: int) -> dict[str, Any]:
+    """What was saved beside a state; {} where nothing was."""
+    items = ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()})
+    with contextlib.suppress(FileNotFoundError, KeyError):
+      return self._manager.restore(step, args=items)[_ABOUT] or {}
+    return {}
+
+  def set_damaged_aside(self) -> None:
+    """Moves what was found damaged to `<workdir>/damaged`, so that its step can be saved again."""
+    self._manager.wait_until_finished()
+    for step in self.damaged:
+      name = f'{step:09d}'
+      aside = os.path.join(self._workdir, 'damaged', name)
+      number = 0
+      while os.path.exists(aside):
+        number += 1
+        aside = os.path.join(self._workdir, 'damaged', f'{name}.{number}')
+      os.makedirs(os.path.dirname(aside), exist_ok=True)
+      os.rename(os.path.join(self._directory, name), aside)
+    if self.damaged:
+      self._manager.reload()
 
   def wait(self) -> None:
     """Returns when every save is whole on disk."""
@@ -130,3 +186,79 @@ class Checkpointer:
   def close(self) -> None:
     """Waits and frees the manager."""
     self._manager.close()
+
+  def _first_whole(self, step: int | None, read: Any) -> tuple[int, PyTree]:
+    """The asked step, or the newest that `read` does not find damaged, and what it read."""
+    steps = self.steps()
+    if not steps or (step is not None and step not in steps):
+      what = 'any' if step is None else f'step {step}'
+      found = ', '.join(map(str, steps)) or 'none'
+      raise UserError(f'{self._directory}: no checkpoint of {what}; found: {found}')
+    for candidate in reversed(steps) if step is None else [step]:
+      try:
+        result = read(candidate)
+      except _DamagedError as error:
+        self.damaged[candidate] = str(error)
+        continue
+      for bad, why in self.damaged.items():
+        _LOG.warning(
+          '! %s: the checkpoint of step %d is damaged (%s); that of step %d is taken',
+          *(self._directory, bad, why, candidate),
+        )
+      return candidate, result
+    told = '; '.join(f'step {bad}: {why}' for bad, why in self.damaged.items())
+    whole = ', '.join(str(each) for each in steps if each not in self.damaged) or 'none'
+    raise UserError(f'{self._directory}: damaged: {told}; others: {whole}')
+
+  def _verified(self, step: int, template: PyTree | None, part: bool) -> PyTree:
+    """Reads a checkpoint; raises _DamagedError for one that is not what was saved."""
+    try:
+      found = _leaves(self._manager.item_metadata(step)[_STATE].tree)
+      digests = self.about(step).get(_DIGESTS, {})
+    except Exception as error:  # a damaged file may raise anything
+      raise _DamagedError(_short(error)) from error
+    if template is not None:
+      self._check_shapes(_leaves(template), found, part)
+      template = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
+    arguments = ocp.args.PyTreeRestore(item=template, partial_restore=part)
+    try:
+      state = self._manager.restore(step, args=ocp.args.Composite(**{_STATE: arguments}))[_STATE]
+    except Exception as error:  # a damaged file may raise anything
+      raise _DamagedError(_short(error)) from error
+    for path, leaf in _leaves(state).items():
+      if path in digests and digests[path] != _digest(leaf):
+        raise _DamagedError(f'{path} is not what was saved')
+    return state
+
+  def _check_shapes(self, asked: dict[str, Any], found: dict[str, Any], part: bool) -> None:
+    """Raises UserError where a checkpoint has other leaves, shapes or types than asked for."""
+    if part:
+      found = {path: leaf for path, leaf in found.items() if path in asked}
+    say = lambda leaf: 'nothing' if leaf is None else f'{np.dtype(leaf.dtype)} {list(leaf.shape)}'
+    others = [
+      f'{path}: {say(found.get(path))} is saved, {say(asked.get(path))} asked for'
+      for path in sorted({*asked, *found})
+      if say(found.get(path)) != say(asked.get(path))
+    ]
+    if others:
+      more = f' and {len(others) - 3} more' if len(others) > 3 else ''
+      raise UserError(
+        f'{self._directory}: the checkpoint does not fit the config: {"; ".join(others[:3])}{more}'
+      )
+
+
+def _leaves(tree: PyTree) -> dict[str, Any]:
+  """The leaves of a tree by path, such as generator/params/conv1/kernel."""
+  flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+  return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in flat}
+
+
+def _digest(leaf: Any) -> str:
+  array = np.ascontiguousarray(leaf)
+  return hashlib.sha256(array.data if array.ndim else array.tobytes()).hexdigest()[:16]
+
+
+def _short(error: Exception) -> str:
+  """The beginning of a library's message."""
+  text = ' '.join(str(error).split()) or type(error).__name__
+  return text if len(text) < 160 else text[:160] + '…'

@@ -1,51 +1,77 @@
-"""The workdir: a run's config, its circumstances, its metrics, and who is writing."""
+"""The record of a run: `metrics.jsonl`, a line for each log, evaluation and event, and TensorBoard.
 
-import contextlib
-import fcntl
+Several processes append to it, a training run and evaluations of its checkpoints; each holds the
+record while it does, and mends what one before it left torn. The other files of a workdir have
+modules of their own, whose functions are named here, too.
+"""
+
 import json
+import logging
 import os
-import platform
-import subprocess
-import sys
+import re
 import time
-from collections.abc import Iterator
-from importlib import metadata
 from typing import Any
 
-import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError
-
-_PACKAGES = (
-  'jax',
-  'jaxlib',
-  'flax',
-  'optax',
-  'orbax-checkpoint',
-  'tensorflow-datasets',
-  'ml-collections',
-  'grain',
-  'numpy',
-  'pillow',
-  'scipy',
+from gan_jax.workdir.circumstances import (
+  check_dataset,
+  circumstances,
+  keep_circumstances,
+  keep_features,
+  keep_init,
+  read_circumstances,
 )
-_ABSENT = '(absent)'
-_OF_SCORES = 'config.evaluate.'
+from gan_jax.workdir.claim import claim, writing
+from gan_jax.workdir.config_file import as_json, keep_config, load_config
+from gan_jax.workdir.files import write_atomically, write_json
+
+__all__ = [
+  'Record',
+  'append_line',
+  'as_json',
+  'check_dataset',
+  'circumstances',
+  'claim',
+  'keep_circumstances',
+  'keep_config',
+  'keep_features',
+  'keep_init',
+  'load_config',
+  'read_circumstances',
+  'read_metrics',
+  'undo',
+  'write_atomically',
+  'write_json',
+]
+
+NAME, UNDONE = 'metrics.jsonl', 'metrics.undone.jsonl'
+
+Line = dict[str, Any]
+
+_LOG = logging.getLogger(__name__)
+_SAMPLES = re.compile(r'(\d{12})\.png')
 
 
 class Record:
-  """Writes `config.json`, `run.json`, `metrics.jsonl` and TensorBoard events of one run."""
+  """Writes `metrics.jsonl` and TensorBoard events of one run."""
 
   def __init__(self, workdir: str, step: int, images: int):
-    """Opens the record of a run that goes on from `step`; what came later is undone and goes."""
+    """Opens the record of a run that goes on from `step`; what came later is set aside.
+
+    Lines go to `metrics.undone.jsonl`, grids to `samples/undone`.
+    """
     import tensorboardX
 
     self.workdir = workdir
-    kept = [line for line in read_metrics(workdir) if line['step'] <= step]
-    text = ''.join(json.dumps(line) + '\n' for line in kept)
-    write_atomically(os.path.join(workdir, 'metrics.jsonl'), text)
+    lines, grids = undo(workdir, step), _set_samples_aside(workdir, images)
+    if lines:
+      _LOG.warning(
+        '! %s: %d lines of steps after %d that no checkpoint holds are in %s, %d grids in '
+        'samples/undone',
+        *(workdir, lines, step, UNDONE, grids),
+      )
     self._board = tensorboardX.SummaryWriter(
       os.path.join(workdir, 'tensorboard'), purge_step=images + 1 if images else None, flush_secs=10
     )
@@ -67,191 +93,112 @@ class Record:
     self._board.close()
 
 
-def append_line(workdir: str, kind: str, step: int, images: int, values: dict[str, Any]) -> None:
-  """Appends one line to `metrics.jsonl`, whole even where others append at the same time."""
+def append_line(workdir: str, kind: str, step: int, images: int, values: Line) -> None:
+  """Appends one line, whole even where others append at the same time or the last one is torn.
+
+  Raises:
+    OSError: where it cannot be written.
+  """
   line = {'kind': kind, 'step': step, 'images': images, 'time': round(time.time(), 3), **values}
-  with open(os.path.join(workdir, 'metrics.jsonl'), 'a', encoding='utf-8') as file:
-    file.write(json.dumps(line) + '\n')
+  _append(workdir, NAME, json.dumps(line) + '\n')
 
 
-def read_metrics(workdir: str, kind: str | None = None) -> list[dict[str, Any]]:
-  """Reads the lines of `metrics.jsonl`, of one kind or all; a torn last line is left out."""
+def read_metrics(workdir: str, kind: str | None = None) -> list[Line]:
+  """Reads the lines, of one kind or all; a torn last one is left out.
+
+  Raises:
+    UserError: for a line that is none, by its number.
+  """
+  path = os.path.join(workdir, NAME)
   try:
-    with open(os.path.join(workdir, 'metrics.jsonl'), encoding='utf-8') as file:
-      lines = file.read().split('\n')
+    with open(path, 'rb') as file:
+      found = _parsed(path, file.read())
   except FileNotFoundError:
     return []
-  parsed = []
-  for number, text in enumerate(lines):
-    if not text:
-      continue
-    try:
-      parsed.append(json.loads(text))
-    except json.JSONDecodeError as error:
-      if number < len(lines) - 1:
-        raise UserError(f'{workdir}/metrics.jsonl: line {number + 1} is not JSON') from error
-  return [line for line in parsed if kind is None or line['kind'] == kind]
-
-
-@contextlib.contextmanager
-def claim(workdir: str, config: ConfigDict, allow_config_changes: bool) -> Iterator[None]:
-  """Holds the workdir for this process, after checking that it holds no other run.
-
-  Raises:
-    UserError: where another process trains in it, it cannot be written, or it holds a run of
-      another config and `allow_config_changes` is False; nothing in it is touched then.
-  """
-  if not allow_config_changes:
-    _check_same_config(workdir, config)
-  try:
-    os.makedirs(workdir, exist_ok=True)
-    lock = open(os.path.join(workdir, '.lock'), 'a', encoding='utf-8')  # noqa: SIM115 - held below
   except OSError as error:
-    raise UserError(f'--workdir={workdir}: cannot be written: {error.strerror}') from error
-  with lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      raise UserError(
-        f'--workdir={workdir}: another process is training in it; wait for it or name another'
-      ) from error
-    yield
+    raise UserError(f'{path}: cannot be read: {error.strerror}') from error
+  return [line for line in found if kind is None or line['kind'] == kind]
 
 
-def _check_same_config(workdir: str, config: ConfigDict) -> None:
-  path = os.path.join(workdir, 'config.json')
-  if not os.path.exists(path):
-    return
-  with open(path, encoding='utf-8') as file:
-    changed = list(_differences(json.load(file), as_json(config)))
-  if changed:
-    raise UserError(
-      f'--workdir={workdir} holds a run of another config: {"; ".join(changed)}. Name another '
-      'workdir, or continue that run with these values by --allow_config_changes'
-    )
-
-
-def keep_config(workdir: str, config: ConfigDict) -> None:
-  """Writes `config.json`."""
-  write_atomically(
-    os.path.join(workdir, 'config.json'), json.dumps(as_json(config), indent=2) + '\n'
-  )
-
-
-def keep_features(workdir: str, description: dict[str, Any]) -> None:
-  """Adds to `run.json` what the feature networks of its scores are."""
-  run = read_circumstances(workdir)
-  run['features'] = description
-  write_atomically(os.path.join(workdir, 'run.json'), json.dumps(run, indent=2) + '\n')
-
-
-def check_dataset(workdir: str, dataset: dict[str, Any], way_out: str) -> None:
-  """Raises UserError where the run in the workdir saw other data than this.
-
-  Args:
-    workdir: of the run.
-    dataset: as `build.describe` gives it.
-    way_out: what the user can do, for the message.
-  """
-  old = read_circumstances(workdir).get('dataset', dataset)
-  changed = list(_differences(old['fingerprints'], dataset['fingerprints'], 'fingerprint'))
-  if changed:
-    raise UserError(
-      f'--workdir={workdir} holds a run on other data: {"; ".join(changed)}; {way_out}'
-    )
-
-
-def load_config(workdir: str) -> ConfigDict:
-  """Reads back the config of a run, tuples as they were.
+def undo(workdir: str, step: int) -> int:
+  """Moves the lines of later steps to `metrics.undone.jsonl`; returns how many.
 
   Raises:
-    UserError: where the folder holds no run.
+    UserError: for a line that is none.
+    OSError: where it cannot be written.
   """
+  path = os.path.join(workdir, NAME)
+  text = lambda lines: ''.join(json.dumps(line) + '\n' for line in lines)
+  with writing(workdir):
+    open(path, 'ab').close()
+    with open(path, 'rb') as file:
+      lines = _parsed(path, file.read())
+      undone = [line for line in lines if line['step'] > step]
+      if undone:
+        _append(workdir, UNDONE, text(undone))
+      write_atomically(path, text(line for line in lines if line['step'] <= step))
+      # What came meanwhile from a writer whose lock does not reach this machine.
+      late = file.read().decode(errors='replace')
+    if late.strip():
+      _append(workdir, NAME, late)
+  return len(undone)
+
+
+def _set_samples_aside(workdir: str, images: int) -> int:
+  """Moves grids of more images than were shown to `samples/undone`; returns how many."""
+  folder = os.path.join(workdir, 'samples')
+  names = os.listdir(folder) if os.path.isdir(folder) else []
+  numbers = {name: int(found[1]) for name in names if (found := _SAMPLES.fullmatch(name))}
+  later = [name for name, number in numbers.items() if number > images]
+  if later:
+    os.makedirs(os.path.join(folder, 'undone'), exist_ok=True)
+  for name in later:
+    os.replace(os.path.join(folder, name), os.path.join(folder, 'undone', name))
+  return len(later)
+
+
+def _append(workdir: str, name: str, text: str) -> None:
+  with writing(workdir), open(os.path.join(workdir, name), 'a+b') as file:
+    _mend(file)
+    file.write(text.encode())
+
+
+def _mend(file: Any) -> None:
+  """Ends a last line that is whole but for its end, and takes off one that is torn."""
+  end = file.seek(0, os.SEEK_END)
+  if not end:
+    return
+  file.seek(end - 1)
+  if file.read() == b'\n':
+    return
+  file.seek(0)
+  whole, _, last = file.read().rpartition(b'\n')
+  if _line(last) is None:
+    file.truncate(len(whole) + 1 if whole else 0)
+  else:
+    file.write(b'\n')
+
+
+def _parsed(path: str, data: bytes) -> list[Line]:
+  parsed = []
+  texts = data.split(b'\n')
+  for number, text in enumerate(texts, start=1):
+    line = _line(text) if text.strip() else None
+    if line is not None:
+      parsed.append(line)
+    elif text.strip() and number < len(texts):
+      raise UserError(
+        f'{path}: line {number} is none of a record ({text[:40]!r}); take it out to go on'
+      )
+  return parsed
+
+
+def _line(text: bytes) -> Line | None:
+  """A line of the record, or None where it is something else."""
   try:
-    with open(os.path.join(workdir, 'config.json'), encoding='utf-8') as file:
-      return ConfigDict(_tuples(json.load(file)))
-  except FileNotFoundError as error:
-    raise UserError(f'--workdir={workdir}: holds no run (no config.json)') from error
-
-
-def keep_circumstances(workdir: str, seed: int, dataset: dict[str, Any]) -> None:
-  """Adds to `run.json` what made this start of the run.
-
-  Args:
-    workdir: of the run.
-    seed: of the run.
-    dataset: shape, classes and fingerprints of what it is trained on.
-  """
-  run = read_circumstances(workdir)
-  run['dataset'] = dataset
-  run.setdefault('starts', []).append({**circumstances(), 'seed': seed})
-  write_atomically(os.path.join(workdir, 'run.json'), json.dumps(run, indent=2) + '\n')
-
-
-def circumstances() -> dict[str, Any]:
-  """When, with what code and on what machine this process runs."""
-  return {
-    'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
-    'command': sys.argv,
-    'git': _git(),
-    'python': platform.python_version(),
-    'packages': {name: metadata.version(name) for name in _PACKAGES},
-    'platform': platform.platform(),
-    'processors': os.cpu_count(),
-    'devices': [str(device) for device in jax.devices()],
-    'device_kind': jax.devices()[0].device_kind,
-    'hosts': jax.process_count(),
-  }
-
-
-def keep_init(workdir: str, told: dict[str, Any]) -> None:
-  """Writes `init.json`: which run this one started from, and what was taken of it."""
-  write_atomically(os.path.join(workdir, 'init.json'), json.dumps(told, indent=2) + '\n')
-
-
-def read_circumstances(workdir: str) -> dict[str, Any]:
-  """Reads `run.json`: `dataset`, and `starts`, one for every time the run was started."""
-  path = os.path.join(workdir, 'run.json')
-  if not os.path.exists(path):
-    return {}
-  with open(path, encoding='utf-8') as file:
-    return json.load(file)
-
-
-def as_json(config: ConfigDict) -> dict[str, Any]:
-  """The config as JSON would give it back: tuples become lists."""
-  return json.loads(json.dumps(config.to_dict()))
-
-
-def write_atomically(path: str, text: str) -> None:
-  """Replaces a file so that a reader sees the old text or the new one, never a part."""
-  temporary = f'{path}.{os.getpid()}.tmp'
-  with open(temporary, 'w', encoding='utf-8') as file:
-    file.write(text)
-  os.replace(temporary, path)
-
-
-def _git() -> dict[str, Any]:
-  """Revision and dirtiness of the code, where it is a git checkout."""
-  run = lambda *args: subprocess.run(
-    ['git', '-C', os.path.dirname(__file__), *args], capture_output=True, text=True, check=True
-  ).stdout.strip()
-  try:
-    return {'revision': run('rev-parse', 'HEAD'), 'dirty': bool(run('status', '--porcelain'))}
-  except (OSError, subprocess.CalledProcessError):
-    return {'revision': None, 'dirty': None}
-
-
-def _differences(old: Any, new: Any, key: str = 'config') -> Iterator[str]:
-  if isinstance(old, dict) and isinstance(new, dict):
-    for name in sorted({*old, *new}):
-      yield from _differences(old.get(name, _ABSENT), new.get(name, _ABSENT), f'{key}.{name}')
-  # A key that came with a later version changes nothing where it has no value, or is about scores.
-  elif old != new and not (old is _ABSENT and (new is None or key.startswith(_OF_SCORES))):
-    yield f'{key} was {old!r}, is {new!r}'
-
-
-def _tuples(value: Any) -> Any:
-  if isinstance(value, dict):
-    return {name: _tuples(inner) for name, inner in value.items()}
-  return tuple(value) if isinstance(value, list) else value
+    found = json.loads(text)
+  except ValueError:
+    return None
+  whole = isinstance(found, dict) and isinstance(found.get('kind'), str)
+  numbers = whole and all(isinstance(found.get(name), int) for name in ('step', 'images'))
+  return found if numbers else None

@@ -21,11 +21,13 @@ def test_batches_are_uint8_images_and_int32_labels(digits):
   assert (batch['image'].dtype, batch['label'].dtype) == (np.uint8, np.int32)
 
 
-def test_a_batch_is_a_function_of_its_number(digits):
+def test_a_batch_is_a_function_of_the_draws_before_it(digits):
   first = take(5, digits, 32, seed=0)
-  (later,) = take(1, digits, 32, seed=0, start=4)
+  (later,) = take(1, digits, 32, seed=0, start=4 * 32)
+  (across,) = take(1, digits, 16, seed=0, start=4 * 32 + 8)
   assert same(first[4], later)
   assert not same(first[3], later)
+  np.testing.assert_array_equal(across['image'], later['image'][8:24])
   assert not same(take(1, digits, 32, seed=1)[0], first[0])
 
 
@@ -70,7 +72,7 @@ def test_balanced_batches_have_every_class_as_often():
 
 def test_balanced_batches_resume_and_are_divided_like_others(digits):
   first = take(5, digits, 32, seed=0, balanced=True)
-  (later,) = take(1, digits, 32, seed=0, start=4, balanced=True)
+  (later,) = take(1, digits, 32, seed=0, start=4 * 32, balanced=True)
   assert same(first[4], later)
   parts = [
     take(1, digits, 32, seed=0, start=4, host=h, hosts=4, balanced=True)[0] for h in range(4)

@@ -1,0 +1,53 @@
+"""Files of a workdir: read with the file's name in every error, written so that none is torn."""
+
+import contextlib
+import json
+import os
+from typing import Any
+
+from gan_jax.errors import UserError
+
+
+def read_json(path: str) -> dict[str, Any]:
+  """Reads an object of JSON.
+
+  Raises:
+    FileNotFoundError: where there is no such file.
+    UserError: where it cannot be read, or holds something else.
+  """
+  try:
+    with open(path, encoding='utf-8') as file:
+      found = json.load(file)
+  except FileNotFoundError:
+    raise
+  except OSError as error:
+    raise UserError(f'{path}: cannot be read: {error.strerror}') from error
+  except ValueError as error:  # of JSON, and of bytes that are no text
+    raise UserError(f'{path}: damaged: {error}; bring it back from a copy') from error
+  if not isinstance(found, dict):
+    raise UserError(f'{path}: damaged: holds {type(found).__name__}, not an object of JSON')
+  return found
+
+
+def write_json(path: str, value: dict[str, Any]) -> None:
+  """Replaces a file by an object of JSON."""
+  write_atomically(path, json.dumps(value, indent=2) + '\n')
+
+
+def write_atomically(path: str, text: str) -> None:
+  """Replaces a file so that a reader sees the old text or the new one, never a part.
+
+  Raises:
+    OSError: where it cannot be written; the old text is still there then.
+  """
+  temporary = f'{path}.{os.getpid()}.tmp'
+  try:
+    with open(temporary, 'w', encoding='utf-8') as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
+    os.replace(temporary, path)
+  except OSError:
+    with contextlib.suppress(OSError):
+      os.unlink(temporary)
+    raise
