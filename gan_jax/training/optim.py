@@ -68,27 +68,33 @@ def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
   All weights are updated as one vector: a few operations to compile and to launch, however many
   layers there are. Its update takes `shown`, the images shown so far.
   """
-
-  def chain(learning_rate: Any, b1: Any, b2: Any) -> optax.GradientTransformation:
-    parts = [optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon)]
-    if settings.clip_norm is not None:
-      parts.insert(0, optax.clip_by_global_norm(settings.clip_norm))
-    if settings.weight_decay:
-      parts.append(optax.add_decayed_weights(settings.weight_decay))
-    return optax.chain(*parts, optax.scale_by_learning_rate(learning_rate))
-
   zero = jnp.zeros(())
   b1 = settings.beta1**settings.share
-  tx = optax.flatten(chain(0.0, b1, 0.0))
+  moments = lambda b2: optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon)
 
   def update(
     grads: PyTree, state: Any, params: PyTree = None, *, shown: jax.Array = zero, **_: Any
   ) -> tuple[PyTree, Any]:
     rate = settings.share * settings.learning_rate(shown)
-    now = optax.flatten(chain(rate, b1, settings.beta2(shown) ** settings.share))
-    return now.update(grads, state, params)
+    of_now = moments(settings.beta2(shown) ** settings.share)
 
-  return optax.GradientTransformationExtraArgs(tx.init, update)
+    def of_vector(grads: PyTree, state: Any, params: PyTree) -> tuple[PyTree, Any]:
+      if settings.clip_norm is not None:
+        grads = _stateless(optax.clip_by_global_norm(settings.clip_norm), grads, params)
+      updates, state = of_now.update(grads, state, params)
+      if settings.weight_decay:
+        updates = _stateless(optax.add_decayed_weights(settings.weight_decay), updates, params)
+      return _stateless(optax.scale_by_learning_rate(rate), updates, params), state
+
+    flat = optax.flatten(optax.GradientTransformation(of_now.init, of_vector))
+    return flat.update(grads, state, params)
+
+  # Its state is the moments alone: a run may go on with other values of all the rest.
+  return optax.GradientTransformationExtraArgs(optax.flatten(moments(0.0)).init, update)
+
+
+def _stateless(tx: optax.GradientTransformation, updates: PyTree, params: PyTree) -> PyTree:
+  return tx.update(updates, tx.init(params), params)[0]
 
 
 def ema_decay(half_life: jax.Array, ramp: float, shown: jax.Array, images: int) -> jax.Array:

@@ -223,6 +223,10 @@ class Checkpointer:
     arguments = ocp.args.PyTreeRestore(item=template, partial_restore=part)
     try:
       state = self._manager.restore(step, args=ocp.args.Composite(**{_STATE: arguments}))[_STATE]
+    except TypeError as error:
+      raise UserError(
+        f'{self._directory}: the checkpoint does not fit the config: {_short(error)}'
+      ) from error
     except Exception as error:  # a damaged file may raise anything
       raise _DamagedError(_short(error)) from error
     for path, leaf in _leaves(state).items():

@@ -75,7 +75,7 @@ def test_balanced_batches_resume_and_are_divided_like_others(digits):
   (later,) = take(1, digits, 32, seed=0, start=4 * 32, balanced=True)
   assert same(first[4], later)
   parts = [
-    take(1, digits, 32, seed=0, start=4, host=h, hosts=4, balanced=True)[0] for h in range(4)
+    take(1, digits, 32, seed=0, start=128, host=h, hosts=4, balanced=True)[0] for h in range(4)
   ]
   assert same({n: np.concatenate([p[n] for p in parts]) for n in later}, later)
 
