@@ -1,9 +1,11 @@
 """The command line: finds a command, reads its flags, runs it, and says what stopped it."""
 
 import difflib
+import errno
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from types import ModuleType
 
@@ -11,6 +13,12 @@ from absl import flags
 from absl import logging as absl_logging
 
 FLAGS = flags.FLAGS
+
+# What may be gone for a while: with room again the same command goes on.
+_ROOM = {
+  errno.ENOSPC: '; make room and run the same command again',
+  errno.EDQUOT: '; make room and run the same command again',
+}
 
 
 def _overview() -> str:
@@ -45,7 +53,10 @@ def main(argv: list[str]) -> int:
     return _stop(f'unknown command {name!r}: {hint}accepted: {", ".join(COMMANDS)}', 2)
   command = COMMANDS[name]
   before = set(FLAGS)  # those of libraries
-  command.define()
+  try:
+    command.define()  # reads a --flagfile already
+  except flags.Error as error:
+    return _stop(_plain(error), 2)
   # `from` is no name for ml_collections, which reads sys.argv: in place.
   spelling = '--config.init.from=', '--config.init.workdir='
   argv[2:] = [each.replace(*spelling, 1) for each in argv[2:]]
@@ -55,16 +66,8 @@ def main(argv: list[str]) -> int:
     return 0
   try:
     rest = FLAGS([f'launch.py {name}', *arguments])
-  except (
-    flags.Error,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-    OSError,
-    ImportError,
-  ) as error:
-    return _stop(_plain(error), 2)
+  except Exception as error:  # a config file is code and may raise anything
+    return _stop(_where(error) + _plain(error), 2)
   if len(rest) > 1:
     return _stop(f'unexpected argument {rest[1]!r}; flags are written --name=value', 2)
   return _guarded(command.run)
@@ -72,8 +75,10 @@ def main(argv: list[str]) -> int:
 
 def _guarded(run: Callable[[], None]) -> int:
   absl_logging.set_verbosity(absl_logging.ERROR)  # TFDS and Orbax warn of what is normal here
-  logging.basicConfig(format='%(message)s')
+  logging.basicConfig(format='%(message)s', force=True)  # absl has put a handler there
   logging.getLogger('gan_jax').setLevel(logging.INFO)
+  # Orbax reads in tasks; what fails in one of them is said once, by whoever asked for it.
+  logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   from gan_jax.errors import NonFiniteError, Preempted, UserError
 
   try:
@@ -84,19 +89,55 @@ def _guarded(run: Callable[[], None]) -> int:
     return _stop(str(error), 2)
   except KeyboardInterrupt:
     return _stop('interrupted', 130)
+  except Exception as error:
+    text = _of_the_system(error)
+    if text is None:
+      raise
+    return _stop(text, 1)
   return 0
+
+
+def _of_the_system(error: BaseException) -> str | None:
+  """What the disk or the system refused, out of an error or those behind it; None for others."""
+  seen: BaseException | None = error
+  while seen is not None:
+    if isinstance(seen, OSError) and seen.errno is not None:
+      file = f'{seen.filename}: ' if seen.filename else ''
+      return f'{file}{os.strerror(seen.errno)}{_ROOM.get(seen.errno, "")}'
+    # Libraries of C++ tell of it in words alone.
+    for number, hint in _ROOM.items():
+      if os.strerror(number).lower() in str(seen).lower():
+        return f'{os.strerror(number)}{hint}'
+    seen = seen.__cause__ or seen.__context__
+  return None
+
+
+def _where(error: Exception) -> str:
+  """File and line of what a config file, or another file of the user's, got wrong."""
+  if isinstance(error, SyntaxError) and error.filename:
+    return f'{error.filename}:{error.lineno}: '
+  place = ''
+  for frame, line in traceback.walk_tb(error.__traceback__):
+    file = frame.f_code.co_filename
+    if frame.f_code.co_name in ('<module>', 'get_config') and not frame.f_globals.get(
+      '__name__', ''
+    ).startswith(('gan_jax', 'absl', 'importlib', '__main__')):
+      place = f'{os.path.relpath(file)}:{line}: {type(error).__name__}: '
+  return place
 
 
 def _plain(error: Exception) -> str:
   """The message of an error on one line; ml_collections quotes that of an unknown key."""
-  text = str(error)
+  text = error.msg if isinstance(error, SyntaxError) else str(error).removeprefix('ERROR:: ')
   if isinstance(error, KeyError | AttributeError) or text.startswith(("'", '"')):
     text = 'unknown config key ' + text.strip('\'"').replace("\\'", "'").replace('\\n', '; ')
   return ' '.join(text.split())
 
 
 def _stop(message: str, code: int) -> int:
-  print(f'launch.py: {message}', file=sys.stderr)
+  from gan_jax.text import printable
+
+  print(f'launch.py: {printable(message)}', file=sys.stderr)
   return code
 
 
@@ -111,4 +152,12 @@ if __name__ == '__main__':
   except BrokenPipeError:  # whoever reads what is printed has seen enough, such as `head`
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed
     status = 0
+  except KeyboardInterrupt:
+    print('launch.py: interrupted', file=sys.stderr)
+    status = 130
+  if status == 130:
+    # Whoever asked twice does not wait for what threads still write.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
   sys.exit(status)

@@ -3,8 +3,9 @@
 Lengths and intervals count real images shown to the discriminator, so they stay as they are when
 the batch size changes. A key `x_final` with a value makes `x` go from `x` to `x_final` along half a
 cosine over the first `anneal_images` images and stay there; None keeps `x` constant. A key
-`x_warmup` makes `x` rise in a straight line from 0 over so many images. The sections of
-regularisers and augmentations stand in their own files, with units and sources (`Settings`).
+`x_warmup` makes `x` rise in a straight line from 0 over so many images. The sections of models,
+regularisers and augmentations stand in their own files, with units and sources. What each key
+accepts is in `gan_jax/build/keys.py`.
 """
 
 from ml_collections import ConfigDict
@@ -22,7 +23,7 @@ def get_config() -> ConfigDict:
   dataset = config.dataset = ConfigDict()
   dataset.name = 'digits'  # a module of gan_jax/data/datasets, or any TFDS name (`mnist`)
   dataset.split = 'train'  # what is trained on, a TFDS split expression (`train[:90%]`)
-  dataset.holdout_split = 'test'  # real images kept from training, for the floor of every score
+  dataset.holdout_split = 'test'  # real images kept from training, scored beside the generated ones
   dataset.data_dir = ''  # where TFDS keeps prepared data; '': its default, ~/tensorflow_datasets
   dataset.resolution = 32  # pixels; images are scaled, antialiased, and cropped to this square
   dataset.width = placeholder(int)  # pixels, where it is not a square: resolution is the height
@@ -35,25 +36,6 @@ def get_config() -> ConfigDict:
   model.name = 'dcgan'  # a module of gan_jax/models; its own keys are in the section of its name
   model.conditional = False  # give the class label to both players, by their `…_condition`
   model.latent_size = 100  # length of z ~ N(0, I)
-
-  dcgan = config.dcgan = ConfigDict()
-  dcgan.width = 64  # channels of the highest-resolution layer; doubles at each halving
-  dcgan.max_width = 512  # channels never exceed this
-  dcgan.embedding_size = 32  # length of a class embedding that is concatenated
-  dcgan.generator_condition = 'both'  # embedding | batch_norm | both: where the label enters
-  dcgan.discriminator_condition = 'projection'  # projection | concatenation | classifier | none
-  dcgan.discriminator_norm = 'batch'  # batch | none | spectral
-  dcgan.spectral_iterations = 1  # of the power method, a training pass
-  dcgan.spectral_epsilon = 1e-12  # the least norm that spectral normalisation divides by
-
-  r3gan = config.r3gan = ConfigDict()
-  r3gan.widths = (96, 96, 96, 96)  # channels of each stage, low to high resolution, from 4 pixels
-  r3gan.blocks = 2  # residual blocks a stage
-  r3gan.group_size = 16  # channels a group of the 3x3 convolutions
-  r3gan.expansion = 2  # width of the 3x3 convolutions over that of the stage
-  r3gan.embedding_size = 64  # length of the class embedding
-  r3gan.discriminator_condition = 'projection'  # projection | classifier | none
-  r3gan.bfloat16_stages = 0  # the highest-resolution stages computed in bfloat16 (paper: 3 or 4)
 
   config.loss = ConfigDict()
   config.loss.name = 'nonsaturating'  # a module of gan_jax/training/losses

@@ -2,7 +2,7 @@
 
 Command: launch.py train --config=configs/digits_r3gan.py
 Time: 7 min on 2 cores of an AMD EPYC (AVX-512).
-Score: fd_classifier 14.5 (untrained 242, floor 1.84), class_accuracy_classifier 0.948, N = 1,000.
+Score: fd_classifier 14.5 (untrained 242, reals 1.84), class_accuracy_classifier 0.948, N = 1,000.
 """
 
 from ml_collections import ConfigDict

@@ -2,7 +2,7 @@
 
 Command: launch.py train --config=configs/mri.py
 Time: 10 min on 2 cores of an AMD EPYC (AVX-512).
-Score: fd_efficientnet_lite0 81.7 (untrained 275, floor 83.8), N = 1,000.
+Score: fd_efficientnet_lite0 81.7 (untrained 275, held-out reals 83.8), N = 1,000.
 One person has no variety: what this draws says nothing about other people. See
 gan_jax/data/datasets/mri.py for what it cannot be used for.
 """

@@ -3,11 +3,19 @@
 import difflib
 from collections.abc import Iterable
 
+from gan_jax.text import printable
+
+_MOST = 40  # names in a message
+
 
 class UserError(ValueError):
   """Something the user gave cannot be used: says the key, what was found, what is accepted."""
 
   exit_code = 2
+
+  def __init__(self, message: str):
+    """Takes the line; what it quotes from a file cannot do anything to a terminal."""
+    super().__init__(printable(message))
 
 
 class NonFiniteError(RuntimeError):
@@ -27,4 +35,5 @@ def nearest(found: str, accepted: Iterable[str]) -> str:
   accepted = sorted(accepted)
   near = difflib.get_close_matches(found, accepted, n=1)
   hint = f'did you mean {near[0]!r}? ' if near else ''
-  return f'{hint}accepted: {", ".join(accepted)}'
+  more = f' and {len(accepted) - _MOST} more' if len(accepted) > _MOST else ''
+  return f'{hint}accepted: {", ".join(accepted[:_MOST])}{more}'

@@ -1,5 +1,6 @@
 """Scores runs and folders of images against real images."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,37 +52,68 @@ def evaluate_runs(
   for each in asked.values():
     check_best(options.best, each.metrics, each.features, each.resize)
   best_key = options.best or configs[workdirs[0]].checkpoint.best_score
+  if len(workdirs) > 1:
+    reals = {workdir: one.num_reals for workdir, one in asked.items()}
+    scores.check_comparable(reals, options.allow_different_n, 'num_reals')
   found, data = Found(), {}
   for workdir in workdirs:
-    run = build.open_run(workdir, step)
-    datasets = build.datasets(run.config)
-    described = build.describe(run.config, datasets)
-    record.check_dataset(workdir, described, 'bring back those of the run')
-    evaluator = Evaluator(asked[workdir], *datasets, watch)
-    sampler = run.sampler(run.config.evaluate.batch_size)
-    steps = checkpoint.Checkpointer(workdir, read_only=True).steps() if every_step else [run.step]
-    for number in steps:
-      run = run if number == run.step else build.open_run(workdir, number)
-      one = subject.of_generator(
-        f'{workdir} at step {number:,}',
-        sampler,
-        run.variables,
-        evaluator.asked_labels,
-        run.config.model.conditional,
+    try:
+      data[workdir] = _evaluate_run(
+        workdir, asked[workdir], step, every_step, options, found, watch
       )
-      row = Scored(workdir, [], number, run.images, tuple(datasets.train.class_names))
-      row = found.add(row, one, evaluator, options.repeats)
-      if row.scores and parallel.is_first_host():
-        record.append_line(workdir, 'evaluate', number, run.images, scores.flat(row.scores))
-    found.about[workdir] = {'features': evaluator.describe(), 'dataset': described}
-    found.notes += [f'{workdir}: {note}' for note in evaluator.notes]
-    data[workdir] = described['fingerprints']
+    except UserError as error:
+      found.refuse(error)  # the others keep their scores
   if len({str(prints) for prints in data.values()}) > 1:
     found.notes.append(
       'these runs are on different data, and each is compared with its own: '
       + '; '.join(f'{workdir}: {", ".join(prints)}' for workdir, prints in data.items())
     )
   return found.finish(best_key, asked_for=options.best is not None)
+
+
+def _evaluate_run(
+  workdir: str,
+  asked: Asked,
+  step: int | None,
+  every_step: bool,
+  options: Options,
+  found: Found,
+  watch: Watch,
+) -> dict[str, str]:
+  """Scores checkpoints of one run; returns the fingerprints of its data."""
+  run = build.open_run(workdir, step)
+  datasets = build.datasets(run.config)
+  described = build.describe(run.config, datasets)
+  record.check_dataset(workdir, described, 'bring back those of the run')
+  writable = os.access(workdir, os.W_OK)
+  if not writable:
+    found.notes.append(f'{workdir}: cannot be written; its own record does not get these scores')
+  evaluator = Evaluator(asked, *datasets, watch)
+  sampler = run.sampler(run.config.evaluate.batch_size)
+  steps = checkpoint.Checkpointer(workdir, read_only=True).steps() if every_step else [run.step]
+  for number in steps:
+    try:
+      run = run if number == run.step else build.open_run(workdir, number)
+    except UserError as error:
+      found.refuse(error)
+      continue
+    one = subject.of_generator(
+      f'{workdir} at step {number:,}',
+      sampler,
+      run.variables,
+      evaluator.asked_labels,
+      run.config.model.conditional,
+    )
+    row = Scored(workdir, [], number, run.images, tuple(datasets.train.class_names))
+    row = found.add(row, one, evaluator, options.repeats)
+    if row.scores and writable and parallel.is_first_host():
+      try:
+        record.append_line(workdir, 'evaluate', number, run.images, scores.flat(row.scores))
+      except OSError as error:
+        found.notes.append(f'{workdir}: its record did not get these scores: {error.strerror}')
+  found.about[workdir] = {'features': evaluator.describe(), 'dataset': described}
+  found.notes += [f'{workdir}: {note}' for note in evaluator.notes]
+  return described['fingerprints']
 
 
 def evaluate_folders(

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gan_jax.text import command, printable, say
+
 _SECONDS_BETWEEN_LINES = 5.0  # of progress on a stream that is no terminal
 _MOST_LINES = 20  # of refused files on the screen; all are in the report
 
@@ -72,6 +74,7 @@ class ProgressBar:
 
   def say(self, text: str) -> None:
     """Prints a line above the bar."""
+    text = printable(text)
     if self._live:
       self._bar.console.print(text, highlight=False, markup=False)
     else:
@@ -127,40 +130,40 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     report: as `ingest.prepare.Prepared` has it.
     data_dir: as the user gave it, '' for the default.
   """
-  print(
+  say(
     f'{report["images"]:,} images of {report["files"]:,} files taken, '
     f'{report["converted"]:,} converted, {report["refused"]:,} refused'
   )
   for note, count in report['conversions'].items():
-    print(f'  converted: {note} ({count:,})')
+    say(f'  converted: {note} ({count:,})')
   for file, reason in report['refusals'][:_MOST_LINES]:
-    print(f'  refused: {file}: {reason}')
+    say(f'  refused: {file}: {reason}')
   if report['refused'] > _MOST_LINES:
-    print(f'  ... and {report["refused"] - _MOST_LINES:,} more')
+    say(f'  ... and {report["refused"] - _MOST_LINES:,} more')
   for row in report.get('rows_without_image', [])[:_MOST_LINES]:
-    print(f'  label for no image: {row}')
+    say(f'  label for no image: {row}')
   if report['other_files']:
-    print(
+    say(
       f'  {len(report["other_files"]):,} other files left aside, such as {report["other_files"][0]}'
     )
   height, width, channels = report['image_shape']
   splits = ', '.join(f'{split} {count:,}' for split, count in report['splits'].items())
-  print(f'images       {width}x{height} pixels, {channels} channels ({report["kind"]}); {splits}')
+  say(f'images       {width}x{height} pixels, {channels} channels ({report["kind"]}); {splits}')
   if report['classes']:
     counts = report['classes'].values()
-    print(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')
+    say(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')
   else:
-    print('classes      none (--labels)')
+    say('classes      none (--labels)')
   if report['attributes']:
-    print(f'attributes   {", ".join(report["attributes"])}')
+    say(f'attributes   {", ".join(report["attributes"])}')
   if report['kind'] == 'grey16' and report['greatest_value'] < 2**15:
     bits = max(9, report['greatest_value'].bit_length())
-    print(
+    say(
       f'! no pixel is above {report["greatest_value"]:,} of 65,535, so that all look dark: if the '
       f'images have {bits} bits, prepare them anew with --bits={bits}'
     )
-  print(f'dataset      {folder}')
-  print(f'all of this  {folder}/preparation.json')
+  say(f'dataset      {folder}')
+  say(f'all of this  {folder}/preparation.json')
   keys = {'dataset.name': name, 'dataset.resolution': height}
   if width != height:
     keys['dataset.width'] = width
@@ -173,9 +176,9 @@ def show_dataset(builder: Any, data_dir: str) -> None:
   """Says what a dataset is that was prepared by name in `data_dir`, '' for the default."""
   info = builder.info
   splits = ', '.join(f'{name} {split.num_examples:,}' for name, split in info.splits.items())
-  print(info.description)
-  print(f'images       {splits}')
-  print(f'dataset      {builder.data_dir}')
+  say(info.description)
+  say(f'images       {splits}')
+  say(f'dataset      {builder.data_dir}')
   own = os.path.join('configs', f'{builder.name}.py')
   keys = {} if os.path.exists(own) else {'dataset.name': builder.name}
   _show_next(builder.name, own if not keys else 'configs/characters.py', keys, data_dir)
@@ -185,21 +188,22 @@ def _show_next(name: str, config: str, keys: dict[str, Any], data_dir: str) -> N
   """Prints how to look at a dataset and how to train on it, with the keys that a config needs."""
   if data_dir:
     keys = {**keys, 'dataset.data_dir': data_dir}
-  place = f' --data_dir={data_dir}' if data_dir else ''
-  overrides = ''.join(f' --config.{key}={value}' for key, value in keys.items())
-  print('next:')
-  print(f'  {python()} launch.py inspect --dataset={name}{place} --out={name}.html')
-  print(f'  {python()} launch.py train --config={config}{overrides}')
+  place = [f'--data_dir={data_dir}'] if data_dir else []
+  overrides = [f'--config.{key}={value}' for key, value in keys.items()]
+  _show_commands(
+    ['launch.py', 'inspect', f'--dataset={name}', *place, f'--out={name}.html'],
+    ['launch.py', 'train', f'--config={config}', *overrides],
+  )
 
 
-def python() -> str:
-  """How this interpreter is called from here."""
-  python = os.path.relpath(sys.executable)
-  return 'python' if python.startswith('..') else python
+def _show_commands(*commands: list[str]) -> None:
+  say('next:')
+  for words in commands:
+    say(f'  {command(*words)}')
 
 
 def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = None) -> None:
-  """Prints a table of scores, each with its N and its floor.
+  """Prints a table of scores, each with its N and that of held-out real images.
 
   Args:
     scores: as `evaluation.scores.flat` gives them.
@@ -210,7 +214,7 @@ def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = N
   table.add_column('generated', justify='right')
   if untrained:
     table.add_column('untrained', justify='right')
-  table.add_column('floor (real, held out)', justify='right')
+  table.add_column('held-out reals', justify='right')
   number = lambda values, key: f'{values[key]:.4g}' if key in values else '-'
   for key in scores:
     if f'{key}_low' not in scores:
@@ -222,7 +226,7 @@ def show_scores(scores: dict[str, float], untrained: dict[str, float] | None = N
     table.add_row(key, interval, *middle, number(scores, f'floor_{key}'))
   Console().print(table)
   held_out = f'{scores["n_floor"]:,} held-out, ' if 'n_floor' in scores else ''
-  print(
+  say(
     f'N: {scores["n_fake"]:,} generated, {held_out}against {scores["n_real"]:,} training images; '
     'in brackets: 95 % interval.'
   )
@@ -238,13 +242,11 @@ def show_run(workdir: str, scores: dict[str, float]) -> None:
   final = {name: value for name, value in scores.items() if not name.startswith('untrained_')}
   if final:
     show_scores(final, untrained)
-  print(f'pictures     {workdir}/samples')
-  print(f'scores       {workdir}/metrics.jsonl')
-  print(f'checkpoints  {workdir}/checkpoints')
-  print('next:')
-  for command in (
-    f'launch.py sample --workdir={workdir} --count=100 --out={workdir}/grid.png',
-    f'launch.py evaluate --workdir={workdir}',
-    f'-m tensorboard.main --logdir={workdir}/tensorboard',
-  ):
-    print(f'  {python()} {command}')
+  say(f'pictures     {workdir}/samples')
+  say(f'scores       {workdir}/metrics.jsonl')
+  say(f'checkpoints  {workdir}/checkpoints')
+  _show_commands(
+    ['launch.py', 'sample', f'--workdir={workdir}', '--count=100', f'--out={workdir}/grid.png'],
+    ['launch.py', 'evaluate', f'--workdir={workdir}'],
+    ['-m', 'tensorboard.main', f'--logdir={workdir}/tensorboard'],
+  )

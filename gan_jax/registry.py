@@ -41,7 +41,7 @@ def find(room: str, name: str, having: str, key: str) -> ModuleType:
     UserError: where there is no such module, or it cannot be imported.
   """
   if name.endswith('.py'):
-    return _load(pathlib.Path(name), having, key)
+    return _load(pathlib.Path(name).expanduser(), having, key)
   accepted = names(room, having)
   if name not in accepted:
     hint = nearest(name, accepted)

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, progress
 from gan_jax.errors import NonFiniteError, Preempted, UserError
-from gan_jax.evaluation import subject
+from gan_jax.evaluation import evaluator, subject
 from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.scores import flat
 from gan_jax.monitoring import clock
@@ -50,31 +50,45 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
   cache.enable_compilation_cache()
   build.check(config)
   with record.claim(workdir, config, allow_config_changes), StopSignal() as stop:
-    datasets = build.datasets(config)
-    first = datasets.train
-    parts = build.networks(config, first.shape[-1], first.num_classes)
-    initial = build.initial_program(config, parts)
-    initial.compiled(jax.random.key(config.seed))  # says where a network cannot make these images
-    build.batches(config, first, 0)
-    programs = build.training_programs(config, parts, first)
-    if config.init.workdir and not os.path.isdir(os.path.join(workdir, 'checkpoints')):
-      # Says what does not fit before anything is written.
-      build.start_from(config, initial(jax.random.key(config.seed)), first)
-    about = build.describe(config, datasets)
-    if not allow_config_changes:
-      record.check_dataset(
-        workdir, about, 'name another workdir, or continue on these by --allow_config_changes'
-      )
-    run = _Run(config, workdir, datasets, parts, initial, programs, stop)
-    # All that can refuse has had its say: from here on the workdir is this config's.
-    record.keep_config(workdir, config)
-    record.keep_circumstances(workdir, config.seed, about, *run.begins_at)
+    try:
+      with stop.at_once():
+        run = _opened(config, workdir, allow_config_changes, stop)
+    except Preempted as signal:
+      raise Preempted(f'{signal}: stopped before training; the same command goes on') from None
     try:
       run.open_record()
       run.loop()
       return run.summary()
     finally:
       run.close()
+
+
+def _opened(
+  config: ConfigDict, workdir: str, allow_config_changes: bool, stop: StopSignal
+) -> '_Run':
+  """Opens all that a run needs; whatever can refuse does so here, before anything is written."""
+  datasets = build.datasets(config)
+  first = datasets.train
+  parts = build.networks(config, first.shape[-1], first.num_classes)
+  initial = build.initial_program(config, parts)
+  initial.compiled(jax.random.key(config.seed))  # says where a network cannot make these images
+  build.batches(config, first, 0)
+  if config.evaluate.images:
+    evaluator.check(build.asked_of(config), *datasets)
+  programs = build.training_programs(config, parts, first)
+  if config.init.workdir and not os.path.isdir(os.path.join(workdir, 'checkpoints')):
+    # Says what does not fit before anything is written.
+    build.start_from(config, initial(jax.random.key(config.seed)), first)
+  about = build.describe(config, datasets)
+  if not allow_config_changes:
+    record.check_dataset(
+      workdir, about, 'name another workdir, or continue on these by --allow_config_changes'
+    )
+  run = _Run(config, workdir, datasets, parts, initial, programs, stop)
+  # All that can refuse has had its say: from here on the workdir is this config's.
+  record.keep_config(workdir, config)
+  record.keep_circumstances(workdir, config.seed, about, *run.begins_at)
+  return run
 
 
 class _Run:
@@ -144,6 +158,8 @@ class _Run:
     step_function = self._programs.step
     batches = build.batches(self._config, self._datasets.train, self._images(self._step))
     with self._bar:
+      for line in build.summary(self._config, self._datasets, self._state):
+        self._bar.say(line)
       if self._step:
         self._bar.say(f'continuing {self._workdir} at {self._images(self._step):,} images')
       try:
@@ -226,7 +242,8 @@ class _Run:
       with self._clock('sample'):
         self._sample(path)
     if score_due and step not in self._scores:
-      with self._clock('evaluate'):
+      # The state is saved: a signal need not wait for a classifier that is trained, or for scores.
+      with self._clock('evaluate'), self._stop.at_once():
         self._evaluate()
 
   def _drain(self, keep: int) -> None:
@@ -240,7 +257,7 @@ class _Run:
     if not self._config.train.diagnose or not self._due(self._config.train.log_images):
       return None
     held_out = build.held_out_batch(self._config, self._datasets.holdout, self._step)
-    return self._programs.diagnosis(self._state, batch, parallel.shard(held_out))
+    return self._programs.diagnosis(self._state, batch, *parallel.shard([held_out]))
 
   def _fail(self, step: int, player: str, values: dict[str, float]) -> None:
     names = f'{player[0]}_loss', f'{player[0]}_grad_norm'
@@ -286,12 +303,28 @@ class _Run:
       self._evaluator = Evaluator(
         build.asked_of(self._config), *self._datasets, lambda *_: self._stop.check()
       )
-      record.keep_features(self._workdir, self._evaluator.describe())
+      self._keep_features(self._evaluator.describe())
     first = self._untrained()
     if 0 not in self._scores and first is not None:
       self._write_scores(0, first)
     self._write_scores(self._step, parallel.to_host(self._state.ema))
     self._bar.doing('training')
+
+  def _keep_features(self, found: dict[str, Any]) -> None:
+    """Records the feature networks; scores by others are not compared with theirs."""
+    before = record.read_circumstances(self._workdir).get('features', {})
+    other = [
+      name
+      for name, about in found.items()
+      if name in before and before[name].get('digest') != about.get('digest')
+    ]
+    if other:
+      self._ranks.clear()
+      self._bar.say(
+        f'! {", ".join(other)}: not the network of the scores before, such as where a run goes on '
+        'on another machine; they are not compared with those from here on'
+      )
+    record.keep_features(self._workdir, found)
 
   def _untrained(self) -> Any:
     """The generator of step 0; None where it was another run's, which may be gone by now."""

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -147,8 +146,8 @@ def tune(config: ConfigDict, search: Search, train: Train = train) -> Found:
   return found
 
 
-def command(config_file: str, found: Found, given: Sequence[str] = ()) -> str:
-  """The line that trains with what was found.
+def command(config_file: str, found: Found, given: Sequence[str] = ()) -> list[str]:
+  """The words of the command that trains with what was found.
 
   Args:
     config_file: of the search.
@@ -158,7 +157,7 @@ def command(config_file: str, found: Found, given: Sequence[str] = ()) -> str:
   changes = [f'--config.{key}={value:g}' for key, value in found.overrides.items()]
   keys = tuple(change.split('=')[0] + '=' for change in changes)
   kept = [each for each in given if not each.startswith(keys)]
-  return shlex.join(['launch.py', 'train', f'--config={config_file}', *kept, *changes])
+  return ['launch.py', 'train', f'--config={config_file}', *kept, *changes]
 
 
 def _scores(

@@ -15,7 +15,7 @@ CONFIGS = sorted(
   '.'.join(path.relative_to(ROOT).with_suffix('').parts)
   for path in (ROOT / 'configs').rglob('*.py')
 )
-GROUND = {'errors', 'registry', 'progress', 'runtime', 'workdir'}
+GROUND = {'errors', 'registry', 'progress', 'runtime', 'text', 'workdir'}
 # From the top down: a room imports rooms below its own line, and the ground.
 FLOORS = [
   {'commands'},
@@ -33,10 +33,11 @@ FLOORS = [
 ]
 # What the ground itself stands on.
 BENEATH = {
-  'errors': set(),
-  'progress': set(),
+  'errors': {'text'},
+  'progress': {'text'},
   'registry': {'errors'},
   'runtime': {'errors'},
+  'text': set(),
   'workdir': {'errors', 'runtime'},
 }
 

@@ -24,6 +24,7 @@ from gan_jax.build.programs import (
 )
 from gan_jax.build.recipe import recipe
 from gan_jax.build.scoring import asked_of
+from gan_jax.build.summary import summary
 from gan_jax.build.transfer import start_from
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
   'shapes',
   'start_from',
   'step_program',
+  'summary',
   'train_step',
   'training_programs',
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ml_collections import ConfigDict
 
 from gan_jax import registry
+from gan_jax.build.keys import check_keys
 from gan_jax.build.schedules import check_schedules
 from gan_jax.build.transfer import check_init
 from gan_jax.errors import UserError, nearest
@@ -17,28 +18,8 @@ from gan_jax.runtime import parallel
 
 def check(config: ConfigDict) -> None:
   """Raises UserError for values that no run can have, before anything is opened."""
+  check_keys(config)
   parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
-  positive = {
-    'train': (
-      'images',
-      'log_images',
-      'sample_images',
-      'checkpoint_images',
-      'd_steps',
-      'accumulate',
-    ),
-    'evaluate': ('num_samples', 'num_reals', 'batch_size'),
-    'checkpoint': ('keep_last',),
-    'sample': ('rows', 'columns'),
-    'model': ('latent_size',),
-    'dataset': ('resolution', 'prefetch_batches'),
-  }
-  if config.dataset.width is not None and config.dataset.width <= 0:
-    raise UserError(f'config.dataset.width={config.dataset.width}: must be positive')
-  for section, names in positive.items():
-    for key in names:
-      if config[section][key] <= 0:
-        raise UserError(f'config.{section}.{key}={config[section][key]}: must be positive')
   check_schedules(config)
   check_init(config)
   registry.find('training.losses', config.loss.name, 'd_loss', 'loss.name')

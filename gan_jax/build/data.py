@@ -34,11 +34,26 @@ def datasets(config: ConfigDict) -> Datasets:
     for split in ('split', 'holdout_split')
   }
   found = Datasets(opened['split'], opened['holdout_split'])
+  _check_apart(config)
   if config.model.conditional and not found.train.num_classes:
     raise UserError(
       f'config.model.conditional=True: dataset {found.train.name} has no labels; accepted: False'
     )
   return found
+
+
+def _check_apart(config: ConfigDict) -> None:
+  """Refuses held-out images that are trained on: every score beside them would be too good."""
+  section = config.dataset
+  shared = source.shared_images(
+    section.name, section.split, section.holdout_split, section.data_dir
+  )
+  if shared:
+    raise UserError(
+      f'config.dataset.holdout_split={section.holdout_split!r}: {shared:,} of its images are in '
+      f'config.dataset.split={section.split!r}, which is trained on; accepted: splits apart, as '
+      "'train[:90%]' and 'train[90%:]'"
+    )
 
 
 def describe(config: ConfigDict, found: Datasets) -> dict[str, Any]:

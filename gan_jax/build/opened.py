@@ -28,6 +28,7 @@ class OpenRun(NamedTuple):
     variables: the averaged ones of the generator.
     step: that they are of.
     images: shown before it.
+    class_names: of the dataset, in the order of the labels.
   """
 
   config: ConfigDict
@@ -36,6 +37,7 @@ class OpenRun(NamedTuple):
   variables: PyTree
   step: int
   images: int
+  class_names: tuple[str, ...] = ()
 
   def sampler(self, batch_size: int) -> Sampler:
     """Makes a sampler of the generator."""
@@ -43,7 +45,15 @@ class OpenRun(NamedTuple):
 
 
 def open_run(workdir: str, step: int | None) -> OpenRun:
-  """Opens a checkpoint of a run; `step` None is the newest."""
+  """Opens a checkpoint of a run.
+
+  Args:
+    workdir: of the run.
+    step: of the checkpoint, or the images shown before it; None: the newest.
+
+  Raises:
+    UserError: where there is no run, or no such checkpoint.
+  """
   cache.enable_compilation_cache()
   config = record.load_config(workdir)
   dataset = record.read_circumstances(workdir).get('dataset')
@@ -53,11 +63,14 @@ def open_run(workdir: str, step: int | None) -> OpenRun:
   checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
   # Nothing but the generator: a run can be sampled without what trained it.
   template = {'ema': generator_shapes(generator), 'step': np.zeros((), np.int32)}
+  if step is not None:
+    step = checkpoints.find(step)
   state = checkpoints.restore(template, step, part=True)
   dtype, found = np.dtype(dataset.get('dtype', 'uint8')), int(state['step'])
   # Checkpoints of before 2026-11-28 do not say how many images were shown.
   images = checkpoints.about(found).get('images', found * images_per_step(config))
-  return OpenRun(config, generator, dtype, state['ema'], found, images)
+  names = tuple(dataset.get('class_names') or ())
+  return OpenRun(config, generator, dtype, state['ema'], found, images, names)
 
 
 def generator_shapes(generator: nn.Module) -> PyTree:

@@ -1,4 +1,8 @@
-"""Config sections out of the `Settings` of modules: a module's keys stand in its own file."""
+"""Config sections out of modules: the keys of a part stand in its own file.
+
+A regulariser and an augmentation have a dataclass `Settings`; a model has the fields of its
+networks.
+"""
 
 import dataclasses
 import pathlib
@@ -11,18 +15,55 @@ from ml_collections.config_dict import placeholder
 from gan_jax import registry
 from gan_jax.errors import UserError, nearest
 
-REGULARISERS, AUGMENTATIONS = 'training.regularisers', 'training.augment'
+REGULARISERS, AUGMENTATIONS, MODELS = 'training.regularisers', 'training.augment', 'models'
+
+# Fields of networks that the run decides rather than their section.
+_OF_THE_RUN = {
+  *('resolution', 'channels', 'latent_size', 'num_classes', 'axis_name', 'batch_parts'),
+  *('parent', 'name'),
+}
 
 
 def all_sections() -> dict[str, ConfigDict]:
-  """The sections of all regularisers and augmentations that are there, with their defaults."""
+  """The sections of all models, regularisers and augmentations that are there, with defaults."""
   found = {}
-  for name in registry.names(REGULARISERS, 'Settings'):
-    found[name] = section_of(registry.find(REGULARISERS, name, 'Settings', ''))
-  for name in registry.names(AUGMENTATIONS, 'augment'):
-    module = registry.find(AUGMENTATIONS, name, 'augment', '')
-    found[name] = ConfigDict(dataclasses.asdict(module.Settings()))
+  for room, having in (
+    (MODELS, 'Generator'),
+    (REGULARISERS, 'Settings'),
+    (AUGMENTATIONS, 'augment'),
+  ):
+    for name in registry.names(room, having):
+      found[name] = of_module(room, registry.find(room, name, having, ''))
   return found
+
+
+def of_module(room: str, module: ModuleType) -> ConfigDict:
+  """The section of a module of a room, with its defaults."""
+  if room == MODELS:
+    return section_of_model(module)
+  if room == REGULARISERS:
+    return section_of(module)
+  return ConfigDict(dataclasses.asdict(module.Settings()))
+
+
+def section_of_model(module: ModuleType) -> ConfigDict:
+  """The fields of a model's networks that are its own, with their defaults.
+
+  Raises:
+    UserError: for a field without a default, that nobody could give.
+  """
+  section = ConfigDict()
+  for network in (module.Generator, module.Discriminator):
+    for name, field in network.__dataclass_fields__.items():
+      if name in _OF_THE_RUN or not field.init:
+        continue
+      if field.default is dataclasses.MISSING:
+        raise UserError(
+          f'{module.__file__}: {network.__name__}.{name} has no default; accepted: fields with '
+          f'one, which become keys of the config, beside {", ".join(sorted(_OF_THE_RUN))}'
+        )
+      section[name] = field.default
+  return section
 
 
 def section_of(regulariser: ModuleType) -> ConfigDict:

@@ -19,7 +19,7 @@ def define() -> None:
     'steps', 10, 'Timed steps, and passes of feature networks, of which the median is given.'
   )
   flags.DEFINE_bool('devices', False, 'Also the step over 1, 2, 4 and 8 simulated CPU devices.')
-  flags.DEFINE_string('json', None, 'File to write the result to.')
+  common.define_path('json', None, 'File to write the result to.')
 
 
 def run() -> None:

@@ -1,11 +1,45 @@
 """Flags that several commands share."""
 
 import os
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 FLAGS = flags.FLAGS
+
+
+class _PathParser(flags.ArgumentParser[str]):
+  """A path, `~` expanded: no shell does it after `--name=`."""
+
+  syntactic_help = 'a path'
+
+  def parse(self, argument: str) -> str:
+    return os.path.expanduser(argument)
+
+
+class _PathsParser(flags.ArgumentParser[Any]):
+  """Paths with commas between, or one with commas in it that is there."""
+
+  syntactic_help = 'paths with commas between'
+
+  def parse(self, argument: Any) -> list[str]:
+    if isinstance(argument, list):
+      return argument
+    whole = os.path.expanduser(argument)
+    if os.path.exists(whole):
+      return [whole]
+    return [os.path.expanduser(path) for path in argument.split(',') if path]
+
+
+def define_path(name: str, default: str | None, help: str, required: bool = False) -> None:
+  """Defines a flag that takes a path."""
+  flags.DEFINE(_PathParser(), name, default, help, required=required)
+
+
+def define_paths(name: str, help: str) -> None:
+  """Defines a flag that takes one path or several."""
+  flags.DEFINE(_PathsParser(), name, None, help)
 
 
 def define_config() -> None:

@@ -13,15 +13,19 @@ EXAMPLE = 'launch.py evaluate --workdir=runs/digits --all --metrics=all'
 
 def define() -> None:
   """Defines the flags."""
-  flags.DEFINE_list('workdir', None, 'Folder of the run; several, separated by commas.')
-  flags.DEFINE_integer('step', None, 'Step of the checkpoint; default: the newest.')
-  flags.DEFINE_bool('all', False, 'All checkpoints: curves, and which of them is best.')
-  flags.DEFINE_list(
-    'images', None, 'Instead of a run: a folder, .zip, .tar, .npy or .npz of images; or several.'
+  common.define_paths('workdir', 'Folder of the run; several, separated by commas.')
+  flags.DEFINE_integer(
+    'step', None, 'Checkpoint by its step, or by the images shown; default: the newest.'
   )
-  flags.DEFINE_string('reference', '', 'With --images: the real images.')
-  flags.DEFINE_string(
-    'held_out', '', 'With --images: other real images for the floor; default: a part of the others.'
+  flags.DEFINE_bool('all', False, 'All checkpoints: curves, and which of them is best.')
+  common.define_paths(
+    'images', 'Instead of a run: a folder, .zip, .tar, .npy or .npz of images; or several.'
+  )
+  common.define_path('reference', '', 'With --images: the real images.')
+  common.define_path(
+    'held_out',
+    '',
+    'With --images: other real images, scored beside; default: a part of the others.',
   )
   flags.DEFINE_string('labels', '', 'With --images: folders, where the class is the folder.')
   flags.DEFINE_list('metrics', None, 'Such as fd,kid,precision_recall; all: what can be given.')
@@ -37,7 +41,7 @@ def define() -> None:
   flags.DEFINE_bool(
     'allow_different_n', False, 'Put scores of different numbers of images into one table.'
   )
-  flags.DEFINE_string(
+  common.define_path(
     'out',
     None,
     'Folder for scores.json, .csv and .png; default: evaluation in the (first) workdir.',
@@ -55,6 +59,7 @@ def run() -> None:
   from gan_jax.evaluation import options as options_of
   from gan_jax.evaluation import report
   from gan_jax.runtime import parallel
+  from gan_jax.text import say
   from gan_jax.workdir import record
 
   if bool(FLAGS.workdir) == bool(FLAGS.images):
@@ -99,7 +104,7 @@ def run() -> None:
   report.show(found)
   if out:
     report.write(found, out)
-    print('written: ' + ', '.join(os.path.join(out, name) for name in report.FILES))
+    say('written: ' + ', '.join(os.path.join(out, name) for name in report.FILES))
 
 
 def _weights(pairs: list[str]) -> dict[str, str]:

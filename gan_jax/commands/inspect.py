@@ -13,10 +13,10 @@ def define() -> None:
   """Defines the flags."""
   common.define_config()
   flags.DEFINE_string('dataset', None, 'A dataset by name, instead of --config.')
-  flags.DEFINE_string('data_dir', '', 'Where it is, with --dataset.')
+  common.define_path('data_dir', '', 'Where it is, with --dataset.')
   flags.DEFINE_list('splits', None, 'Splits to look at; default: all.')
   flags.DEFINE_integer('limit', None, 'Images of each split, evenly spread; default: all.')
-  flags.DEFINE_string('out', None, 'FILE.html or FILE.png for what is to be seen.')
+  common.define_path('out', None, 'FILE.html or FILE.png for what is to be seen.')
 
 
 def run() -> None:

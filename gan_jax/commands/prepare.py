@@ -18,11 +18,13 @@ def define() -> None:
   """Defines the flags."""
   text = lambda name, default, help: flags.DEFINE_string(name, default, help)
   text('dataset', None, 'A dataset that gan_jax or TFDS knows by name, such as characters.')
-  text(
+  common.define_path(
     'source', None, 'Your images: a folder, .zip, .tar, .npy, .npz, DICOM or NIfTI, or tfds:NAME.'
   )
   text('name', None, 'Of the dataset made of --source: lower-case letters, digits, _.')
-  text('data_dir', '', 'Where datasets are put; default: $TFDS_DATA_DIR or ~/tensorflow_datasets.')
+  common.define_path(
+    'data_dir', '', 'Where datasets are put; default: $TFDS_DATA_DIR or ~/tensorflow_datasets.'
+  )
   flags.DEFINE_integer('resolution', None, 'Side of the square that images are brought to, pixels.')
   text('size', '', 'WIDTHxHEIGHT instead, such as 96x64. Neither: as the images are.')
   text('fit', 'crop', 'crop: the largest centred part; pad: the whole, on black; stretch.')

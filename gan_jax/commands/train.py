@@ -14,7 +14,7 @@ EXAMPLE = 'launch.py train --config=configs/digits.py --workdir=runs/digits'
 def define() -> None:
   """Defines the flags."""
   common.define_config()
-  flags.DEFINE_string(
+  common.define_path(
     'workdir', None, "Folder of the run's record; default: runs/<name of the config file>."
   )
   flags.DEFINE_bool(

@@ -27,7 +27,7 @@ def define() -> None:
   flags.DEFINE_list('learning_rates', ['1'], 'Factors on both learning rates to try.')
   flags.DEFINE_list('batch_sizes', [], "Batch sizes to try; default: the config's own.")
   flags.DEFINE_integer('seeds', 1, 'Runs of each candidate, of which the mean counts.')
-  flags.DEFINE_string(
+  common.define_path(
     'root', None, 'Folder of the short runs and of the report; default: runs/tune_<config>.'
   )
   flags.DEFINE_bool('dry_run', False, 'Print the plan and stop.')
@@ -39,7 +39,8 @@ def run() -> None:
   Raises:
     UserError: for flags that cannot be used.
   """
-  from gan_jax import progress, tune
+  from gan_jax import text, tune
+  from gan_jax.text import say
   from gan_jax.tuning import shown
 
   name, config = common.config()
@@ -65,9 +66,9 @@ def run() -> None:
     [candidate.name for candidate in found.as_good],
     found.at_border,
   )
-  print(f'report       {search.root}/report.json, {search.root}/scores.png')
+  say(f'report       {search.root}/report.json, {search.root}/scores.png')
   given = [each for each in sys.argv if each.startswith('--config.')]
-  print(f'next:\n  {progress.python()} {tune.command(config_file, found, given)}')
+  say(f'next:\n  {text.command(*tune.command(config_file, found, given))}')
 
 
 def _numbers(flag: str) -> tuple[float, ...]:

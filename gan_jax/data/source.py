@@ -286,3 +286,25 @@ def open_dataset(
       )
     return RandomImages(split, size, count)
   return ImageDataset(open_builder(name, data_dir), split, size, memory_budget_mb)
+
+
+def shared_images(name: str, first: str, second: str, data_dir: str) -> int:
+  """How many images of a dataset are in both of two splits, as TFDS's expressions name them."""
+  if name == RANDOM_IMAGES:
+    return _RANDOM_COUNT if first == second else 0
+  splits = open_builder(name, data_dir).info.splits
+  ranges = [
+    [
+      (each.filename, each.skip, each.skip + each.examples_in_shard)
+      if each.take == -1
+      else (each.filename, each.skip, each.skip + each.take)
+      for each in splits[split].file_instructions
+    ]
+    for split in (first, second)
+  ]
+  return sum(
+    max(0, min(end, other_end) - max(start, other_start))
+    for file, start, end in ranges[0]
+    for other_file, other_start, other_end in ranges[1]
+    if file == other_file
+  )

@@ -20,7 +20,7 @@ from gan_jax.evaluation.embedding import (
 from gan_jax.evaluation.reals import RealFeatures, Reals
 from gan_jax.evaluation.scores import Score
 from gan_jax.evaluation.subject import Subject
-from gan_jax.features.network import FeatureNetwork, Resize
+from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.metrics import nearest
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Features
@@ -83,6 +83,16 @@ class _Value(NamedTuple):
   @property
   def key(self) -> tuple[str, str]:
     return self.metric, self.network.name if self.network else ''
+
+
+def check(asked: Asked, compared: ImageDataset, holdout: ImageDataset) -> None:
+  """Raises UserError for networks or metrics that these real images cannot have, at once."""
+  for name in asked.metrics:
+    registry.find('metrics', name, 'compute', 'evaluate.metrics')
+  for name in asked.features:
+    module = registry.find('features', name, 'load', 'evaluate.features')
+    if hasattr(module, 'check'):
+      module.check(Request(compared, holdout, asked.weights.get(name, ''), asked.resize))
 
 
 class Evaluator:

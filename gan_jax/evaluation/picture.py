@@ -2,6 +2,7 @@
 
 import math
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -13,12 +14,17 @@ from gan_jax.sampling.grid import grid
 
 _COLUMNS = 4  # of small plots
 _MOST_CLASSES = 40  # in a plot of bars; more are a histogram
-_BETTER = {False: 'lower is better', True: 'higher is better', None: 'beside the floor'}
+_BETTER = {False: 'lower is better', True: 'higher is better', None: 'beside held-out reals'}
 _BLUE, _RED, _GREY = '#3d7dca', '#c8553d', '#777777'
 
 
 def write(evaluation: Evaluation, path: str) -> None:
   """Draws curves or points of every score, bars of classes and the gallery, as PNG."""
+  with mpl.rc_context({'text.parse_math': False}):  # a name with $ in it is no formula
+    _draw(evaluation).savefig(path, format='png', dpi=110)
+
+
+def _draw(evaluation: Evaluation) -> Figure:
   keys = list(dict.fromkeys(score.key for row in evaluation.rows for score in row.scores))
   best = evaluation.rows[evaluation.best[0]]
   by_class = [score for score in best.scores if score.details]
@@ -37,7 +43,7 @@ def write(evaluation: Evaluation, path: str) -> None:
         axis.axis('off')
   for part, score in zip(parts[1 + plots :], by_class, strict=True):
     _classes(part, score, best.class_names, best.label)
-  figure.savefig(path, format='png', dpi=110)
+  return figure
 
 
 def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
@@ -69,7 +75,7 @@ def _scores(axis: Axes, rows: list[Scored], key: str) -> None:
   for value in {score.floor.value for _, score in found if score.floor is not None}:
     axis.axhline(value, color=_RED, linestyle='--', linewidth=1)
     axis.annotate(
-      'floor', (1, value), xycoords=('axes fraction', 'data'), ha='right', va='bottom',
+      'held-out reals', (1, value), xycoords=('axes fraction', 'data'), ha='right', va='bottom',
       color=_RED, fontsize=8,
     )  # fmt: skip
   names = ', '.join(dict.fromkeys(score.name for _, score in found))

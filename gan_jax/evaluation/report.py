@@ -18,6 +18,7 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation.result import Evaluation
 from gan_jax.evaluation.scores import Score, as_json
 from gan_jax.metrics.estimate import LEVEL, Estimate
+from gan_jax.text import cell, printable, say
 from gan_jax.workdir import record
 
 _COLUMNS = (
@@ -34,10 +35,12 @@ def show(evaluation: Evaluation) -> None:
   single = len(evaluation.rows) == 1
   repeated = any(score.repeats for row in evaluation.rows for score in row.scores)
   best = evaluation.rows[evaluation.best[0]]
-  table = Table(title=best.label if single else None, title_justify='left', box=SIMPLE)
+  table = Table(
+    title=Text(printable(best.label)) if single else None, title_justify='left', box=SIMPLE
+  )
   table.add_column('score', no_wrap=True)
   floors = {s.n_floor for row in evaluation.rows for s in row.scores if s.floor is not None}
-  floor = f'floor (N={max(floors):,})' if len(floors) == 1 else 'floor'
+  floor = f'held-out reals (N={max(floors):,})' if len(floors) == 1 else 'held-out reals'
   for heading in ('value', f'{LEVEL:.0%} interval', floor, *['over seeds'] * repeated):
     table.add_column(heading, justify='right', overflow='fold')
   for key in dict.fromkeys(score.key for row in evaluation.rows for score in row.scores):
@@ -49,20 +52,22 @@ def show(evaluation: Evaluation) -> None:
     for row, score in found:
       star = ' *' if row is best and key == evaluation.best_key else ''
       name = score.name if single else f'  {row.label}{star}'
-      table.add_row(*map(Text, (name, *_cells(score, len(floors) > 1)[: 3 + repeated])))
+      table.add_row(*map(Text, (printable(name), *_cells(score, len(floors) > 1)[: 3 + repeated])))
   Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
-  ways = {False: 'lower is better', True: 'higher is better', None: 'to be read beside the floor'}
+  ways = {
+    False: 'lower is better',
+    True: 'higher is better',
+    None: 'to be read beside that of held-out reals',
+  }
   for higher, text in ways.items():
     listed = _listed(evaluation, higher)
     if listed:
-      print(f'{text}: {listed}')
-  print(
-    f'compared with {_numbers(evaluation)}; floor: held-out real images against {_rest(evaluation)}'
-  )
+      say(f'{text}: {listed}')
+  say(f'compared with {_numbers(evaluation)}; held-out reals against {_rest(evaluation)}')
   for note in dict.fromkeys(evaluation.notes):
-    print(f'! {note}')
+    say(f'! {note}')
   if len(evaluation.rows) > 1 and evaluation.best_key:
-    print(best_line(evaluation))
+    say(best_line(evaluation))
 
 
 def best_line(evaluation: Evaluation) -> str:
@@ -98,7 +103,8 @@ def write(evaluation: Evaluation, folder: str) -> None:
   with open(path('scores.csv'), 'w', newline='', encoding='utf-8') as file:
     writer = csv.DictWriter(file, _COLUMNS)
     writer.writeheader()
-    writer.writerows(_lines(evaluation))
+    for line in _lines(evaluation):
+      writer.writerow({name: cell(value) for name, value in line.items()})
   picture.write(evaluation, path('scores.png'))
 
 

@@ -50,6 +50,10 @@ class Found:
     self._galleries: list[Gallery] = []
     self._refused: list[UserError | NonFiniteError] = []
 
+  def refuse(self, error: UserError | NonFiniteError) -> None:
+    """Notes what has no scores, and why."""
+    self._refused.append(error)
+
   def add(self, row: Scored, of: Subject, evaluator: Evaluator, repeats: int = 1) -> Scored:
     """Scores a subject and adds the scores to its row, and some of its images.
 
@@ -58,7 +62,7 @@ class Found:
     try:
       row = row._replace(scores=evaluator.score(of, repeats))
     except (UserError, NonFiniteError) as error:
-      self._refused.append(type(error)(f'{of.name}: {error}'))
+      self.refuse(type(error)(f'{of.name}: {error}'))
       return row
     self.rows.append(row)
     self._galleries.append(Gallery(row.label, *evaluator.shown(of)))

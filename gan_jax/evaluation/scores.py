@@ -114,18 +114,19 @@ def as_json(score: Score) -> dict[str, Any]:
   }
 
 
-def check_comparable(sizes: dict[str, int], allow: bool) -> None:
+def check_comparable(sizes: dict[str, int], allow: bool, flag: str = 'num_samples') -> None:
   """Raises UserError for sets of different size: most scores depend on the number of images.
 
   Args:
     sizes: number of images of each set, by its name.
     allow: whether the user asked for it all the same.
+    flag: that gives them one number.
   """
   if len(set(sizes.values())) > 1 and not allow:
     found = ', '.join(f'{name}: {size:,}' for name, size in sizes.items())
     raise UserError(
       f'scores of different numbers of images cannot be compared ({found}); give '
-      f'--num_samples={min(sizes.values())}, or --allow_different_n'
+      f'--{flag}={min(sizes.values())}, or --allow_different_n'
     )
 
 

@@ -85,6 +85,17 @@ class Classifier(nn.Module):
     return features, nn.Dense(self.num_classes)(features)
 
 
+def check(request: Request) -> None:
+  """Raises UserError for a dataset with less than two classes: nothing can be told apart there."""
+  train = request.train
+  if train.num_classes < 2:
+    has = 'one class' if train.num_classes else 'none'
+    raise UserError(
+      f"config.evaluate.features: 'classifier' needs labels of two classes or more, and dataset "
+      f"{train.name} has {has}; accepted for it: 'efficientnet_lite0'"
+    )
+
+
 def load(request: Request) -> FeatureNetwork:
   """Returns the classifier of a dataset, trained now unless it is in the user's cache.
 
@@ -92,14 +103,10 @@ def load(request: Request) -> FeatureNetwork:
     request: of it the images and labels to learn from, and those that its accuracy is measured on.
 
   Raises:
-    UserError: for a dataset without classes.
+    UserError: as `check` does.
   """
+  check(request)
   train, holdout = request.train, request.holdout
-  if not train.num_classes:
-    raise UserError(
-      f"config.evaluate.features: 'classifier' needs labels, and dataset {train.name} has none; "
-      "accepted for it: 'efficientnet_lite0'"
-    )
   model = Classifier(train.num_classes, RECIPE)
   apply = functools.partial(run, model)
   path = _path(train, holdout)
@@ -118,6 +125,8 @@ def load(request: Request) -> FeatureNetwork:
     'holdout_accuracy': share,
     'holdout_images': len(holdout),
     'recipe': RECIPE._asdict(),
+    # Trained on another machine it has other weights, and its scores are others.
+    'digest': _digest(params),
   }
   return FeatureNetwork('classifier', params, apply, description, classes='dataset')
 
@@ -223,6 +232,14 @@ def _path(train: ImageDataset, holdout: ImageDataset) -> pathlib.Path:
 def _save(path: pathlib.Path, params: Any, accuracy: float) -> None:
   flat = {'/'.join(name): value for name, value in flatten_dict(params).items()}
   cache.save_arrays(path, {'holdout_accuracy': accuracy, **flat})
+
+
+def _digest(params: Any) -> str:
+  flat = sorted(flatten_dict(params, sep='/').items())
+  digest = hashlib.sha256()
+  for name, value in flat:
+    digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+  return digest.hexdigest()[:16]
 
 
 def _load(path: pathlib.Path) -> tuple[Any, float] | None:

@@ -21,6 +21,16 @@ _NAMES = [f'{label:03d}' for label in range(1000)]
 _MEMORY_MB = 64  # 5,000 digits are decoded into memory up to 115 pixels of side
 
 
+def check(request: Request) -> None:
+  """Raises UserError for a dataset other than stacked digits."""
+  holdout = request.holdout
+  if holdout.shape[-1] != 3 or holdout.class_names != _NAMES:
+    raise UserError(
+      f"config.evaluate.features: 'stacked_digits' is of dataset stacked_digits alone; "
+      f'{holdout.name} has {holdout.shape[-1]} channels and {holdout.num_classes} classes'
+    )
+
+
 def load(request: Request) -> FeatureNetwork:
   """Returns the network, training its classifier unless that is in the user's cache.
 
@@ -35,15 +45,11 @@ def load(request: Request) -> FeatureNetwork:
     probabilities of the 1,000 labels, the three digits being taken as independent.
 
   Raises:
-    UserError: for a dataset other than stacked digits.
+    UserError: as `check` does.
   """
+  check(request)
   holdout = request.holdout
-  height, width, channels = holdout.shape
-  if channels != 3 or holdout.class_names != _NAMES:
-    raise UserError(
-      f"config.evaluate.features: 'stacked_digits' is of dataset stacked_digits alone; "
-      f'{holdout.name} has {channels} channels and {holdout.num_classes} classes'
-    )
+  height, width, _ = holdout.shape
   digits = {
     split: source.open_dataset('digits', split, '', (height, width), _MEMORY_MB)
     for split in ('train', 'test')

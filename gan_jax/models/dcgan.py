@@ -94,9 +94,9 @@ class Generator(nn.Module):
   latent_size: int
   num_classes: int = 0
   axis_name: str | None = None
-  width: int = 64
-  max_width: int = 512
-  embedding_size: int = 32
+  width: int = 64  # channels of the highest-resolution layer; doubles at each halving
+  max_width: int = 512  # channels never exceed this
+  embedding_size: int = 32  # length of a class embedding that is concatenated
   generator_condition: str = 'both'
 
   @nn.compact

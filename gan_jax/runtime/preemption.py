@@ -1,17 +1,25 @@
 """Notices SIGTERM and Ctrl-C, so that a run can save before it leaves."""
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 from gan_jax.errors import Preempted
 
 
 class StopSignal:
-  """Within its context, the first SIGTERM or SIGINT asks to stop; a second SIGINT interrupts."""
+  """Within its context, the first SIGTERM or SIGINT asks to stop; a second SIGINT interrupts.
+
+  Schedulers kill soon after they ask. Where there is nothing to be brought to an end first, such as
+  before a run begins or while its saved state is scored, the signal itself stops what goes on: see
+  `at_once`.
+  """
 
   def __init__(self) -> None:
     self._name: str | None = None
+    self._at_once = False
     self._previous: dict[int, object] = {}
 
   @property
@@ -23,6 +31,16 @@ class StopSignal:
     """Raises Preempted if a signal has come."""
     if self._name is not None:
       raise Preempted(self._name)
+
+  @contextlib.contextmanager
+  def at_once(self) -> Iterator[None]:
+    """Within it, a signal raises Preempted wherever the main thread is."""
+    self.check()
+    self._at_once = True
+    try:
+      yield
+    finally:
+      self._at_once = False
 
   def __enter__(self) -> 'StopSignal':
     # Only the main thread may set handlers; a run in another is stopped by whoever owns it.
@@ -45,3 +63,6 @@ class StopSignal:
     if self._name is not None and number == signal.SIGINT:
       raise KeyboardInterrupt
     self._name = signal.Signals(number).name
+    if self._at_once:
+      self._at_once = False
+      raise Preempted(self._name)

@@ -164,6 +164,23 @@ class Checkpointer:
       return self._manager.restore(step, args=items)[_ABOUT] or {}
     return {}
 
+  def find(self, number: int) -> int:
+    """The step that a user means by a number: a step, or the images that were shown before it.
+
+    Raises:
+      UserError: where there is no such checkpoint; names those that there are.
+    """
+    steps = self.steps()
+    if number in steps:
+      return number
+    images = {step: self.about(step).get('images') for step in steps}
+    for step, shown in images.items():
+      if shown == number:
+        return step
+    say = lambda step, shown: f'{step}' if shown is None else f'{step} ({shown:,} images)'
+    found = ', '.join(say(*each) for each in images.items()) or 'none'
+    raise UserError(f'{self._directory}: no checkpoint of step {number}; found: {found}')
+
   def set_damaged_aside(self) -> None:
     """Moves what was found damaged to `<workdir>/damaged`, so that its step can be saved again."""
     self._manager.wait_until_finished()

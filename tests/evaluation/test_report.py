@@ -42,7 +42,7 @@ def test_the_table_has_names_values_intervals_floors_and_what_is_best(capsys):
   assert 'fd_inception_v3_antialias_n1000' in shown
   assert 'runs/x at 200 images *' in shown
   assert '7.5 to 8.5' in shown
-  assert 'floor (N=400)' in shown
+  assert 'held-out reals (N=400)' in shown
   assert 'lower is better: fd\n' in shown
   assert 'higher is better: class_accuracy\n' in shown
   assert 'compared with 5,000 real images' in shown

@@ -1,0 +1,217 @@
+"""Every key of `configs/default.py` and the values that it accepts, checked in one place.
+
+The sections of models, regularisers and augmentations come from their own files, which know their
+keys: here, their numbers are held to be numbers, and those that all regularisers have to be in
+range.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from gan_jax import registry
+from gan_jax.build import sections
+from gan_jax.errors import UserError, nearest
+
+
+class Numbers(NamedTuple):
+  """Finite numbers from `low` to `high`, ends included unless they are open.
+
+  Attributes:
+    whole: integers alone.
+    optional: None is accepted, too.
+  """
+
+  low: float = -math.inf
+  high: float = math.inf
+  low_open: bool = False
+  high_open: bool = False
+  whole: bool = False
+  optional: bool = False
+
+  def refuses(self, value: Any) -> str:
+    """What is accepted, where the value is not; else ''."""
+    if value is None and self.optional:
+      return ''
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and (isinstance(value, int) or (math.isfinite(value) and not self.whole)):
+      above = value > self.low if self.low_open else value >= self.low
+      below = value < self.high if self.high_open else value <= self.high
+      if above and below:
+        return ''
+    kind = 'integers' if self.whole else 'numbers'
+    if (self.low == 0 and self.low_open) or (self.whole and self.low == 1):
+      kind = f'positive {kind}'
+    elif self.low > -math.inf:
+      kind += f' above {self.low:g}' if self.low_open else f' from {self.low:g}'
+    if self.high < math.inf:
+      kind += f' below {self.high:,g}' if self.high_open else f' to {self.high:,.15g}'
+    return f'{kind}, or None' if self.optional else kind
+
+
+class Kind(NamedTuple):
+  """Values of some types, of which other places know more."""
+
+  types: tuple[type, ...]
+  name: str
+
+  def refuses(self, value: Any) -> str:
+    """What is accepted, where the value is not; else ''."""
+    return '' if isinstance(value, self.types) else self.name
+
+
+TEXT = Kind((str,), 'text')
+SWITCH = Kind((bool,), 'True or False')
+NAMES = Kind((tuple, list), 'a tuple of names')
+COUNT = Numbers(1, 2**31 - 1, whole=True)  # images and steps are counted in 32 bits
+NOT_NEGATIVE = Numbers(0)
+SHARE = Numbers(0, 1)
+_IMAGES = Numbers(0, 2**31 - 1)
+
+_OPTIMIZER = {
+  'learning_rate': NOT_NEGATIVE,
+  'learning_rate_final': Numbers(0, optional=True),
+  'learning_rate_warmup': _IMAGES,
+  'beta1': Numbers(0, 1, high_open=True),
+  'beta2': Numbers(0, 1, high_open=True),
+  'beta2_final': Numbers(0, 1, high_open=True, optional=True),
+  'epsilon': Numbers(0, low_open=True),
+  'weight_decay': NOT_NEGATIVE,
+  'clip_norm': Numbers(0, low_open=True, optional=True),
+}
+
+KEYS: dict[str, Any] = {
+  'seed': Numbers(0, 2**32 - 1, whole=True),
+  'anneal_images': _IMAGES,
+  'regularisers': NAMES,
+  'dataset': {
+    **{'name': TEXT, 'split': TEXT, 'holdout_split': TEXT, 'data_dir': TEXT},
+    'resolution': COUNT,
+    'width': Numbers(1, 2**31 - 1, whole=True, optional=True),
+    **{'flip': SWITCH, 'balanced': SWITCH},
+    'memory_budget_mb': NOT_NEGATIVE,
+    'prefetch_batches': COUNT,
+  },
+  'model': {'name': TEXT, 'conditional': SWITCH, 'latent_size': COUNT},
+  'loss': {'name': TEXT},
+  'labels': {'fakes': TEXT, 'weights': Kind((tuple, list), 'a tuple of numbers')},
+  'init': {
+    'workdir': TEXT,
+    'step': Numbers(0, 2**31 - 1, whole=True, optional=True),
+    **{'weights': TEXT, 'players': TEXT, 'least_share': SHARE, 'freeze': NAMES},
+  },
+  'augment': {
+    'names': NAMES,
+    **{'strength': SHARE, 'strength_final': Numbers(0, 1, optional=True)},
+    **{'strength_warmup': _IMAGES, 'pseudo': SWITCH, 'adaptive': SWITCH},
+    'target': Numbers(-1, 1),
+    **{'ramp_images': Numbers(0, low_open=True), 'interval': COUNT},
+    **{'initial': SHARE, 'maximum': SHARE},
+  },
+  'generator_optimizer': _OPTIMIZER,
+  'discriminator_optimizer': _OPTIMIZER,
+  'ema': {
+    'half_life_images': NOT_NEGATIVE,
+    'half_life_images_final': Numbers(0, optional=True),
+    'ramp': NOT_NEGATIVE,
+  },
+  'train': {
+    **{'images': COUNT, 'batch_size': COUNT, 'd_steps': COUNT, 'accumulate': COUNT},
+    **{'share_batch': SWITCH, 'diagnose': SWITCH},
+    **{'log_images': COUNT, 'sample_images': COUNT, 'checkpoint_images': COUNT},
+  },
+  'checkpoint': {
+    'keep_last': COUNT,
+    'keep_best': Numbers(0, 2**31 - 1, whole=True),
+    'best_score': TEXT,
+  },
+  'evaluate': {
+    'images': Numbers(0, whole=True),
+    **{'num_samples': COUNT, 'num_reals': COUNT, 'batch_size': COUNT},
+    **{'features': NAMES, 'metrics': NAMES, 'resize': TEXT},
+    'weights': {'inception_v3': TEXT, 'dinov2_vits14': TEXT},
+  },
+  'sample': {'columns': COUNT, 'rows': COUNT},
+}
+
+# What all regularisers have, see `sections.section_of`.
+_OF_REGULARISERS = {
+  'weight': NOT_NEGATIVE,
+  'weight_final': Numbers(0, optional=True),
+  'weight_warmup': _IMAGES,
+  'interval': COUNT,
+}
+
+
+def check_keys(config: ConfigDict) -> None:
+  """Raises UserError for a key that there is not, and for a value that its key does not accept."""
+  own = _own_sections(config)
+  for path, value, accepted in _walk(config, {**KEYS, **own}, ''):
+    if isinstance(accepted, list):
+      raise UserError(f'config.{path}: there is no such key; {nearest(path, accepted)}')
+    problem = accepted.refuses(value)
+    if problem:
+      raise UserError(f'config.{path}={value!r}: accepted: {problem}')
+
+
+def _walk(config: Any, accepted: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+  """Each value with what accepts it, or with the keys that there are where it has none."""
+  for key, value in config.items():
+    place = f'{path}{key}'
+    rule = accepted.get(key)
+    if rule is None:
+      yield place, value, [f'{path}{name}' for name in accepted]
+    elif not isinstance(rule, dict):
+      yield place, value, rule
+    elif isinstance(value, ConfigDict):
+      yield from _walk(value, rule, f'{place}.')
+    else:
+      yield place, value, Kind((ConfigDict,), 'a section: ' + ', '.join(rule))
+
+
+def _own_sections(config: ConfigDict) -> dict[str, dict[str, Any]]:
+  """The rules of the sections of models, regularisers and augmentations, also the user's own."""
+  parts = {
+    sections.REGULARISERS: sections.names(config.get('regularisers', ()), 'regularisers'),
+    sections.AUGMENTATIONS: sections.names(
+      config.get('augment', {}).get('names', ()), 'augment.names'
+    ),
+    sections.MODELS: (config.model.name,),
+  }
+  found = {
+    name: _rules(section, name in registry.names(sections.REGULARISERS, 'Settings'))
+    for name, section in sections.all_sections().items()
+  }
+  for room, names in parts.items():
+    for part in names:
+      if part.endswith('.py'):
+        module = registry.find(room, part, *_HAVING[room])
+        section = sections.of_module(room, module)
+        found[sections.name_of(part)] = _rules(section, room == sections.REGULARISERS)
+  return found
+
+
+_HAVING = {
+  sections.REGULARISERS: ('Settings', 'regularisers'),
+  sections.AUGMENTATIONS: ('augment', 'augment.names'),
+  sections.MODELS: ('Generator', 'model.name'),
+}
+
+
+def _rules(section: ConfigDict, regulariser: bool) -> dict[str, Any]:
+  """What a section of a module accepts: values of the kind of its defaults."""
+  rules: dict[str, Any] = {}
+  for key, default in section.items():
+    if regulariser and key in _OF_REGULARISERS:
+      rules[key] = _OF_REGULARISERS[key]
+    elif isinstance(default, bool):
+      rules[key] = SWITCH
+    elif isinstance(default, int | float):
+      rules[key] = Numbers(whole=isinstance(default, int))
+    elif default is None:
+      rules[key] = Kind((object,), 'anything')
+    else:
+      rules[key] = Kind((type(default), tuple, list), type(default).__name__)
+  return rules
