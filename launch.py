@@ -5,9 +5,11 @@ import errno
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from absl import flags
 from absl import logging as absl_logging
@@ -67,7 +69,7 @@ def main(argv: list[str]) -> int:
   try:
     rest = FLAGS([f'launch.py {name}', *arguments])
   except Exception as error:  # a config file is code and may raise anything
-    return _stop(_where(error) + _plain(error), 2)
+    return _stop(_of_a_config(error), 2)
   if len(rest) > 1:
     return _stop(f'unexpected argument {rest[1]!r}; flags are written --name=value', 2)
   return _guarded(command.run)
@@ -81,6 +83,8 @@ def _guarded(run: Callable[[], None]) -> int:
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   from gan_jax.errors import NonFiniteError, Preempted, UserError
 
+  sys.unraisablehook = _unraisable
+  threading.excepthook = _in_a_thread
   try:
     run()
   except (UserError, NonFiniteError, Preempted) as stop:
@@ -95,6 +99,21 @@ def _guarded(run: Callable[[], None]) -> int:
       raise
     return _stop(text, 1)
   return 0
+
+
+def _unraisable(raised: Any) -> None:
+  """Leaves out what the rest of a failed read says when nobody waits for it any more."""
+  if str(raised.exc_value) != 'Event loop is closed':
+    sys.__unraisablehook__(raised)
+
+
+def _in_a_thread(raised: Any) -> None:
+  """Says in a line what the system refused to a thread, such as that of TensorBoard's events."""
+  text = raised.exc_value and _of_the_system(raised.exc_value)
+  if text:
+    print(f'! {text}', file=sys.stderr)
+  else:
+    threading.__excepthook__(raised)
 
 
 def _of_the_system(error: BaseException) -> str | None:
@@ -112,8 +131,18 @@ def _of_the_system(error: BaseException) -> str | None:
   return None
 
 
+def _of_a_config(error: Exception) -> str:
+  """What went wrong while flags were read; first where, if that is in a config file."""
+  behind: BaseException | None = error
+  while behind is not None:
+    if isinstance(behind, Exception) and (place := _where(behind)):
+      return place + _plain(behind)
+    behind = behind.__cause__ or behind.__context__
+  return _plain(error)
+
+
 def _where(error: Exception) -> str:
-  """File and line of what a config file, or another file of the user's, got wrong."""
+  """File and line of what a config file, or another file of the user's, got wrong; else ''."""
   if isinstance(error, SyntaxError) and error.filename:
     return f'{error.filename}:{error.lineno}: '
   place = ''
@@ -155,8 +184,9 @@ if __name__ == '__main__':
   except KeyboardInterrupt:
     print('launch.py: interrupted', file=sys.stderr)
     status = 130
-  if status == 130:
-    # Whoever asked twice does not wait for what threads still write.
+  if status in (75, 130):
+    # Stopped in the middle of something: devices and threads may still be at work, and taking them
+    # down one by one can hang or crash.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -13,6 +13,17 @@ from types import ModuleType
 
 from gan_jax.errors import UserError, nearest
 
+# What a module of a room defines beside what it is found by.
+PARTS = {
+  'models': ('Generator', 'Discriminator'),
+  'training.losses': ('d_loss', 'g_loss'),
+  'training.regularisers': ('Settings',),
+  'training.augment': ('augment', 'Settings'),
+  'metrics': ('compute', 'SCORES', 'NEEDS'),
+  'features': ('load', 'RESIZES', 'TAKES_WEIGHTS'),
+  'data.datasets': ('Builder',),
+}
+
 
 def names(room: str, having: str) -> list[str]:
   """Names of the modules of `gan_jax.<room>` whose source defines `having`."""
@@ -41,12 +52,23 @@ def find(room: str, name: str, having: str, key: str) -> ModuleType:
     UserError: where there is no such module, or it cannot be imported.
   """
   if name.endswith('.py'):
-    return _load(pathlib.Path(name).expanduser(), having, key)
+    module = _load(pathlib.Path(name).expanduser(), key)
+    missing = [part for part in PARTS[room] if not hasattr(module, part)]
+    if missing:
+      raise UserError(
+        f'config.{key}={name!r}: defines no {" and no ".join(missing)}; what a module of this kind '
+        f'defines is in gan_jax/{room.replace(".", "/")}/__init__.py'
+      )
+    return module
   accepted = names(room, having)
   if name not in accepted:
     hint = nearest(name, accepted)
     raise UserError(f'config.{key}={name!r}: unknown; {hint}, or the path of a .py file')
-  return importlib.import_module(f'gan_jax.{room}.{name}')
+  module = importlib.import_module(f'gan_jax.{room}.{name}')
+  missing = [part for part in PARTS[room] if not hasattr(module, part)]
+  if missing:
+    raise UserError(f'{module.__file__}: defines no {" and no ".join(missing)}')
+  return module
 
 
 def own_files(values: object) -> dict[str, str]:
@@ -60,7 +82,7 @@ def own_files(values: object) -> dict[str, str]:
   return {}
 
 
-def _load(path: pathlib.Path, having: str, key: str) -> ModuleType:
+def _load(path: pathlib.Path, key: str) -> ModuleType:
   """Imports a file of the user's own, once for the same content."""
   try:
     content = path.read_bytes()
@@ -69,7 +91,9 @@ def _load(path: pathlib.Path, having: str, key: str) -> ModuleType:
   name = f'gan_jax_own_{hashlib.sha256(str(path.resolve()).encode() + content).hexdigest()[:16]}'
   if name in sys.modules:
     return sys.modules[name]
-  spec = importlib.util.spec_from_file_location(name, path)
+  # As if it were a package: TFDS looks for a builder's metadata beside it.
+  beside = [str(path.resolve().parent)]
+  spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=beside)
   assert spec is not None
   assert spec.loader is not None
   module = importlib.util.module_from_spec(spec)
@@ -80,7 +104,4 @@ def _load(path: pathlib.Path, having: str, key: str) -> ModuleType:
     del sys.modules[name]
     found = ' '.join(f'{type(error).__name__}: {error}'.split())
     raise UserError(f'config.{key}={str(path)!r}: cannot be imported: {found}') from error
-  if not hasattr(module, having):
-    del sys.modules[name]
-    raise UserError(f'config.{key}={str(path)!r}: defines no {having}')
   return module

@@ -47,6 +47,11 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     NonFiniteError: when a loss or gradient was not finite; the last checkpoint is from before.
     Preempted: after SIGTERM or SIGINT, when the state is saved.
   """
+  if jax.process_count() > 1:
+    raise UserError(
+      f'training runs on one host; this is one of {jax.process_count()} (jax.distributed). All '
+      'devices of a host are used; scores and samples can be made on several'
+    )
   cache.enable_compilation_cache()
   build.check(config)
   with record.claim(workdir, config, allow_config_changes), StopSignal() as stop:

@@ -103,6 +103,11 @@ def test_each_command_explains_its_flags(command, flags):
     (('inspect', '--dataset=digits', '--out=x.pdf'), '--out=x.pdf: must end in'),
     (('inspect', '--dataset=digits', '--limit=0'), '--limit=0: must be positive'),
     (('bench', '--config=configs/smoke.py', '--parts=steps'), "did you mean 'step'"),
+    (('train', '--config=configs/smoke.py', '--flagfile=/nowhere'), '/nowhere'),
+    (('train', '--config=configs/smoke.py', '--config.seed=-1'), 'config.seed=-1: accepted'),
+    (('train', '--config=configs/smoke.py', '--config.model.name=nope.py'), 'nope.py'),
+    (('sample', '--workdir=/nowhere', '--out=x.jpg'), '--out=x.jpg: accepted: FILE.png'),
+    (('evaluate', '--workdir=~/nowhere'), f'{os.path.expanduser("~")}/nowhere: holds no run'),
   ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, message):
@@ -183,9 +188,9 @@ def test_a_run_is_stopped_by_a_signal_continued_sampled_and_evaluated(tmp_path):
   sampled = run('sample', f'--workdir={workdir}', '--count=3', '--classes=4,7', f'--out={out}')
   assert sampled.returncode == 0, sampled.stderr
   assert sorted(p.name for p in out.iterdir()) == ['000000_4.png', '000001_7.png', '000002_4.png']
-  refused = run('sample', f'--workdir={workdir}', '--classes=10', f'--out={out}')
+  refused = run('sample', f'--workdir={workdir}', '--classes=10', f'--out={out}2')
   assert refused.returncode == 2
-  assert 'from 0 to 9' in one_line(refused.stderr)
+  assert 'accepted: 0 to 9' in one_line(refused.stderr)
 
 
 def test_a_run_that_is_to_start_from_nothing_is_refused_and_leaves_nothing(tmp_path):
@@ -197,3 +202,57 @@ def test_a_run_that_is_to_start_from_nothing_is_refused_and_leaves_nothing(tmp_p
   assert 'Traceback' not in done.stderr
   assert 'config.init.workdir=nothing: ' in done.stderr.splitlines()[-1]
   assert not (workdir / 'config.json').exists()
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('def get_config(: pass', 'mine.py:1: invalid syntax'),
+    ('import nothere', "mine.py:1: ModuleNotFoundError: No module named 'nothere'"),
+    ('def get_config():\n  return [][1]', 'mine.py:2: IndexError'),
+    ('x = 1', 'get_config'),
+    (
+      'from configs import smoke\ndef get_config():\n  c = smoke.get_config()\n'
+      "  c.train.batch_size = 'many'\n  return c",
+      'mine.py:4: TypeError',
+    ),
+    (
+      'from configs import smoke\ndef get_config():\n  c = smoke.get_config()\n'
+      '  c.train.batchsize = 8\n  return c',
+      "config.train.batchsize: there is no such key; did you mean 'train.batch_size'?",
+    ),
+  ],
+)
+def test_what_a_config_file_gets_wrong_is_told_by_its_line(tmp_path, text, message):
+  (tmp_path / 'mine.py').write_text(text)
+  workdir = tmp_path / 'run'
+  result = run('train', f'--config={tmp_path}/mine.py', f'--workdir={workdir}')
+  assert result.returncode == 2
+  assert message in one_line(result.stderr)
+  assert not workdir.exists()
+
+
+@pytest.mark.parametrize(
+  ('error', 'said'),
+  [
+    (OSError(28, 'No space left on device', '/x/y'), '/x/y: No space left on device; make room'),
+    (RuntimeError('write() failed: No space left on device'), 'No space left on device; make room'),
+    (ValueError('RESOURCE_EXHAUSTED: disk quota exceeded'), 'Disk quota exceeded; make room'),
+    (PermissionError(13, 'Permission denied', '/x'), '/x: Permission denied'),
+    (OSError(30, 'Read-only file system', '/x'), '/x: Read-only file system'),
+  ],
+)
+def test_what_the_system_refuses_is_one_line(error, said, capsys):
+  def fails():
+    try:
+      raise error
+    except Exception as inner:
+      raise RuntimeError('in a library') from inner
+
+  assert launch._guarded(fails) == 1
+  assert said in one_line(capsys.readouterr().err)
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+  with pytest.raises(ZeroDivisionError):
+    launch._guarded(lambda: 1 / 0)

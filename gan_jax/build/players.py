@@ -8,6 +8,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from gan_jax import registry
+from gan_jax.build import sections
 from gan_jax.build.data import image_size
 from gan_jax.build.regularisers import share_of_updates
 from gan_jax.build.schedules import schedule
@@ -49,12 +50,13 @@ def modules(config: ConfigDict, channels: int, num_classes: int) -> tuple[nn.Mod
     'num_classes': num_classes if config.model.conditional else 0,
     'axis_name': parallel.AXIS,
   }
-  own = dict(config.get(config.model.name, {}))
+  section = sections.name_of(config.model.name)
+  own = dict(config.get(section, {}))
   unknown = set(own) - _fields(module.Generator) - _fields(module.Discriminator)
   for key in unknown:
     near = difflib.get_close_matches(key, _fields(module.Generator), n=1)
     hint = f'; did you mean {near[0]!r}?' if near else ''
-    raise UserError(f'config.{config.model.name}.{key}: {config.model.name} has no such key{hint}')
+    raise UserError(f'config.{section}.{key}: {section} has no such key{hint}')
   pick = lambda module: {k: v for k, v in own.items() if k in _fields(module)}
   generator = module.Generator(
     latent_size=config.model.latent_size, **common, **pick(module.Generator)

@@ -1,6 +1,6 @@
 """Opens a split of a prepared dataset as records whose images are still encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -11,14 +11,52 @@ from gan_jax.errors import UserError, nearest
 _PARALLEL_BYTES = 8192
 
 
-def open_split(builder: Any, split: str) -> Any:
+class Records:
+  """A split by row; what cannot be read is told by the file's name."""
+
+  def __init__(self, source: Any, where: str):
+    """Takes a data source of TFDS, and what to call it."""
+    self._source, self._where = source, where
+    self._length = self._told(lambda: len(source))
+
+  def __len__(self) -> int:
+    return self._length
+
+  def __getitem__(self, row: int) -> Any:
+    """One record, as `__getitems__` reads them."""
+    return self._told(lambda: self._source[row])
+
+  def __getitems__(self, rows: Sequence[int]) -> Sequence[Any]:
+    """The records of some rows.
+
+    Raises:
+      UserError: for files that are damaged or gone.
+    """
+    records = self._told(lambda: self._source.__getitems__(rows))
+    for row, record in zip(rows, records, strict=True):
+      if record is None or record.get('image') is None:  # as ArrayRecord gives past a torn end
+        raise UserError(f'{self._where}: row {row} holds no image: a file of it is damaged')
+    return records
+
+  def _told(self, read: Callable[[], Any]) -> Any:
+    try:
+      return read()
+    except (RuntimeError, OSError, IndexError) as error:  # of ArrayRecord and of the system
+      text = ' '.join(str(error).split())
+      raise UserError(
+        f'{self._where}: cannot be read, a file of it is damaged or gone: {text}; prepare it anew'
+      ) from error
+
+
+def open_split(builder: Any, split: str) -> Records:
   """Opens a split for random access, images as stored.
 
   Raises:
     UserError: for a split that is not there, or cannot be read by row.
   """
   try:
-    return builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
+    source = builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()})
+    return Records(source, f'split {split!r} of dataset {builder.name!r} in {builder.data_dir}')
   except ValueError as error:
     accepted = nearest(split, builder.info.splits)
     raise UserError(f'split {split!r} of dataset {builder.name!r}: {accepted}') from error

@@ -26,6 +26,11 @@ from gan_jax.errors import UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
 _RANDOM_COUNT = 2048  # images in each of its splits, where the memory budget holds them
+_ELSEWHERE = (
+  'on a machine with internet and TensorFlow run: python -c "import tensorflow_datasets as tfds; '
+  "tfds.builder('{name}').download_and_prepare(file_format='array_record')\" and set "
+  'config.dataset.data_dir to its folder'
+)
 _KINDS = {1: 'grey', 3: 'rgb', 4: 'rgba'}
 
 
@@ -68,7 +73,7 @@ class ImageDataset:
     label = features['label'] if 'label' in features else None  # noqa: SIM401 - it has no `get`
     self.class_names: list[str] = list(getattr(label, 'names', []))
     self.num_classes = len(self.class_names)
-    self._records = open_split(builder, split)
+    self._records: Any = open_split(builder, split)
     self._held: tuple[np.ndarray, np.ndarray] | None = None
     image_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
     if len(self) * image_bytes <= memory_budget_mb * 2**20:
@@ -204,7 +209,7 @@ def open_builder(name: str, data_dir: str) -> Any:
   """Finds a dataset by name and prepares it if it is not prepared yet.
 
   Args:
-    name: a module of `gan_jax.data.datasets`, or a name that TFDS knows.
+    name: a module of `gan_jax.data.datasets` or the path of one, or a name that TFDS knows.
     data_dir: where TFDS keeps prepared data; '': its default.
 
   Raises:
@@ -212,9 +217,13 @@ def open_builder(name: str, data_dir: str) -> Any:
   """
   directory = data_folder(data_dir)
   own = registry.names('data.datasets', 'Builder')
-  if name in own:
+  if name in own or name.endswith('.py'):
     module = registry.find('data.datasets', name, 'Builder', 'dataset.name')
-    builder = module.Builder(data_dir=directory)
+    try:
+      builder = module.Builder(data_dir=directory)
+    except Exception as error:  # whatever a builder's own code may raise
+      text = ' '.join(f'{type(error).__name__}: {error}'.split())
+      raise UserError(f'config.dataset.name={name!r}: cannot be made: {text}') from error
   else:
     try:
       builder = tfds.builder(name, data_dir=directory)
@@ -241,12 +250,12 @@ def open_builder(name: str, data_dir: str) -> Any:
     except UserError as error:
       raise UserError(f'config.dataset.name={name!r}: {error}') from error
     except Exception as error:  # whatever a builder's own code and its downloads may raise
+      text = ' '.join(f'{type(error).__name__}: {error}'.split())
+      ours = name in own or name.endswith('.py')
+      advice = '' if ours else f'; {_ELSEWHERE.format(name=name)}'
       raise UserError(
-        f'config.dataset.name={name!r} is not prepared in {builder.data_dir} and cannot be here '
-        f'({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ""}); '
-        f'on a machine with internet and TensorFlow run: python -c "import tensorflow_datasets as '
-        f"tfds; tfds.builder('{name}').download_and_prepare(file_format='array_record')\" and set "
-        'config.dataset.data_dir to its folder'
+        f'config.dataset.name={name!r} is not prepared in {builder.data_dir} and cannot be here: '
+        f'{text}{advice}'
       ) from error
   return builder
 

@@ -49,7 +49,7 @@ def check(options: Options) -> None:
     ('metrics', options.metrics or (), [*registry.names('metrics', 'compute'), 'all']),
   ):
     for name in names:
-      if name not in accepted:
+      if name not in accepted and not name.endswith('.py'):
         raise UserError(f'--{flag}={name}: unknown; {nearest(name, accepted)}')
       if names.count(name) > 1 or (name == 'all' and len(names) > 1):
         raise UserError(f'--{flag}={",".join(names)}: {name} and another of them are the same')

@@ -6,10 +6,12 @@ Training images are distorted by small random affine maps. The accuracy on held-
 part of its description.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
 import logging
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -59,6 +61,7 @@ class Recipe(NamedTuple):
 
 RECIPE = Recipe()
 _MAX_IMAGES = 50_000
+_SUFFIX, _KEPT = '.classifier.npz', 64  # the file unused for the longest goes first
 
 Fetch = Callable[[np.ndarray], dict[str, np.ndarray]]
 """Reads rows: `image`, uint8 or uint16 `[n, H, W, C]`, and `label`, integers `[n]`."""
@@ -120,6 +123,8 @@ def load(request: Request) -> FeatureNetwork:
     share = accuracy(logits_of, holdout.fetch, len(holdout))
     _save(path, params, share)
   else:
+    with contextlib.suppress(OSError):  # not ours to touch
+      os.utime(path)
     params, share = loaded
   description = {
     'holdout_accuracy': share,
@@ -225,13 +230,14 @@ def predict(
 def _path(train: ImageDataset, holdout: ImageDataset) -> pathlib.Path:
   about = [[d.fingerprint, d.stamp, d.shape, d.num_classes] for d in (train, holdout)]
   key = json.dumps([RECIPE, about, kept.code()])
-  name = f'classifier-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz'
+  name = f'{hashlib.sha256(key.encode()).hexdigest()[:16]}{_SUFFIX}'
   return cache.directory('features') / name
 
 
 def _save(path: pathlib.Path, params: Any, accuracy: float) -> None:
   flat = {'/'.join(name): value for name, value in flatten_dict(params).items()}
   cache.save_arrays(path, {'holdout_accuracy': accuracy, **flat})
+  cache.keep_newest(path.parent, _SUFFIX, _KEPT)
 
 
 def _digest(params: Any) -> str:

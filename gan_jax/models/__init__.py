@@ -1,9 +1,11 @@
 """Architectures, one a file: Flax modules `Generator` and `Discriminator`.
 
 `Generator(...)(latents, labels, train)` maps `[B, z]` and `[B]` to images `[B, H, W, C]`;
-`Discriminator(...)(images, labels, train)` judges these. Both are made with `resolution`,
-`channels`, `num_classes` (0: unconditional, labels are ignored) and `axis_name` (devices over which
-batch statistics are averaged, or None); the generator with `latent_size` too.
+`Discriminator(...)(images, labels, train)` judges these. Both are made with `resolution` (always a
+pair, height and width), `channels`, `num_classes` (0: unconditional, labels are ignored) and
+`axis_name` (devices over which batch statistics are averaged, or None); the generator with
+`latent_size` too. All other fields have a default and are keys of the config, in the section of the
+module's name.
 
 A generator with a mapping network offers its two parts as methods too, called by
 `apply(..., method='mapping')`: `mapping(latents, labels, train)` -> w, a tree with a row an image

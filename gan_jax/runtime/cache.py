@@ -5,13 +5,20 @@ import logging
 import math
 import os
 import pathlib
+import shutil
 import tempfile
+import time
 from typing import Any
 
 import jax
 import numpy as np
 
 _NAMES = '.names'  # the array that says which others there are
+_LEFT_OVER_SECONDS = 3600.0  # age at which a file in the making belongs to no process any more
+
+# Of JAX's own cache, which has no bound: some hundred small programs are one run's.
+_KEPT_PROGRAMS = 4000
+_KEPT_PROGRAMS_BYTES = 2 << 30
 
 
 def directory(name: str) -> pathlib.Path:
@@ -33,6 +40,7 @@ def enable_compilation_cache() -> None:
       _warn(folder, error)
       return
     jax.config.update('jax_compilation_cache_dir', str(folder))
+    keep_newest(folder, '-cache', _KEPT_PROGRAMS, _KEPT_PROGRAMS_BYTES)
   # Every program, however small: start-up is made of many that compile in a fraction of a second.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
   jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
@@ -46,7 +54,7 @@ def save_arrays(path: pathlib.Path, arrays: dict[str, Any]) -> None:
   named: dict[str, Any] = arrays | {_NAMES: np.array(list(arrays))}
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, suffix='.tmp') as folder:
       part = os.path.join(folder, 'arrays.npz')
       np.savez(part, **named)
       os.replace(part, path)
@@ -74,12 +82,18 @@ def keep_newest(
 ) -> None:
   """Removes all files of a suffix but those last written or touched; the newest stays whatever.
 
+  What killed processes left half made goes, too.
+
   Args:
     folder: where they are.
     suffix: of their names.
     count: files that may stay.
     total_bytes: that these may take together.
   """
+  for path in folder.glob('*.tmp'):
+    with contextlib.suppress(OSError):
+      if time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
   files = []
   for path in folder.glob(f'*{suffix}'):
     with contextlib.suppress(OSError):  # removed by another process, meanwhile

@@ -28,6 +28,7 @@ TRACED = ('build', 'training', 'models', 'ops', 'registry.py', 'runtime/parallel
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax')
 _KEPT = 64  # programs; the one unused for the longest goes first
 _SUFFIX = '.program'
+_TOLD = ('XLA_', 'TF_XLA', 'PJRT_', 'LIBTPU_', 'NPROC')  # variables that the compiler reads
 
 
 class Program:
@@ -66,7 +67,11 @@ class Program:
 def _path(arguments: Any, about: Any) -> pathlib.Path | None:
   """Where this program is kept; None where nothing is kept, or by several hosts at once."""
   folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-  if folder is None or jax.process_count() > 1:
+  if folder is None or '://' in folder or jax.process_count() > 1:
+    return None
+  # Code that was edited since this process began is not what it imported, or not all of it; and of
+  # a package that is being edited the version says nothing.
+  if _code() != _CODE_AT_START or any(map(_editable, _PACKAGES)):
     return None
   shapes = jax.tree.map(lambda x: f'{x.shape} {x.dtype} {x.sharding}', arguments)
   settings = {name: repr(v) for name, v in jax.config.values.items() if 'cache' not in name}
@@ -75,9 +80,8 @@ def _path(arguments: Any, about: Any) -> pathlib.Path | None:
   return pathlib.Path(folder) / f'{key[:32]}{_SUFFIX}'
 
 
-@functools.cache
 def _code() -> str:
-  """A hash of the code that is traced, and of the packages that trace and compile it."""
+  """A hash of the code that is traced, as it is now, and of what traces and compiles it."""
   digest = hashlib.sha256()
   root = pathlib.Path(__file__).parent.parent
   for name in TRACED:
@@ -86,6 +90,19 @@ def _code() -> str:
       digest.update(f'{file.relative_to(root)}\n'.encode() + file.read_bytes())
   digest.update(' '.join(metadata.version(name) for name in _PACKAGES).encode())
   return digest.hexdigest()
+
+
+_CODE_AT_START = _code()
+
+
+@functools.cache
+def _editable(package: str) -> bool:
+  """Whether a package is installed as a folder that somebody edits."""
+  try:
+    about = metadata.distribution(package).read_text('direct_url.json')
+  except metadata.PackageNotFoundError:
+    return False
+  return bool(json.loads(about).get('dir_info', {}).get('editable')) if about else False
 
 
 @functools.cache
@@ -98,7 +115,10 @@ def _machine() -> list[str]:
   flags = [line for line in lines if line.startswith(('flags', 'Features'))][:1]
   devices = [f'{d.id} {d.platform} {d.device_kind}' for d in jax.devices()]
   version = jax.devices()[0].client.platform_version
-  return [*devices, version, platform.machine(), *flags, os.environ.get('XLA_FLAGS', '')]
+  # XLA divides its loops among as many threads as it may use cores.
+  cores = str(len(os.sched_getaffinity(0))) if hasattr(os, 'sched_getaffinity') else ''
+  told = [f'{k}={v}' for k, v in sorted(os.environ.items()) if k.startswith(_TOLD)]
+  return [*devices, version, platform.machine(), *flags, cores, *told]
 
 
 def _load(path: pathlib.Path | None, arguments: Any) -> Any:

@@ -1,4 +1,5 @@
 import io
+import pathlib
 
 import numpy as np
 import pytest
@@ -184,3 +185,54 @@ def test_labels_alone_are_those_that_come_with_the_images(data_dir, memory_budge
   labels = dataset.labels(rows)
   assert labels.dtype == np.int32
   np.testing.assert_array_equal(labels, dataset.fetch(rows)['label'])
+
+
+@pytest.mark.parametrize(
+  ('first', 'second', 'shared'),
+  [
+    ('train', 'test', 0),
+    ('train', 'train', 4000),
+    ('train', 'train[90%:]', 400),
+    ('train[:90%]', 'train[90%:]', 0),
+    ('train[:50%]+test', 'test', 1000),
+    ('train[100:200]', 'train[150:300]', 50),
+    ('all', 'test', 1000),
+  ],
+)
+def test_images_in_both_of_two_splits_are_counted(first, second, shared, digits, data_dir):
+  assert source.shared_images('digits', first, second, data_dir) == shared
+
+
+def test_a_builder_of_the_users_own_is_named_by_its_path_and_its_error_is_whole(tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text(
+    'import tensorflow_datasets as tfds\n'
+    'class Builder(tfds.core.GeneratorBasedBuilder):\n'
+    "  name = 'mine'\n"
+    "  VERSION = tfds.core.Version('1.0.0')\n"
+    '  def _info(self):\n'
+    '    return self.dataset_info_from_configs(features=tfds.features.FeaturesDict('
+    "{'image': tfds.features.Image(shape=(8, 8, 1))}))\n"
+    '  def _split_generators(self, dl_manager):\n'
+    "    raise RuntimeError('first line' + chr(10) + 'what to do about it')\n"
+    '  def _generate_examples(self):\n    yield 0, {}\n'
+  )
+  with pytest.raises(UserError, match=r'first line what to do about it$') as stopped:
+    source.open_builder(str(path), str(tmp_path / 'data'))
+  assert 'on a machine with internet' not in str(stopped.value)
+
+
+@pytest.mark.parametrize('harm', ['half', 'flipped', 'gone', 'empty'])
+def test_a_damaged_file_of_a_dataset_is_named(tiny, harm):
+  (file,) = [p for p in pathlib.Path(tiny.data_dir).iterdir() if 'array_record' in p.name]
+  data = file.read_bytes()
+  if harm == 'gone':
+    file.unlink()
+  elif harm == 'flipped':
+    middle = len(data) // 2
+    file.write_bytes(data[:middle] + bytes([data[middle] ^ 16]) + data[middle + 1 :])
+  else:
+    file.write_bytes(data[: len(data) // 2] if harm == 'half' else b'')
+  with pytest.raises(UserError, match="split 'train' of dataset 'tiny_pictures'") as stopped:
+    source.ImageDataset(tiny, 'train', (12, 20), 64)
+  assert '\n' not in str(stopped.value)

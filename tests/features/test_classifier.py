@@ -72,3 +72,20 @@ def test_arrays_are_learnt_and_the_same_bits_come_of_the_same_images():
   found, truth = classifier.predict(logits_of, fetch, 90)
   np.testing.assert_array_equal(truth, labels)
   assert classifier.accuracy(logits_of, fetch, 90) == np.mean(found == labels) > 0.9
+
+
+@pytest.mark.parametrize(('classes', 'found'), [(0, 'none'), (1, 'one class')])
+def test_less_than_two_classes_are_refused_before_anything_is_learnt(classes, found):
+  from gan_jax.errors import UserError
+  from gan_jax.features.network import Request
+
+  data = dataset(num_classes=classes, name='mine train')
+  with pytest.raises(UserError, match=f'dataset mine train has {found}'):
+    classifier.check(Request(data, data))
+
+
+def test_other_weights_have_another_digest():
+  params = {'Dense_0': {'kernel': np.ones((2, 3), np.float32)}}
+  other = {'Dense_0': {'kernel': np.ones((2, 3), np.float32) * np.float32(1 + 1e-6)}}
+  assert classifier._digest(params) == classifier._digest(jax.tree.map(np.copy, params))
+  assert classifier._digest(params) != classifier._digest(other)

@@ -72,12 +72,51 @@ def test_whatever_a_program_is_made_of_is_in_its_key(folder, monkeypatch):
   make({'beta1': 0.5}, x)
   assert len(kept(folder)) == 4
   monkeypatch.setattr(programs, '_code', lambda: 'other code')
+  monkeypatch.setattr(programs, '_CODE_AT_START', 'other code')
   make({'beta1': 0.5}, x)
   monkeypatch.setenv('XLA_FLAGS', '--other')
   programs._machine.cache_clear()
   make({'beta1': 0.5}, x)
   programs._machine.cache_clear()
   assert len(kept(folder)) == 6
+
+
+def test_the_cores_that_may_be_used_and_what_the_compiler_is_told_are_in_the_key(monkeypatch):
+  found = set()
+  for cores in ({0}, {0, 1}):
+    for name in ('XLA_FLAGS', 'PJRT_NPROC', 'NPROC'):
+      with monkeypatch.context() as patch:
+        patch.setattr(os, 'sched_getaffinity', lambda pid, cores=cores: cores)
+        patch.setenv(name, '1')
+        programs._machine.cache_clear()
+        found.add(str(programs._machine()))
+  programs._machine.cache_clear()
+  assert len(found) == 6
+
+
+def test_code_that_was_edited_since_the_start_is_not_kept_for(folder, monkeypatch):
+  """What was imported may be the old code or the new one: it belongs under no key."""
+  x = jnp.ones(3)
+  monkeypatch.setattr(programs, '_code', lambda: 'edited')
+  assert programs.Program(jax.jit(lambda x: x + 1), 'a')(x)[0] == 2
+  assert kept(folder) == []
+
+
+def test_for_a_package_that_is_edited_nothing_is_kept(folder, monkeypatch):
+  monkeypatch.setattr(programs, '_editable', lambda name: name == 'flax')
+  programs.Program(jax.jit(lambda x: x + 1), 'a')(jnp.ones(3))
+  assert kept(folder) == []
+
+
+def test_what_a_killed_process_left_goes_and_what_is_in_the_making_stays(folder):
+  old, new = folder / 'a.tmp', folder / 'b.tmp'
+  old.write_bytes(b'x')
+  new.write_bytes(b'x')
+  (folder / 'c.tmp').mkdir()
+  for path in (old, folder / 'c.tmp'):
+    os.utime(path, (0, 0))
+  programs.Program(jax.jit(lambda x: x + 1), 'a')(jnp.ones(3))
+  assert sorted(path.name for path in folder.glob('*.tmp')) == ['b.tmp']
 
 
 @pytest.mark.parametrize('content', [b'', b'torn', None])
@@ -112,7 +151,7 @@ def test_the_programs_unused_for_the_longest_go(folder, monkeypatch):
 def test_all_code_that_a_step_is_made_of_is_in_the_key():
   root = pathlib.Path(programs.__file__).parent.parent
   # Messages, input and scores.
-  without_part = {'errors', 'data', 'evaluation', 'features', 'sampling', 'workdir'}
+  without_part = {'errors', 'text', 'data', 'evaluation', 'features', 'sampling', 'workdir'}
   for name in programs.TRACED:
     path = root / name
     for file in [path] if path.suffix else path.rglob('*.py'):
