@@ -76,7 +76,8 @@ def main(argv: list[str]) -> int:
 
 
 def _guarded(run: Callable[[], None]) -> int:
-  absl_logging.set_verbosity(absl_logging.ERROR)  # TFDS and Orbax warn of what is normal here
+  # TFDS and Orbax warn of what is normal here, and log what they raise all the same.
+  absl_logging.set_verbosity(absl_logging.FATAL)
   logging.basicConfig(format='%(message)s', force=True)  # absl has put a handler there
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   # Orbax reads in tasks; what fails in one of them is said once, by whoever asked for it.

@@ -16,6 +16,7 @@ from rich.table import Table
 from gan_jax.text import command, printable, say
 
 _SECONDS_BETWEEN_LINES = 5.0  # of progress on a stream that is no terminal
+_UNEVEN = 1.5  # a split with so many times more or fewer images than asked for is told
 _MOST_LINES = 20  # of refused files on the screen; all are in the report
 
 
@@ -149,6 +150,14 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
   height, width, channels = report['image_shape']
   splits = ', '.join(f'{split} {count:,}' for split, count in report['splits'].items())
   say(f'images       {width}x{height} pixels, {channels} channels ({report["kind"]}); {splits}')
+  for split, share in report.get('asked_shares', {}).items():
+    found = report['splits'].get(split, 0) / report['images']
+    if not share / _UNEVEN <= found <= share * _UNEVEN and report['groups'] < report['images']:
+      say(
+        f'! split {split} has {report["splits"].get(split, 0):,} of {report["images"]:,} images '
+        f'({found:.1%}) where {share:.0%} was asked for: {report["groups"]:,} groups are not '
+        'parted; finer ones (--group), or other shares (--split), divide them better'
+      )
   if report['classes']:
     counts = report['classes'].values()
     say(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')

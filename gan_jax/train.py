@@ -168,6 +168,8 @@ class _Run:
       if self._step:
         self._bar.say(f'continuing {self._workdir} at {self._images(self._step):,} images')
       try:
+        if not self._step:
+          self._sample_at(0)
         self._finish_interval()
         while self._step < self._total:
           self._stop.check()
@@ -238,14 +240,12 @@ class _Run:
     if not (sample_due or score_due or save_due):
       return
     self._drain(0)
-    path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
     # Saved before anything that takes long: whatever ends the run there, the step is not lost, and
     # what is still due is done when the run continues. Scores are compared at the next save.
     if save_due or score_due:
       self._save()
-    if sample_due and not os.path.exists(path):
-      with self._clock('sample'):
-        self._sample(path)
+    if sample_due:
+      self._sample_at(step)
     if score_due and step not in self._scores:
       # The state is saved: a signal need not wait for a classifier that is trained, or for scores.
       with self._clock('evaluate'), self._stop.at_once():
@@ -280,6 +280,13 @@ class _Run:
       f'step {step} ({self._images(step):,} images): {text}; stopped, {kept}. Lower the learning '
       'rate or raise r1.weight'
     )
+
+  def _sample_at(self, step: int) -> None:
+    """Draws a grid, unless it is there: a run that goes on does not do so again."""
+    path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
+    if not os.path.exists(path):
+      with self._clock('sample'):
+        self._sample(path)
 
   def _sample(self, path: str) -> None:
     config = self._config

@@ -20,7 +20,7 @@ GROUND = {'errors', 'registry', 'progress', 'runtime', 'text', 'workdir'}
 FLOORS = [
   {'commands'},
   {'tune'},
-  {'train', 'evaluate', 'sample', 'bench'},
+  {'train', 'evaluate', 'sample', 'bench', 'runs'},
   {'build'},
   {'monitoring', 'tuning'},
   {'evaluation'},

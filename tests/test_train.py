@@ -56,7 +56,7 @@ def test_a_run_leaves_its_whole_record(finished):
   assert [line['images'] for line in lines if line['kind'] == 'train'] == list(range(32, 193, 32))
   assert [line['step'] for line in lines if line['kind'] == 'scores'] == [0, 6, 12]
   assert sorted(os.listdir(f'{workdir}/samples')) == [
-    *(f'{images:012d}.png' for images in (64, 128, 192)),
+    *(f'{images:012d}.png' for images in (0, 64, 128, 192)),
     'reals.png',
   ]
   with Image.open(f'{workdir}/samples/000000000192.png') as picture:

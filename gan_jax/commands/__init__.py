@@ -6,12 +6,13 @@ once.
 
 from types import ModuleType
 
-from gan_jax.commands import bench, evaluate, inspect, prepare, sample, train, tune
+from gan_jax.commands import bench, evaluate, inspect, prepare, runs, sample, train, tune
 
 COMMANDS: dict[str, ModuleType] = {
   'prepare': prepare,
   'inspect': inspect,
   'train': train,
+  'runs': runs,
   'sample': sample,
   'evaluate': evaluate,
   'bench': bench,

@@ -1,6 +1,8 @@
 """An evaluation as one picture: samples beside the nearest real images, scores, classes."""
 
 import math
+import warnings
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -8,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from gan_jax.data.inspection import fonts
 from gan_jax.evaluation.result import Evaluation, Gallery
 from gan_jax.evaluation.scores import Score, Scored
 from gan_jax.sampling.grid import grid
@@ -20,7 +23,11 @@ _BLUE, _RED, _GREY = '#3d7dca', '#c8553d', '#777777'
 
 def write(evaluation: Evaluation, path: str) -> None:
   """Draws curves or points of every score, bars of classes and the gallery, as PNG."""
-  with mpl.rc_context({'text.parse_math': False}):  # a name with $ in it is no formula
+  names = [name for row in evaluation.rows for name in (row.subject, *row.class_names)]
+  # A name may have letters of any script, and $ in it is no formula.
+  told: Any = {'text.parse_math': False, 'font.family': fonts.families(names)[0]}
+  with warnings.catch_warnings(), mpl.rc_context(told):
+    warnings.filterwarnings('ignore', 'Glyph')  # a letter that no font has is drawn as a box
     _draw(evaluation).savefig(path, format='png', dpi=110)
 
 

@@ -8,9 +8,10 @@ generated image, on average, over 5; it may exceed 1, where generated images cro
 import math
 
 import numpy as np
+from scipy.stats import chi2
 
 from gan_jax.metrics import neighbours
-from gan_jax.metrics.estimate import LEVEL, Estimate, from_error, from_share_with_error
+from gan_jax.metrics.estimate import LEVEL, Estimate, from_share_with_error
 from gan_jax.metrics.features import Features, check
 
 SCORES = {'density': True, 'coverage': True}
@@ -31,8 +32,9 @@ def compute(real: Features, fake: Features) -> dict[str, Estimate]:
 
 
 def _density_estimate(found: neighbours.Hits, error: float) -> Estimate:
-  """With the normal interval of its logarithm: where few images are hit it is far from symmetric.
+  """With the interval of a count of as many hits as have its relative error (Garwood 1936).
 
+  Where few images are hit it is far from symmetric, and it stays within what so few can say.
   Random halves tell too little of the few large balls about outlying real images that count there.
   The spread over balls is added, which makes the interval about a quarter too wide at density 1.
   Its upper end is at least that of no hit at all: 3.7 / M of M images (Poisson, 2.5 % to find none)
@@ -44,7 +46,9 @@ def _density_estimate(found: neighbours.Hits, error: float) -> Estimate:
   if value == 0:
     return Estimate(0.0, 0.0, none)
   error = math.hypot(error, math.sqrt(n * float(np.var(found.by_ball))) / (m * _K))
-  low, high = (math.exp(v) for v in from_error(math.log(value), error / value)[1:])
+  count = (value / error) ** 2
+  low = value * float(chi2.ppf((1 - LEVEL) / 2, 2 * count)) / (2 * count)
+  high = value * float(chi2.ppf((1 + LEVEL) / 2, 2 * count + 2)) / (2 * count)
   return Estimate(value, low, max(high, none))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import UserError
+from gan_jax.workdir.board import Board
 from gan_jax.workdir.circumstances import (
   check_dataset,
   circumstances,
@@ -62,8 +63,6 @@ class Record:
 
     Lines go to `metrics.undone.jsonl`, grids to `samples/undone`.
     """
-    import tensorboardX
-
     self.workdir = workdir
     lines, grids = undo(workdir, step), _set_samples_aside(workdir, images)
     if lines:
@@ -72,20 +71,19 @@ class Record:
         'samples/undone',
         *(workdir, lines, step, UNDONE, grids),
       )
-    self._board = tensorboardX.SummaryWriter(
-      os.path.join(workdir, 'tensorboard'), purge_step=images + 1 if images else None, flush_secs=10
-    )
+    self._board = Board(os.path.join(workdir, 'tensorboard'), images)
 
   def write(self, kind: str, step: int, images: int, values: dict[str, Any]) -> None:
     """Appends one line, and numbers as TensorBoard scalars `<kind>/<name>` over images shown."""
     append_line(self.workdir, kind, step, images, values)
     for name, value in values.items():
       if isinstance(value, int | float):
-        self._board.add_scalar(f'{kind}/{name}', value, images)
+        self._board.scalar(f'{kind}/{name}', value, images)
+    self._board.flush()
 
   def image(self, name: str, images: int, picture: np.ndarray) -> None:
     """Shows `[H, W, C]` uint8 in TensorBoard."""
-    self._board.add_image(name, picture, images, dataformats='HWC')
+    self._board.image(name, picture, images)
     self._board.flush()
 
   def close(self) -> None:

@@ -16,7 +16,7 @@ import re
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,6 +109,8 @@ def prepare(
         description=options.description or f'Images of {options.source}.',
       )
     report = _report(source, examples, refused, table, metadata['kind']) | metadata
+    if options.split or not all(example.item.split for example in examples):
+      report['asked_shares'] = dict(_shares(options))
     (made / options.name / writer.VERSION / REPORT).write_text(json.dumps(report, indent=2))
     _swap(made / options.name, place, folder.parent / _OLD)
   return Prepared(str(place / writer.VERSION), report)
@@ -237,12 +239,17 @@ def _place_all(
   examples = [example for example in examples if example.label or not labelled]
   if examples and (options.split or not all(example.split for example in examples)):
     groups = [example.group for example in examples]
-    places = splits.divide(groups, options.split or splits.SHARES)
+    places = splits.divide(groups, _shares(options))
     examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
   elif options.group:
     _check_apart(options, examples)
   # Any part of a split is then a random part of it, whatever the order of the source.
   return sorted(examples, key=lambda e: hashlib.sha256(e.item.name.encode()).digest()), refused
+
+
+def _shares(options: Options) -> Mapping[str, float]:
+  """The share of the images that each split is to get."""
+  return options.split or splits.SHARES
 
 
 def _check_apart(options: Options, examples: Sequence[Example]) -> None:

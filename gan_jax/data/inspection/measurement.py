@@ -55,7 +55,7 @@ def measure(data: bytes, channels: int) -> Measured | str:
   return Measured(
     size=(H, W),
     mode=f'{file.mode} of 16 bits' if deep else file.mode,
-    transparent=file.has_transparency_data,
+    transparent=_transparent(file),
     animated=getattr(file, 'is_animated', False),
     blank=bool(constant.all()) or (C == 4 and total[3] == 0),
     digest=int.from_bytes(digest.digest()),
@@ -63,6 +63,13 @@ def measure(data: bytes, channels: int) -> Measured | str:
     squares=squares,
     small=_array(small, channels) / np.float32(255 if pixels.dtype == np.uint8 else 1),
   )
+
+
+def _transparent(image: Image.Image) -> bool:
+  """Whether a pixel of an image is not opaque: a channel for it says nothing."""
+  if not image.has_transparency_data:
+    return False
+  return bool((np.asarray(image.convert('RGBA').getchannel('A')) < 255).any())
 
 
 def picture(data: bytes) -> np.ndarray:

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gan_jax.data.inspection import page
+from gan_jax.data.inspection import fonts, page
 from gan_jax.data.inspection.inspect import Inspection
 from gan_jax.data.inspection.text import findings, overlap_rows, plain, split_rows, unreadable_rows
 from gan_jax.errors import UserError
+from gan_jax.text import say
 
 _MAX_UNREADABLE = 10  # unreadable images listed on the terminal
 _CELL = 72  # pixels of an image of the sheet, with its margin
@@ -94,7 +95,22 @@ def write(inspection: Inspection, path: str) -> None:
 
 
 def sheet(inspection: Inspection) -> bytes:
-  """Draws a row of images for each class, beside its counts, as PNG."""
+  """Draws a row of images for each class, beside its counts, as PNG.
+
+  Names are drawn in fonts of this machine that have their letters; letters that none has are boxes.
+  """
+  import matplotlib as mpl
+
+  names = [plain(name, _LONGEST) for name in (inspection.name, *inspection.class_names)]
+  found, missing = fonts.families(names)
+  if missing:
+    say(f'! no font here has {missing[:20]!r}: boxes in the picture; --out=FILE.html shows them')
+  told: Any = {'font.family': found, 'text.parse_math': False}  # a name with $ is no formula
+  with mpl.rc_context(told):
+    return _draw_sheet(inspection)
+
+
+def _draw_sheet(inspection: Inspection) -> bytes:
   # Imported here: it takes a second, and only the picture needs it.
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure
@@ -120,8 +136,6 @@ def sheet(inspection: Inspection) -> bytes:
   counts = ', '.join(f'{plain(s.name)} {s.inspected:,}' for s in inspection.splits)
   header = f'{plain(inspection.name)}: images in {counts}'
   figure.text(0.15 / total_width, 1 - 0.3 / total_height, header, va='center', fontsize=12)
-  for text in (*axes.get_yticklabels(), *figure.texts):
-    text.set_parse_math(False)  # a name with $ in it is no formula
   file = io.BytesIO()
   with warnings.catch_warnings():
     warnings.filterwarnings('ignore', 'Glyph')  # a letter that the font lacks is drawn as a box

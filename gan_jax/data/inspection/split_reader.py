@@ -45,7 +45,7 @@ class Split(NamedTuple):
     unreadable: images that cannot be decoded.
     sizes: images of each `(H, W)`, the most frequent first.
     modes: images of each mode of Pillow's, as `RGB`; `I;16` is 16-bit grey.
-    transparent: images that carry transparency: an alpha channel or a transparent colour.
+    transparent: images with a pixel that is not opaque.
     animated: images of more than one frame; only the first is read.
     blank: images of one colour, or fully transparent.
     mean: of all pixels in [0, 1], for each channel; empty without a readable image.

@@ -80,8 +80,8 @@ def _of_split(split: Split, inspection: Inspection) -> list[str]:
     )
   if split.transparent and len(inspection.channels) < 4:
     found.append(
-      f'{count(split.transparent, "image")} of {name} can be transparent, which the dataset with '
-      f'its {count(len(inspection.channels), "channel")} drops; keep four channels if it matters'
+      f'{count(split.transparent, "image")} of {name} are transparent somewhere, which the dataset '
+      f'with its {count(len(inspection.channels), "channel")} drops; keep four if it matters'
     )
   if split.animated:
     found.append(

@@ -48,13 +48,20 @@ KINDS = {
 def test_every_mode_is_measured_and_shown(mode, channels):
   measured = measure(KINDS[mode], channels)
   assert measured.mode == mode
-  assert measured.transparent == (mode in ('LA', 'P', 'RGBA'))
+  assert measured.transparent == (mode in ('P', 'RGBA'))  # that of LA is opaque
   assert measured.small.shape == (32, 32, channels)
   assert measured.total.shape == (channels,)
   assert not measured.animated
   shown = picture(KINDS[mode])
   assert shown.shape == (*measured.size, 4)
   assert shown.dtype == np.uint8
+
+
+def test_a_channel_for_transparency_that_is_opaque_counts_for_nothing():
+  pixels = np.full((6, 6, 4), 255, np.uint8)
+  assert not measure(encoded(pixels), 4).transparent
+  pixels[2, 3, 3] = 254
+  assert measure(encoded(pixels), 4).transparent
 
 
 def test_moments_are_numpys():

@@ -1,0 +1,34 @@
+"""Fonts of this machine that have the letters of a text: class names come in any script."""
+
+from collections.abc import Iterable
+
+
+def families(texts: Iterable[str]) -> tuple[list[str], str]:
+  """Families for matplotlib to take letters from, in order, and the letters that none has.
+
+  Args:
+    texts: to be drawn.
+
+  Returns:
+    matplotlib's own family first, then as few others as cover what it lacks; and what is left.
+  """
+  from matplotlib import font_manager  # takes a second to import
+
+  found = ['DejaVu Sans']
+  own = font_manager.get_font(font_manager.findfont('DejaVu Sans'))
+  letters = {c for text in texts for c in text if c.isprintable()}
+  missing = {c for c in letters if not own.get_char_index(ord(c))}
+  for entry in font_manager.fontManager.ttflist:
+    if not missing:
+      break
+    if entry.name.startswith('Last Resort'):  # has a box for every letter
+      continue
+    try:
+      font = font_manager.get_font(entry.fname)
+    except (OSError, RuntimeError):  # removed since, or of a kind that FreeType does not read
+      continue
+    has = {c for c in missing if font.get_char_index(ord(c))}
+    if has and entry.name not in found:
+      found.append(entry.name)
+      missing -= has
+  return found, ''.join(sorted(missing))

@@ -1,0 +1,26 @@
+"""Fonts for names in any script."""
+
+import pytest
+
+from gan_jax.data.inspection import fonts
+
+
+@pytest.mark.parametrize('text', ['cats', 'naïve Ωμέγα Привет', 'Ж$x_1$', 'عربي', 'עברית'])
+def test_what_the_own_font_has_takes_no_other(text):
+  assert fonts.families([text]) == (['DejaVu Sans'], '')
+
+
+def test_what_no_font_has_is_told_by_its_letters():
+  nowhere = chr(0x10FFFD)  # of nobody: for private use
+  found, missing = fonts.families(['猫', f'x{nowhere}', 'z'])
+  assert nowhere not in missing  # is not printable, and so not drawn
+  for letter in '猫':
+    has = any(_has(name, letter) for name in found)
+    assert has != (letter in missing)
+
+
+def _has(family, letter):
+  from matplotlib import font_manager
+
+  path = font_manager.findfont(family)
+  return bool(font_manager.get_font(path).get_char_index(ord(letter)))

@@ -1,0 +1,36 @@
+"""The list of runs."""
+
+import shutil
+
+import pytest
+
+from gan_jax import runs
+from gan_jax.errors import UserError
+
+
+def test_runs_are_found_with_their_checkpoints_and_scores(finished, tmp_path):
+  workdir, scores = finished
+  shutil.copytree(workdir, tmp_path / 'a' / 'one')
+  shutil.copytree(workdir, tmp_path / 'two')
+  (tmp_path / 'two' / 'config.json').write_text('{')
+  (tmp_path / 'empty').mkdir()
+  good, bad = runs.find(str(tmp_path))
+  assert good.workdir == str(tmp_path / 'a' / 'one')
+  assert good.images == 192
+  assert good.checkpoints[-2:] == (128, 192)
+  assert good.score == ('fd_classifier', scores['fd_classifier'])
+  assert bad.config is None
+  assert 'config.json: damaged' in bad.trouble
+
+
+def test_a_run_without_checkpoints_or_scores_is_listed_too(finished, tmp_path):
+  shutil.copytree(finished[0], tmp_path / 'run')
+  shutil.rmtree(tmp_path / 'run' / 'checkpoints')
+  (tmp_path / 'run' / 'metrics.jsonl').unlink()
+  (found,) = runs.find(str(tmp_path))
+  assert (found.images, found.checkpoints, found.score) == (0, (), None)
+
+
+def test_a_folder_that_is_not_there_is_refused():
+  with pytest.raises(UserError, match='--root=/nowhere: there is no such folder'):
+    runs.find('/nowhere')
