@@ -4,6 +4,7 @@ import difflib
 import errno
 import logging
 import os
+import shlex
 import sys
 import threading
 import traceback
@@ -28,12 +29,25 @@ def _overview() -> str:
 
   lines = ['gan_jax trains, samples and scores image GANs. Commands:', '']
   for name, command in COMMANDS.items():
-    lines += [f'  {name:10}{command.TEXT}', f'  {"":10}  {command.EXAMPLE}']
+    lines += [f'  {name:10}{command.TEXT}', f'  {"":10}  {_pasteable(command.EXAMPLE)}']
   return '\n'.join([*lines, '', 'launch.py COMMAND --help explains the flags of each.'])
 
 
+def _pasteable(example: str) -> str:
+  """An example as it can be pasted here."""
+  from gan_jax import text
+
+  return text.command(*shlex.split(example))
+
+
 def _command_help(name: str, command: ModuleType, own_flags: list[str]) -> str:
-  lines = [f'launch.py {name}: {command.TEXT}', '', f'  {command.EXAMPLE}', '', 'Flags:']
+  lines = [
+    f'launch.py {name}: {command.TEXT}',
+    '',
+    f'  {_pasteable(command.EXAMPLE)}',
+    '',
+    'Flags:',
+  ]
   for flag in (FLAGS[own] for own in own_flags):
     default = '' if flag.default in (None, '') else f' (default: {flag.default})'
     lines.append(f'  --{flag.name}: {flag.help}{default}')

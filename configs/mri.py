@@ -1,6 +1,6 @@
 """DCGAN on MRI slices of one head, by plane, 64×64 grey of 16 bits.
 
-Command: launch.py train --config=configs/mri.py
+Command: .venv/bin/python launch.py train --config=configs/mri.py
 Time: 10 min on 2 cores of an AMD EPYC (AVX-512).
 Score: fd_efficientnet_lite0 81.7 (untrained 275, held-out reals 83.8), N = 1,000.
 One person has no variety: what this draws says nothing about other people. See

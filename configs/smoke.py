@@ -1,6 +1,6 @@
 """A run of seconds that goes through everything: for tests, and to see that an installation works.
 
-Command: launch.py train --config=configs/smoke.py
+Command: .venv/bin/python launch.py train --config=configs/smoke.py
 """
 
 from ml_collections import ConfigDict

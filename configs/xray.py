@@ -1,7 +1,8 @@
 """Class-conditional DCGAN on X-rays: a recipe over your own folder of DICOM files.
 
-Prepare: launch.py prepare --source=FOLDER --name=xray --resolution=128 --labels=FILE.csv
-Command: launch.py train --config=configs/xray.py
+Prepare: .venv/bin/python launch.py prepare --source=FOLDER --name=xray --resolution=128
+  --labels=FILE.csv
+Command: .venv/bin/python launch.py train --config=configs/xray.py
 Another dataset of that kind: --config.dataset.name=NAME, prepared in the same way or known to TFDS.
 
 Each file's own windows are applied, MONOCHROME1 is inverted, and the 16 bits that come out of it

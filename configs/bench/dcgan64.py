@@ -1,6 +1,6 @@
 """The published DCGAN at 64×64 on random images, to measure: its step is PyTorch's own example's.
 
-Command: launch.py bench --config=configs/bench/dcgan64.py
+Command: .venv/bin/python launch.py bench --config=configs/bench/dcgan64.py
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,6 @@
 """R3GAN at 32×32 on random images, to measure: width 96, two blocks a stage, R1 and R2 every step.
 
-Command: launch.py bench --config=configs/bench/r3gan32.py
+Command: .venv/bin/python launch.py bench --config=configs/bench/r3gan32.py
 """
 
 from ml_collections import ConfigDict
