@@ -1,5 +1,7 @@
 """`launch.py inspect`: flags and what they ask for."""
 
+from typing import Any
+
 from absl import flags
 
 from gan_jax.commands import common
@@ -13,6 +15,9 @@ def define() -> None:
   """Defines the flags."""
   common.define_config()
   flags.DEFINE_string('dataset', None, 'A dataset by name, instead of --config.')
+  common.define_path(
+    'source', None, 'Your own images before `prepare`, likewise: a folder, .zip, .tar, .npy, ...'
+  )
   common.define_path('data_dir', '', 'Where it is, with --dataset.')
   flags.DEFINE_list('splits', None, 'Splits to look at; default: all.')
   flags.DEFINE_integer('limit', None, 'Images of each split, evenly spread; default: all.')
@@ -27,7 +32,7 @@ def run() -> None:
   """
   from gan_jax import progress
   from gan_jax.data import source
-  from gan_jax.data.inspection import inspect, report
+  from gan_jax.data.inspection import inspect, report, unprepared
   from gan_jax.errors import UserError
 
   if FLAGS.limit is not None and FLAGS.limit < 1:
@@ -35,7 +40,11 @@ def run() -> None:
   if FLAGS.out:
     report.check(FLAGS.out)
   splits = FLAGS.splits
-  if FLAGS.dataset:
+  builder: Any
+  if FLAGS.source:
+    common.refuse_beside('source', ('config', 'dataset', 'data_dir', 'splits'))
+    builder = unprepared.Unprepared(FLAGS.source, source.open_builder)
+  elif FLAGS.dataset:
     common.refuse_beside('dataset', ('config',))
     builder = source.open_builder(FLAGS.dataset, FLAGS.data_dir)
   else:

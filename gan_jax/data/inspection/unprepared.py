@@ -1,0 +1,91 @@
+"""A user's own images before they are prepared, as what `inspect` looks at."""
+
+import io
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gan_jax.data.ingest import decode, sources
+from gan_jax.data.ingest.picture import RefusedError
+
+SPLIT = 'source'
+
+
+class Unprepared:
+  """Stands in for a TFDS builder: one split, images as they are stored, folders as classes.
+
+  Attributes:
+    name: of the source.
+    info: with `features` and `splits`, as TFDS has them.
+  """
+
+  def __init__(self, source: str, open_tfds: Callable[[str, str], Any]):
+    """Lists the files of a source, see `sources.open_source`; reads none.
+
+    Raises:
+      UserError: where there is nothing of the kind.
+    """
+    self.name, self.data_dir = source, source
+    found = sources.open_source(source, '', open_tfds)
+    self._files = found.files
+    folders = [file.label or file.name.rpartition('/')[0] for file in self._files]
+    names = sorted({folder for folder in folders if folder})
+    self._labels = [names.index(folder) if folder in names else -1 for folder in folders]
+    features: dict[str, Any] = {'image': types.SimpleNamespace(shape=(None, None, 3))}
+    if len(names) > 1:
+      features['label'] = types.SimpleNamespace(names=names)
+    splits = {SPLIT: types.SimpleNamespace(num_examples=len(self._files))}
+    self.info = types.SimpleNamespace(features=features, splits=splits)
+
+  def as_data_source(self, split: str, decoders: Any = None) -> '_Records':
+    """The files, by row."""
+    del decoders
+    if split != SPLIT:
+      raise ValueError(split)
+    return _Records(self._files, self._labels)
+
+
+class _Records:
+  """Files by row, each read when it is asked for."""
+
+  def __init__(self, files: Sequence[sources.File], labels: Sequence[int]):
+    self._files, self._labels = files, labels
+
+  def __len__(self) -> int:
+    return len(self._files)
+
+  def __getitem__(self, row: int) -> dict[str, Any]:
+    file = self._files[row]
+    return {'image': _encoded(file), 'label': self._labels[row], 'name': file.name}
+
+  def __getitems__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+    return [self[row] for row in rows]
+
+
+def _encoded(file: sources.File) -> bytes:
+  """An image as it is stored; of what Pillow does not read, such as DICOM, the first picture."""
+  try:
+    data = file.read()
+    if isinstance(data, bytes) and _is_image(data):
+      return data
+    first = next(iter(decode.read(file.name, data, decode.Medical())))
+  except (RefusedError, OSError, StopIteration):
+    return b''  # counted among the unreadable
+  return _png(first.pixels)
+
+
+def _is_image(data: bytes) -> bool:
+  try:
+    with Image.open(io.BytesIO(data)):
+      return True
+  except (OSError, Image.DecompressionBombError):
+    return False
+
+
+def _png(pixels: np.ndarray) -> bytes:
+  file = io.BytesIO()
+  Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, format='PNG')
+  return file.getvalue()

@@ -1,0 +1,54 @@
+"""Images are looked at before they are prepared."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.data.inspection.inspect import inspect
+from gan_jax.data.inspection.text import findings
+from gan_jax.data.inspection.unprepared import Unprepared
+from gan_jax.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+  rng = np.random.default_rng(0)
+  for number in range(12):
+    place = tmp_path / 'photos' / ('cats', 'dogs')[number % 2]
+    place.mkdir(parents=True, exist_ok=True)
+    size = (20, 30, 3) if number < 8 else (16, 16, 3)
+    Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(place / f'{number}.png')
+  (tmp_path / 'photos' / 'cats' / 'broken.jpg').write_bytes(b'no image')
+  return tmp_path / 'photos'
+
+
+def opened(path):
+  return inspect(Unprepared(str(path), None))
+
+
+def test_a_folder_is_counted_by_size_and_class_and_what_is_broken_is_named(folder):
+  found = opened(folder)
+  (split,) = found.splits
+  assert found.class_names == ('cats', 'dogs')
+  assert (split.total, split.class_counts) == (13, (7, 6))
+  assert split.sizes == {(20, 30): 8, (16, 16): 4}
+  assert [bad.name for bad in split.unreadable] == ['cats/broken.jpg']
+  assert any('unreadable' in sentence for sentence in findings(found))
+
+
+def test_an_archive_and_an_array_are_looked_at_as_well(folder, tmp_path):
+  with zipfile.ZipFile(tmp_path / 'photos.zip', 'w') as archive:
+    for path in folder.rglob('*.png'):
+      archive.write(path, str(path.relative_to(folder)))
+  (split,) = opened(tmp_path / 'photos.zip').splits
+  assert (split.total, len(split.unreadable)) == (12, 0)
+  np.save(tmp_path / 'images.npy', np.zeros((5, 8, 8, 3), np.uint8))
+  (split,) = opened(tmp_path / 'images.npy').splits
+  assert (split.total, split.blank, split.sizes) == (5, 5, {(8, 8): 5})
+
+
+def test_what_is_not_there_is_refused(tmp_path):
+  with pytest.raises(UserError, match='there is no such file or folder'):
+    opened(tmp_path / 'nowhere')
