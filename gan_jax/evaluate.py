@@ -82,6 +82,8 @@ def _evaluate_run(
 ) -> dict[str, str]:
   """Scores checkpoints of one run; returns the fingerprints of its data."""
   run = build.open_run(workdir, step)
+  if options.data_dir:
+    run.config.dataset.data_dir = options.data_dir
   datasets = build.datasets(run.config)
   described = build.describe(run.config, datasets)
   record.check_dataset(workdir, described, 'bring back those of the run')

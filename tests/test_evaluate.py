@@ -295,3 +295,78 @@ def test_the_shown_real_image_is_the_nearest(digits, held_out_digits):
   every = np.linalg.norm(flat[:, None] - reals[None], axis=-1)
   np.testing.assert_allclose(distances, every.min(1), rtol=1e-4)
   np.testing.assert_array_equal(nearest.reshape(12, -1), (reals * 255)[every.argmin(1)].round())
+
+
+PIXELS = Options(num_samples=32, metrics=('fd',), features=('pixels',))
+
+
+@pytest.fixture
+def copies(finished, tmp_path):
+  """Two copies of a run."""
+  for name in ('a', 'b'):
+    shutil.copytree(finished[0], tmp_path / name)
+  return tmp_path
+
+
+def test_a_run_that_cannot_be_scored_does_not_cost_the_others(copies):
+  for manifest in (copies / 'b' / 'checkpoints').glob('*/default/manifest.ocdbt'):
+    manifest.write_bytes(b'')
+  found = RUN([str(copies / 'b'), str(copies / 'a')], options=PIXELS)
+  assert [row.subject for row in found.rows] == [str(copies / 'a')]
+  assert any(str(copies / 'b') in note and 'damaged' in note for note in found.notes)
+  with pytest.raises(UserError, match='damaged'):
+    RUN([str(copies / 'b')], options=PIXELS)
+
+
+def test_a_checkpoint_that_cannot_be_read_does_not_cost_the_others(copies):
+  newest = max((copies / 'a' / 'checkpoints').iterdir())
+  (newest / 'default' / 'manifest.ocdbt').write_bytes(b'')
+  found = RUN([str(copies / 'a')], every_step=True, options=PIXELS)
+  assert int(newest.name) not in [row.step for row in found.rows]
+  assert len(found.rows) == len(list((copies / 'a' / 'checkpoints').iterdir())) - 1
+  assert any('damaged' in note for note in found.notes)
+
+
+def test_a_checkpoint_is_found_by_the_images_shown(copies):
+  (row,) = RUN([str(copies / 'a')], step=192, options=PIXELS).rows
+  assert (row.step, row.images) == (12, 192)
+  with pytest.raises(UserError, match=r'no checkpoint of step 191; found: .*12 \(192 images\)'):
+    RUN([str(copies / 'a')], step=191, options=PIXELS)
+
+
+def test_a_run_that_cannot_be_written_is_scored_and_its_record_left(copies, monkeypatch):
+  before = (copies / 'a' / 'metrics.jsonl').read_bytes()
+  monkeypatch.setattr(evaluate.os, 'access', lambda path, mode: False)
+  found = RUN([str(copies / 'a')], options=PIXELS)
+  assert found.rows
+  assert any('cannot be written' in note for note in found.notes)
+  assert (copies / 'a' / 'metrics.jsonl').read_bytes() == before
+
+
+def test_a_record_that_is_full_at_the_end_of_the_work_costs_no_score(copies, monkeypatch):
+  def full(*_):
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(evaluate.record, 'append_line', full)
+  found = RUN([str(copies / 'a')], options=PIXELS)
+  assert found.rows
+  assert any('No space left on device' in note for note in found.notes)
+
+
+def test_data_that_were_moved_are_named_by_their_folder(copies, data_dir):
+  path = copies / 'a' / 'config.json'
+  config = json.loads(path.read_text())
+  config['dataset']['data_dir'] = str(copies / 'gone')
+  path.write_text(json.dumps(config))
+  assert RUN([str(copies / 'a')], options=PIXELS._replace(data_dir=data_dir)).rows
+
+
+def test_runs_against_different_numbers_of_reals_are_no_table(copies):
+  path = copies / 'a' / 'config.json'
+  config = json.loads(path.read_text())
+  config['evaluate']['num_reals'] = 100
+  path.write_text(json.dumps(config))
+  workdirs = [str(copies / 'a'), str(copies / 'b')]
+  with pytest.raises(UserError, match='--num_reals=100, or --allow_different_n'):
+    RUN(workdirs, options=PIXELS)
+  assert len(RUN(workdirs, options=PIXELS._replace(allow_different_n=True)).rows) == 2

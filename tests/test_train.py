@@ -154,10 +154,20 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(
     ({'model.name': 'dcgam'}, "config.model.name='dcgam': unknown; did you mean 'dcgan'"),
     ({'loss.name': 'hing'}, "config.loss.name='hing': unknown; did you mean 'hinge'"),
     ({'dataset.name': 'digit'}, "did you mean 'digits'"),
+    ({'dataset.name': 'huggingface:nothing'}, "config.dataset.name='huggingface:nothing'"),
+    ({'dataset.name': 'kubric:x/y:1.0.0'}, "config.dataset.name='kubric:x/y:1.0.0'"),
+    (
+      {'dataset.holdout_split': 'train[50%:]'},
+      r'2,000 of its images are in config\.dataset\.split',
+    ),
+    (
+      {'dataset.name': 'random_images', 'model.conditional': False, 'evaluate.images': 96},
+      "'classifier' needs labels of two classes or more",
+    ),
     ({'train.batch_size': 12}, 'config.train.batch_size=12: must be a positive multiple of the 8'),
     ({'train.batch_size': 8000}, 'has 4000 images; a batch takes 8000'),
     ({'dataset.resolution': 20}, 'config.dataset.resolution=20|dataset.resolution=20: dcgan'),
-    ({'train.images': 0}, 'config.train.images=0: must be positive'),
+    ({'train.images': 0}, 'config.train.images=0: accepted: positive integers'),
     ({'evaluate.features': ('inception',)}, "config.evaluate.features='inception': unknown"),
     ({'evaluate.resize': 'legcay'}, "evaluate.resize='legcay': did you mean 'legacy'"),
     (

@@ -21,6 +21,7 @@ def define() -> None:
   common.define_paths(
     'images', 'Instead of a run: a folder, .zip, .tar, .npy or .npz of images; or several.'
   )
+  common.define_path('data_dir', '', 'Where the datasets of runs are, if they were moved.')
   common.define_path('reference', '', 'With --images: the real images.')
   common.define_path(
     'held_out',
@@ -66,7 +67,7 @@ def run() -> None:
     raise UserError('--workdir=RUN, or --images=FOLDER with --reference=FOLDER: give one of them')
   out = FLAGS.out or (os.path.join(FLAGS.workdir[0], 'evaluation') if FLAGS.workdir else None)
   if FLAGS.images:
-    common.refuse_beside('images', ('step', 'all', 'repeats'))
+    common.refuse_beside('images', ('step', 'all', 'repeats', 'data_dir'))
     if not FLAGS.reference:
       raise UserError('--images: needs --reference=FOLDER, the real images')
     if FLAGS.labels not in ('', 'folders'):
@@ -85,6 +86,7 @@ def run() -> None:
     repeats=FLAGS.repeats,
     best=FLAGS.best,
     allow_different_n=FLAGS.allow_different_n,
+    data_dir=FLAGS.data_dir,
   )
   options_of.check(options)
   if out:

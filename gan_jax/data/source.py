@@ -227,16 +227,12 @@ def open_builder(name: str, data_dir: str) -> Any:
   else:
     try:
       builder = tfds.builder(name, data_dir=directory)
-    except (
-      tfds.core.DatasetNotFoundError,
-      tfds.core.registered.DatasetNotFoundError,
-      ValueError,  # of a name that none can have
-      AssertionError,  # of a version that there is not
-    ) as error:
+    except Exception as error:  # of unknown names, versions and catalogues, each its own
       accepted = nearest(name, {*own, *_prepared(directory)})
       raise UserError(
         f'config.dataset.name={name!r}: unknown here and to TFDS, and not in {directory}; '
         f'{accepted}, or a TFDS name; `launch.py prepare` makes one of your own images'
+        f'{_of_a_catalogue(name, error)}'
       ) from error
   if not builder.is_prepared():
     logging.getLogger(__name__).info('preparing dataset %s in %s', name, builder.data_dir)
@@ -258,6 +254,11 @@ def open_builder(name: str, data_dir: str) -> Any:
         f'{text}{advice}'
       ) from error
   return builder
+
+
+def _of_a_catalogue(name: str, error: Exception) -> str:
+  """What TFDS says of a name with a catalogue in it, such as huggingface:mnist."""
+  return f' ({type(error).__name__}: {error})' if ':' in name else ''
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ class Options(NamedTuple):
     repeats: sampling seeds.
     best: the score that orders checkpoints or folders.
     allow_different_n: put scores of different numbers of images into one table.
+    data_dir: where the datasets of runs are now; '': where the runs had them.
   """
 
   metrics: tuple[str, ...] | None = None
@@ -33,6 +34,7 @@ class Options(NamedTuple):
   repeats: int = 1
   best: str | None = None
   allow_different_n: bool = False
+  data_dir: str = ''
 
 
 def check(options: Options) -> None:
