@@ -23,8 +23,8 @@ _MOST_LINES = 20  # of refused files on the screen; all are in the report
 class ProgressBar:
   """A live line: images, images/s, time to go, losses; on a plain stream, a line a log."""
 
-  def __init__(self, total: int, done: int):
-    """Starts at `done` of `total` images; shows nothing before the context is entered."""
+  def __init__(self, total: int):
+    """Counts to `total` images; shows nothing before the context is entered."""
     self._live = sys.stderr.isatty()
     self._total = total
     self._bar = Progress(
@@ -39,7 +39,7 @@ class ProgressBar:
       disable=not self._live,
       speed_estimate_period=60,
     )
-    self._task = self._bar.add_task('training', total=total, completed=done, rate='', losses='')
+    self._task = self._bar.add_task('training', total=total, rate='', losses='')
 
   def __enter__(self) -> 'ProgressBar':
     self._bar.start()

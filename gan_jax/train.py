@@ -11,9 +11,8 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, progress
 from gan_jax.errors import NonFiniteError, Preempted, UserError
-from gan_jax.evaluation import evaluator, subject
-from gan_jax.evaluation.evaluator import Evaluator
-from gan_jax.evaluation.scores import flat
+from gan_jax.evaluation import evaluator
+from gan_jax.evaluation.keeper import ScoreKeeper
 from gan_jax.monitoring import clock
 from gan_jax.monitoring.clock import Clock
 from gan_jax.monitoring.log import MetricsLog
@@ -113,11 +112,18 @@ class _Run:
     self._parts, self._initial = parts, initial
     self._programs = programs
     self._per_step = build.images_per_step(config)
-    self._scores = {line['step']: line for line in record.read_metrics(workdir, 'scores')}
-    self._rank = build.ranking(config)
-    self._ranks = {step: self._rank(line) for step, line in self._scores.items() if step}
+    self._bar = progress.ProgressBar(config.train.images)
+    self._sampler = Sampler(parts.generator, config.evaluate.batch_size, datasets.train.dtype)
+    self._scores = ScoreKeeper(
+      workdir,
+      build.asked_of(config),
+      datasets,
+      self._sampler,
+      build.ranking(config),
+      self._bar.say,
+    )
     self._checkpoints = Checkpointer(
-      workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._ranks
+      workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._scores.ranks
     )
     self._closing = contextlib.ExitStack()
     self._closing.callback(self._checkpoints.close)
@@ -131,14 +137,10 @@ class _Run:
     left = max(0, config.train.images - int(state.images))
     self._total = self._step + -(-left // self._per_step)
     self._state = parallel.replicate(state)
-    for step in [s for s in self._scores if s > self._step]:
-      self._scores.pop(step)
-      self._ranks.pop(step, None)
-    self._sampler = Sampler(parts.generator, config.evaluate.batch_size, datasets.train.dtype)
-    self._evaluator: Evaluator | None = None
+    self._scores.undo(self._step)
+    self._bar.advance(self._images(self._step))
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._clock = Clock()
-    self._bar = progress.ProgressBar(config.train.images, self._images(self._step))
 
   def open_record(self) -> None:
     """Begins to write: sets aside what came after the step that the run goes on from."""
@@ -199,11 +201,7 @@ class _Run:
     with self._clock('save'):
       self._checkpoints.wait()
     self._bar.say(f'time: {clock.summary(self._clock.totals())}')
-    bookkeeping = ('kind', 'step', 'images', 'time')
-    clean = lambda line: {k: v for k, v in line.items() if k not in bookkeeping}
-    untrained = clean(self._scores.get(0, {}))
-    final = clean(self._scores.get(self._step, {}))
-    return {**final, **{f'untrained_{name}': value for name, value in untrained.items()}}
+    return self._scores.summary(self._step)
 
   def close(self) -> None:
     """Waits for what is being written."""
@@ -246,7 +244,7 @@ class _Run:
       self._save()
     if sample_due:
       self._sample_at(step)
-    if score_due and step not in self._scores:
+    if score_due and step not in self._scores.lines:
       # The state is saved: a signal need not wait for a classifier that is trained, or for scores.
       with self._clock('evaluate'), self._stop.at_once():
         self._evaluate()
@@ -311,67 +309,17 @@ class _Run:
   def _evaluate(self) -> None:
     """Scores this step, and the untrained generator where that has not been done."""
     self._bar.doing('evaluating')
-    if self._evaluator is None:
-      self._evaluator = Evaluator(
-        build.asked_of(self._config), *self._datasets, lambda *_: self._stop.check()
-      )
-      self._keep_features(self._evaluator.describe())
-    first = self._untrained()
-    if 0 not in self._scores and first is not None:
-      self._write_scores(0, first)
-    self._write_scores(self._step, parallel.to_host(self._state.ema))
+    if 0 not in self._scores.lines and (first := self._untrained()) is not None:
+      self._scores.score(self._record, 0, 0, first)
+    images = self._images(self._step)
+    self._scores.score(self._record, self._step, images, parallel.to_host(self._state.ema))
     self._bar.doing('training')
-
-  def _keep_features(self, found: dict[str, Any]) -> None:
-    """Records the feature networks; scores by others are not compared with theirs."""
-    before = record.read_circumstances(self._workdir).get('features', {})
-    other = [
-      name
-      for name, about in found.items()
-      if name in before and before[name].get('digest') != about.get('digest')
-    ]
-    if other:
-      self._ranks.clear()
-      self._bar.say(
-        f'! {", ".join(other)}: not the network of the scores before, such as where a run goes on '
-        'on another machine; they are not compared with those from here on'
-      )
-    record.keep_features(self._workdir, found)
 
   def _untrained(self) -> Any:
     """The generator of step 0; None where it was another run's, which may be gone by now."""
     if self._first is not None:
       return self._first.ema
     return None if self._config.init.workdir else self._initial_state().ema
-
-  def _write_scores(self, step: int, variables: Any) -> None:
-    assert self._evaluator is not None
-    found = subject.of_generator(
-      f'step {step}',
-      self._sampler,
-      variables,
-      self._evaluator.asked_labels,
-      self._config.model.conditional,
-    )
-    scores = self._scores_of(found)
-    self._record.write('scores', step, self._images(step), scores)
-    self._scores[step] = scores
-    self._ranks[step] = self._rank(scores)
-    shown = '  '.join(f'{k} {v:.4g}' for k, v in scores.items() if f'{k}_low' in scores)
-    self._bar.say(f'scores at {self._images(step):,} images: {shown}')
-
-  def _scores_of(self, found: subject.Subject) -> dict[str, float]:
-    """Scores a subject; a run goes on without what its images cannot give."""
-    assert self._evaluator is not None
-    try:
-      scores = flat(self._evaluator.score(found))
-    except UserError as error:
-      self._evaluator.notes.append(f'{found.name}: {error}')
-      scores = {}
-    for note in self._evaluator.notes:
-      self._bar.say(f'! {note}')
-    self._evaluator.notes.clear()
-    return scores
 
   def _save(self) -> None:
     about = {'images': self._images(self._step), 'window': self._log.window}

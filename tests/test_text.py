@@ -27,7 +27,7 @@ def test_controls_and_turns_of_direction_are_spelt_out_and_letters_are_not():
 
 def test_errors_bars_and_reports_are_harmless(capsys):
   assert harmless(str(UserError(f'{EVIL}: no')))
-  progress.ProgressBar(10, 0).say(EVIL)
+  progress.ProgressBar(10).say(EVIL)
   progress.show_run(f'/runs/{EVIL}', {})
   progress.show_preparation(
     EVIL,

@@ -48,7 +48,7 @@ def summary(config: ConfigDict, datasets: Datasets, state: TrainState) -> Iterat
 
 
 def _weights(params: Any) -> str:
-  return f'{sum(x[0].size for x in jax.tree.leaves(params)):,} weights'
+  return f'{sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(params)):,} weights'
 
 
 def _empty_classes(datasets: Datasets) -> list[str]:

@@ -1,0 +1,117 @@
+"""The scores of a run while it is trained: made where they are due, kept, and ranked."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gan_jax.data.source import ImageDataset
+from gan_jax.errors import UserError
+from gan_jax.evaluation import subject
+from gan_jax.evaluation.evaluator import Asked, Evaluator
+from gan_jax.evaluation.scores import flat
+from gan_jax.runtime.tree import PyTree
+from gan_jax.sampling.sampler import Sampler
+from gan_jax.workdir import record
+
+Line = dict[str, Any]
+
+
+class ScoreKeeper:
+  """Scores generators of a run and adds the scores to its record.
+
+  Attributes:
+    lines: of the record, by step; step 0 is the generator before training.
+    ranks: what orders checkpoints, by step, lower for the better; changes as scores come.
+  """
+
+  def __init__(
+    self,
+    workdir: str,
+    asked: Asked,
+    datasets: tuple[ImageDataset, ImageDataset],
+    sampler: Sampler,
+    rank: Callable[[Line], float],
+    say: Callable[[str], None],
+  ):
+    """Reads the scores that there are already; opens no network.
+
+    Args:
+      workdir: of the run.
+      asked: what is scored with what.
+      datasets: trained on, and held out.
+      sampler: of the generator.
+      rank: maps scores to a number that is lower for the better.
+      say: shows a line.
+    """
+    self._workdir, self._asked, self._datasets = workdir, asked, datasets
+    self._sampler, self._rank, self._say = sampler, rank, say
+    self.lines: dict[int, Line] = {
+      line['step']: line for line in record.read_metrics(workdir, 'scores')
+    }
+    self.ranks = {step: rank(line) for step, line in self.lines.items() if step}
+    self._evaluator: Evaluator | None = None
+
+  def undo(self, step: int) -> None:
+    """Forgets the scores of later steps."""
+    for later in [each for each in self.lines if each > step]:
+      self.lines.pop(later)
+      self.ranks.pop(later, None)
+
+  def score(self, writer: record.Record, step: int, images: int, variables: PyTree) -> None:
+    """Scores a generator, records it and says what was found.
+
+    What its images cannot give is left out, with a word: a run goes on without.
+
+    Args:
+      writer: of the record.
+      step: of the run.
+      images: shown before it.
+      variables: of the generator, on the host.
+    """
+    evaluator = self._opened()
+    found = subject.of_generator(
+      f'step {step}', self._sampler, variables, evaluator.asked_labels, self._asked.conditional
+    )
+    try:
+      scores = flat(evaluator.score(found))
+    except UserError as error:
+      evaluator.notes.append(f'{found.name}: {error}')
+      scores = {}
+    for note in evaluator.notes:
+      self._say(f'! {note}')
+    evaluator.notes.clear()
+    writer.write('scores', step, images, scores)
+    self.lines[step] = scores
+    if step:
+      self.ranks[step] = self._rank(scores)
+    shown = '  '.join(f'{k} {v:.4g}' for k, v in scores.items() if f'{k}_low' in scores)
+    self._say(f'scores at {images:,} images: {shown}')
+
+  def summary(self, step: int) -> dict[str, Any]:
+    """The scores of a step, and those of the untrained generator as `untrained_<score>`."""
+    bookkeeping = ('kind', 'step', 'images', 'time')
+    clean = lambda line: {k: v for k, v in line.items() if k not in bookkeeping}
+    untrained = clean(self.lines.get(0, {}))
+    return clean(self.lines.get(step, {})) | {f'untrained_{k}': v for k, v in untrained.items()}
+
+  def _opened(self) -> Evaluator:
+    """The evaluator, whose networks are opened, and maybe trained, when it is first asked for."""
+    if self._evaluator is None:
+      self._evaluator = Evaluator(self._asked, *self._datasets)
+      self._keep_features(self._evaluator.describe())
+    return self._evaluator
+
+  def _keep_features(self, found: dict[str, Any]) -> None:
+    """Records the feature networks; scores by others are not compared with theirs."""
+    before = record.read_circumstances(self._workdir).get('features', {})
+    other = [
+      name
+      for name, about in found.items()
+      if name in before and before[name].get('digest') != about.get('digest')
+    ]
+    if other:
+      self.ranks.clear()
+      self._say(
+        f'! {", ".join(other)}: not the network of the scores before, such as where a run goes on '
+        'on another machine; they are not compared with those from here on'
+      )
+    record.keep_features(self._workdir, found)
