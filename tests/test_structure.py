@@ -60,7 +60,7 @@ def rooms():
   return {
     path.stem: sorted(path.rglob('*.py')) if path.is_dir() else [path]
     for path in top.iterdir()
-    if path.name not in ('__init__.py', '__pycache__')
+    if path.name not in ('__init__.py', '__pycache__', 'LICENSE')
   }
 
 
