@@ -1,7 +1,6 @@
 """Features of real images, kept in the user's cache: the same for every run on the same data."""
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -45,9 +44,17 @@ def real_features(
   return pooled, logits
 
 
-@functools.cache
 def code() -> str:
-  """A hash of the code that makes features of images, and of JAX's version."""
+  """A hash of the code that makes features of images, and of JAX's version.
+
+  Where it was edited since this process began, some of what runs is old and some new: a hash of
+  both, which no other process has.
+  """
+  now = _hash()
+  return now if now == _AT_START else f'{_AT_START} {now}'
+
+
+def _hash() -> str:
   root = pathlib.Path(__file__).parents[1]
   digest = hashlib.sha256(jax.__version__.encode())
   for file in sorted(
@@ -55,6 +62,9 @@ def code() -> str:
   ):
     digest.update(f'{file.relative_to(root)}\n'.encode() + file.read_bytes())
   return digest.hexdigest()
+
+
+_AT_START = _hash()
 
 
 def _path(network: FeatureNetwork, fingerprint: str, rows: np.ndarray) -> pathlib.Path:

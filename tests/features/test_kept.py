@@ -128,3 +128,11 @@ def test_a_torn_file_is_computed_anew(computed, tmp_path):
   look_up(network(), 'digits', np.arange(3))
   look_up(network(), 'digits', np.arange(3))
   assert len(calls) == 2
+
+
+def test_code_that_was_edited_since_the_start_has_a_key_of_its_own(monkeypatch):
+  before = kept.code()
+  monkeypatch.setattr(kept, '_hash', lambda: 'edited')
+  mixed = kept.code()
+  monkeypatch.setattr(kept, '_AT_START', 'edited')
+  assert len({before, mixed, kept.code()}) == 3
