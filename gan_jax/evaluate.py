@@ -110,7 +110,8 @@ def _evaluate_run(
     row = found.add(row, one, evaluator, options.repeats)
     if row.scores and writable and parallel.is_first_host():
       try:
-        record.append_line(workdir, 'evaluate', number, run.images, scores.flat(row.scores))
+        found_here = scores.flat(row.scores) | evaluator.digests()
+        record.append_line(workdir, 'evaluate', number, run.images, found_here)
       except OSError as error:
         found.notes.append(f'{workdir}: its record did not get these scores: {error.strerror}')
   found.about[workdir] = {'features': evaluator.describe(), 'dataset': described}

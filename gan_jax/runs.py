@@ -22,6 +22,7 @@ class Run(NamedTuple):
     images: shown, by the newest line of its log.
     checkpoints: images shown before each, oldest first.
     score: name and newest value of the score that orders its checkpoints; None where there is none.
+    network: digest of the network of that score, where it was trained by its user; else ''.
     trouble: why it cannot be read; '' where it can.
   """
 
@@ -30,6 +31,7 @@ class Run(NamedTuple):
   images: int = 0
   checkpoints: tuple[int, ...] = ()
   score: tuple[str, float] | None = None
+  network: str = ''
   trouble: str = ''
 
 
@@ -54,7 +56,7 @@ def read(workdir: str) -> Run:
       config,
       max((line['images'] for line in lines), default=0),
       _checkpoints(workdir, config),
-      _score(config, lines),
+      *_score(config, lines),
     )
   except (UserError, AttributeError, KeyError) as error:  # of a config of another version, too
     return Run(workdir, trouble=str(error))
@@ -78,7 +80,20 @@ def _checkpoints(workdir: str, config: ConfigDict) -> tuple[int, ...]:
   return tuple(found.about(step).get('images', step * per_step) for step in found.steps())
 
 
-def _score(config: ConfigDict, lines: list[dict[str, Any]]) -> tuple[str, float] | None:
+def not_comparable(runs: list[Run]) -> list[str]:
+  """Scores that some of the runs have by other networks than others: these are no match."""
+  networks: dict[str, set[str]] = {}
+  for run in runs:
+    if run.score:
+      networks.setdefault(run.score[0], set()).add(run.network)
+  return sorted(name for name, digests in networks.items() if len(digests) > 1)
+
+
+def _score(config: ConfigDict, lines: list[dict[str, Any]]) -> tuple[tuple[str, float] | None, str]:
+  """The newest score that orders checkpoints, and the digest of its network."""
   name = config.checkpoint.best_score
-  values = [line[name] for line in lines if line['kind'] == 'scores' and name in line]
-  return (name, values[-1]) if values else None
+  scored = [line for line in lines if line['kind'] == 'scores' and name in line]
+  if not scored:
+    return None, ''
+  digests = [v for k, v in scored[-1].items() if k.startswith('digest_') and name.endswith(k[7:])]
+  return (name, scored[-1][name]), digests[0] if digests else ''

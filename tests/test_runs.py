@@ -34,3 +34,14 @@ def test_a_run_without_checkpoints_or_scores_is_listed_too(finished, tmp_path):
 def test_a_folder_that_is_not_there_is_refused():
   with pytest.raises(UserError, match='--root=/nowhere: there is no such folder'):
     runs.find('/nowhere')
+
+
+def test_scores_by_different_networks_are_told_apart(finished, tmp_path):
+  for name in ('a', 'b'):
+    shutil.copytree(finished[0], tmp_path / name)
+  one, other = runs.find(str(tmp_path))
+  assert one.network
+  assert runs.not_comparable([one, other]) == []
+  path = tmp_path / 'b' / 'metrics.jsonl'
+  path.write_text(path.read_text().replace(one.network, 'of another machine'))
+  assert runs.not_comparable(runs.find(str(tmp_path))) == ['fd_classifier']

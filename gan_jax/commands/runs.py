@@ -49,4 +49,9 @@ def run() -> None:
     )
     table.add_row(*(Text(printable(cell)) for cell in cells))
   Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+  for name in runs.not_comparable(found):
+    say(
+      f'! {name}: some of these runs were scored by a network of other weights (of other data, or '
+      'trained on another machine); `launch.py evaluate` scores them by one'
+    )
   say(f'{len(found):,} run(s) in {FLAGS.root}; to go on with one, give its train command again')

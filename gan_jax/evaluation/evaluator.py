@@ -146,6 +146,11 @@ class Evaluator:
     """What the feature networks are, by name."""
     return {network.of.name: network.of.description for network in self._networks}
 
+  def digests(self) -> dict[str, str]:
+    """Of networks that were trained here: scores by others of their kind do not match theirs."""
+    about = {name: each.get('digest') for name, each in self.describe().items()}
+    return {f'digest_{name}': digest for name, digest in about.items() if digest}
+
   def score(self, subject: Subject, repeats: int = 1) -> list[Score]:
     """Scores a subject, `repeats` times over as many sampling seeds.
 

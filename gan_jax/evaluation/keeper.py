@@ -72,13 +72,15 @@ class ScoreKeeper:
       f'step {step}', self._sampler, variables, evaluator.asked_labels, self._asked.conditional
     )
     try:
-      scores = flat(evaluator.score(found))
+      scores: Line = dict(flat(evaluator.score(found)))
     except UserError as error:
       evaluator.notes.append(f'{found.name}: {error}')
       scores = {}
     for note in evaluator.notes:
       self._say(f'! {note}')
     evaluator.notes.clear()
+    if scores:
+      scores |= evaluator.digests()
     writer.write('scores', step, images, scores)
     self.lines[step] = scores
     if step:
