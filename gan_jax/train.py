@@ -179,7 +179,8 @@ class _Run:
             batch = parallel.shard(next(batches))
           if not step_function.ready:
             with self._clock('compile'):
-              step_function.compiled(self._state, batch)
+              compiled = step_function.compiled(self._state, batch)
+            self._bar.say(build.memory_line(compiled))
           with self._clock('step'):
             self._state, metrics = step_function(self._state, batch)
             self._step += 1

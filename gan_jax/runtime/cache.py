@@ -22,8 +22,13 @@ _KEPT_PROGRAMS_BYTES = 2 << 30
 
 
 def directory(name: str) -> pathlib.Path:
-  """`$XDG_CACHE_HOME/gan_jax/<name>` (`~/.cache` where that is not set); it need not be there."""
-  root = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
+  """`$XDG_CACHE_HOME/gan_jax/<name>`; it need not be there.
+
+  `~/.cache` where that is not set, or is no folder of this machine but an address, `gs://…`.
+  """
+  root = os.environ.get('XDG_CACHE_HOME', '')
+  if not root or '://' in root:
+    root = os.path.join(os.path.expanduser('~'), '.cache')
   return pathlib.Path(root) / 'gan_jax' / name
 
 

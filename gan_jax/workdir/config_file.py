@@ -18,6 +18,8 @@ _FREE = (
   *(f'config.train.{name}_images' for name in ('log', 'sample', 'checkpoint')),
   *('config.train.images', 'config.train.diagnose', 'config.evaluate.images'),
   *('config.checkpoint.', 'config.sample.'),
+  # Where the data are and how they are fetched; what they are is held to by their fingerprints.
+  *('config.dataset.data_dir', 'config.dataset.prefetch_batches'),
 )
 
 

@@ -83,3 +83,10 @@ def test_programs_are_not_kept_where_no_folder_can_be_made(monkeypatch, caplog):
   finally:
     jax.config.update('jax_compilation_cache_dir', before)
   assert 'Not a directory' in caplog.text
+
+
+@pytest.mark.parametrize('root', ['', 'gs://bucket/cache', 's3://x'])
+def test_an_address_is_no_folder_of_this_machine(monkeypatch, root):
+  monkeypatch.setenv('XDG_CACHE_HOME', root)
+  monkeypatch.setenv('HOME', '/home/of/mine')
+  assert str(cache.directory('xla')) == '/home/of/mine/.cache/gan_jax/xla'

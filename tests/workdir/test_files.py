@@ -53,6 +53,8 @@ def test_a_path_that_checkpoints_cannot_be_read_from_is_refused_at_once(tmp_path
     ('evaluate.images', 0, True),
     ('checkpoint.keep_best', 3, True),
     ('sample.rows', 3, True),
+    ('dataset.data_dir', '/moved', True),
+    ('dataset.split', 'train[:50%]', False),
     ('train.batch_size', 8, False),
     ('anneal_images', 10, False),
     ('evaluate.num_samples', 10, False),
