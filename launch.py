@@ -123,7 +123,7 @@ def _unraisable(raised: Any) -> None:
 
 
 def _in_a_thread(raised: Any) -> None:
-  """Says in a line what the system refused to a thread, such as that of TensorBoard's events."""
+  """Says in a line what the system refused to a thread, such as one that writes a checkpoint."""
   text = raised.exc_value and _of_the_system(raised.exc_value)
   if text:
     print(f'! {text}', file=sys.stderr)

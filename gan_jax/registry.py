@@ -13,7 +13,7 @@ from types import ModuleType
 
 from gan_jax.errors import UserError, nearest
 
-# What a module of a room defines beside what it is found by.
+# What a module of a room defines; the first is what it is found by.
 PARTS = {
   'models': ('Generator', 'Discriminator'),
   'training.losses': ('d_loss', 'g_loss'),
@@ -25,8 +25,9 @@ PARTS = {
 }
 
 
-def names(room: str, having: str) -> list[str]:
-  """Names of the modules of `gan_jax.<room>` whose source defines `having`."""
+def names(room: str) -> list[str]:
+  """Names of the modules of `gan_jax.<room>` that are of its kind, by their source."""
+  having = PARTS[room][0]
   package = importlib.import_module(f'gan_jax.{room}')
   found = []
   for module in pkgutil.iter_modules(package.__path__):
@@ -39,35 +40,31 @@ def names(room: str, having: str) -> list[str]:
   return sorted(found)
 
 
-def find(room: str, name: str, having: str, key: str) -> ModuleType:
+def find(room: str, name: str, key: str) -> ModuleType:
   """Imports `gan_jax.<room>.<name>`, or the file that the name is the path of.
 
   Args:
     room: subpackage, such as `models`.
     name: the module's name, as a config gives it, or the path of a `.py` file.
-    having: a function or class that every module of its kind defines.
     key: the config key that holds the name, for the message.
 
   Raises:
-    UserError: where there is no such module, or it cannot be imported.
+    UserError: where there is no such module, it cannot be imported, or lacks a part.
   """
   if name.endswith('.py'):
     module = _load(pathlib.Path(name).expanduser(), key)
-    missing = [part for part in PARTS[room] if not hasattr(module, part)]
-    if missing:
-      raise UserError(
-        f'config.{key}={name!r}: defines no {" and no ".join(missing)}; what a module of this kind '
-        f'defines is in gan_jax/{room.replace(".", "/")}/__init__.py'
-      )
-    return module
-  accepted = names(room, having)
-  if name not in accepted:
-    hint = nearest(name, accepted)
-    raise UserError(f'config.{key}={name!r}: unknown; {hint}, or the path of a .py file')
-  module = importlib.import_module(f'gan_jax.{room}.{name}')
+  else:
+    accepted = names(room)
+    if name not in accepted:
+      hint = nearest(name, accepted)
+      raise UserError(f'config.{key}={name!r}: unknown; {hint}, or the path of a .py file')
+    module = importlib.import_module(f'gan_jax.{room}.{name}')
   missing = [part for part in PARTS[room] if not hasattr(module, part)]
   if missing:
-    raise UserError(f'{module.__file__}: defines no {" and no ".join(missing)}')
+    raise UserError(
+      f'config.{key}={name!r}: defines no {" and no ".join(missing)}; what a module of this kind '
+      f'defines is in gan_jax/{room.replace(".", "/")}/__init__.py'
+    )
   return module
 
 

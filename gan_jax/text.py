@@ -4,6 +4,8 @@ import os
 import shlex
 import sys
 
+_PIPED_WIDTH = 120
+
 
 def printable(text: str) -> str:
   """The text with its control and formatting characters spelt out; lines stay lines.
@@ -16,9 +18,14 @@ def printable(text: str) -> str:
   )
 
 
-def say(text: object = '') -> None:
+def say(text: str) -> None:
   """Prints a line, printable."""
-  print(printable(str(text)))
+  print(printable(text))
+
+
+def columns() -> int | None:
+  """Width of a table: None, the terminal's own, or one that holds paths where there is none."""
+  return None if sys.stdout.isatty() else _PIPED_WIDTH
 
 
 def command(*words: str) -> str:

@@ -65,9 +65,7 @@ def test_every_metric_that_a_run_can_have_is_given_with_interval_and_floor(finis
   found = RUN([finished[0]], options=Options(metrics=('all',), num_samples=96, repeats=2))
   scores = by_key(found.rows[0])
   given = {score.metric for score in scores.values()}
-  modules = [
-    registry.find('metrics', name, 'compute', '') for name in registry.names('metrics', 'compute')
-  ]
+  modules = [registry.find('metrics', name, '') for name in registry.names('metrics')]
   assert given == {name for module in modules for name in module.SCORES}
   for score in scores.values():
     assert score.estimate.low <= score.estimate.value <= score.estimate.high, score.key
@@ -146,7 +144,7 @@ def test_folders_are_scored_against_real_images_and_the_nearer_one_is_best(folde
     60,
   )
   # The whole reference stands beside the images: the value is that of all its images.
-  module = registry.find('metrics', 'fd', 'compute', '')
+  module = registry.find('metrics', 'fd', '')
   features = [_pixels(FolderImages(str(folders / name), '')) for name in ('real', 'other')]
   expected = module.compute(*features)['fd'].value
   assert other['fd_pixels'].estimate.value == pytest.approx(expected, rel=1e-3)

@@ -113,7 +113,7 @@ def _flat(tree, prefix=''):
 
 def test_every_architecture_setting_reaches_its_network():
   """A key of a model's section is a field of its generator or discriminator, and is passed on."""
-  for name in registry.names('models', 'Generator'):
+  for name in registry.names('models'):
     config = default.get_config()
     config.model.name = name
     parts = build.networks(config, 1, 0)

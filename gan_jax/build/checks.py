@@ -22,8 +22,8 @@ def check(config: ConfigDict) -> None:
   parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
   check_schedules(config)
   check_init(config)
-  registry.find('training.losses', config.loss.name, 'd_loss', 'loss.name')
-  registry.find('models', config.model.name, 'Generator', 'model.name')
+  registry.find('training.losses', config.loss.name, 'loss.name')
+  registry.find('models', config.model.name, 'model.name')
   resize = config.evaluate.resize
   if resize not in network.RESIZES:
     raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, network.RESIZES)}')
@@ -35,7 +35,7 @@ def check(config: ConfigDict) -> None:
 def _check_weights(config: ConfigDict) -> None:
   """Raises UserError where a feature network's weights are in no file, before training."""
   for name in config.evaluate.features:
-    module = registry.find('features', name, 'load', 'evaluate.features')
+    module = registry.find('features', name, 'evaluate.features')
     path = config.evaluate.weights.get(name, '')
     if module.TAKES_WEIGHTS and not os.path.isfile(path):
       raise UserError(

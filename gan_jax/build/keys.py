@@ -173,31 +173,21 @@ def _walk(config: Any, accepted: Any, path: str) -> Iterator[tuple[str, Any, Any
 
 def _own_sections(config: ConfigDict) -> dict[str, dict[str, Any]]:
   """The rules of the sections of models, regularisers and augmentations, also the user's own."""
-  parts = {
-    sections.REGULARISERS: sections.names(config.get('regularisers', ()), 'regularisers'),
-    sections.AUGMENTATIONS: sections.names(
-      config.get('augment', {}).get('names', ()), 'augment.names'
-    ),
-    sections.MODELS: (config.model.name,),
-  }
+  regularisers = registry.names(sections.REGULARISERS)
   found = {
-    name: _rules(section, name in registry.names(sections.REGULARISERS, 'Settings'))
-    for name, section in sections.all_sections().items()
+    name: _rules(section, name in regularisers) for name, section in sections.all_sections().items()
   }
-  for room, names in parts.items():
-    for part in names:
+  parts = {
+    (sections.REGULARISERS, 'regularisers'): config.get('regularisers', ()),
+    (sections.AUGMENTATIONS, 'augment.names'): config.get('augment', {}).get('names', ()),
+    (sections.MODELS, 'model.name'): (config.model.name,),
+  }
+  for (room, key), names in parts.items():
+    for part in sections.names(names, key):
       if part.endswith('.py'):
-        module = registry.find(room, part, *_HAVING[room])
-        section = sections.of_module(room, module)
+        section = sections.of_module(room, registry.find(room, part, key))
         found[sections.name_of(part)] = _rules(section, room == sections.REGULARISERS)
   return found
-
-
-_HAVING = {
-  sections.REGULARISERS: ('Settings', 'regularisers'),
-  sections.AUGMENTATIONS: ('augment', 'augment.names'),
-  sections.MODELS: ('Generator', 'model.name'),
-}
 
 
 def _rules(section: ConfigDict, regulariser: bool) -> dict[str, Any]:

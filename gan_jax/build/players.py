@@ -43,7 +43,7 @@ def modules(config: ConfigDict, channels: int, num_classes: int) -> tuple[nn.Mod
   Raises:
     UserError: for an unknown model, or one that cannot make these images.
   """
-  module = registry.find('models', config.model.name, 'Generator', 'model.name')
+  module = registry.find('models', config.model.name, 'model.name')
   common = {
     'resolution': image_size(config),
     'channels': channels,

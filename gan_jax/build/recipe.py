@@ -57,7 +57,7 @@ def recipe(
 
 def loss(config: ConfigDict) -> ModuleType:
   """The module of the loss."""
-  return registry.find('training.losses', config.loss.name, 'd_loss', 'loss.name')
+  return registry.find('training.losses', config.loss.name, 'loss.name')
 
 
 def augmentation(config: ConfigDict) -> Augmentation:
@@ -65,7 +65,7 @@ def augmentation(config: ConfigDict) -> Augmentation:
   section = config.augment
   operations = []
   for part in sections.names(section.names, 'augment.names'):
-    module = registry.find(sections.AUGMENTATIONS, part, 'augment', 'augment.names')
+    module = registry.find(sections.AUGMENTATIONS, part, 'augment.names')
     accepted = ConfigDict(dataclasses.asdict(module.Settings()))
     settings, _ = sections.settings_of(config, part, module, accepted)
     operations.append((module, settings))

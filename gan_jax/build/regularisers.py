@@ -13,7 +13,7 @@ def regularisers(config: ConfigDict) -> tuple[Regulariser, ...]:
   """The regularisers that a config names and that have a weight at some time."""
   made = []
   for part in sections.names(config.regularisers, 'regularisers'):
-    module = registry.find(sections.REGULARISERS, part, 'Settings', 'regularisers')
+    module = registry.find(sections.REGULARISERS, part, 'regularisers')
     accepted = sections.section_of(module)
     settings, section = sections.settings_of(config, part, module, accepted)
     name = sections.name_of(part)

@@ -13,7 +13,7 @@ def schedule(config: ConfigDict, section: ConfigDict, key: str) -> optim.Schedul
 
 
 def check_schedules(config: ConfigDict) -> None:
-  """Raises UserError for a final value that is never reached, or a warm-up below 0."""
+  """Raises UserError for a final value that is never reached."""
   for section, keys_of in config.items():
     finals = keys_of.items() if isinstance(keys_of, ConfigDict) else ()
     for key, value in finals:
@@ -22,5 +22,3 @@ def check_schedules(config: ConfigDict) -> None:
           f'config.{section}.{key}={value}: needs config.anneal_images, the images over which it '
           f'is reached; found {config.anneal_images}, accepted: a positive number'
         )
-      if key.endswith('_warmup') and value < 0:
-        raise UserError(f'config.{section}.{key}={value}: accepted: images, 0 or more')

@@ -27,13 +27,9 @@ _OF_THE_RUN = {
 def all_sections() -> dict[str, ConfigDict]:
   """The sections of all models, regularisers and augmentations that are there, with defaults."""
   found = {}
-  for room, having in (
-    (MODELS, 'Generator'),
-    (REGULARISERS, 'Settings'),
-    (AUGMENTATIONS, 'augment'),
-  ):
-    for name in registry.names(room, having):
-      found[name] = of_module(room, registry.find(room, name, having, ''))
+  for room in (MODELS, REGULARISERS, AUGMENTATIONS):
+    for name in registry.names(room):
+      found[name] = of_module(room, registry.find(room, name, ''))
   return found
 
 

@@ -23,8 +23,6 @@ def check_init(config: ConfigDict) -> None:
   for key, accepted in (('weights', _WEIGHTS), ('players', _PLAYERS)):
     if section[key] not in accepted:
       raise UserError(f'config.init.{key}={section[key]!r}: {nearest(section[key], accepted)}')
-  if not 0 <= section.least_share <= 1:
-    raise UserError(f'config.init.least_share={section.least_share}: accepted: 0 to 1')
 
 
 def start_from(

@@ -1,13 +1,10 @@
 """`launch.py runs`: flags and what they ask for."""
 
-import sys
-
 from absl import flags
 
 from gan_jax.commands import common
 
 FLAGS = flags.FLAGS
-_PIPED_WIDTH = 120  # columns, where the table is not for a terminal
 TEXT = 'List runs: how far each is, its checkpoints, its newest score.'
 EXAMPLE = 'launch.py runs --root=runs'
 
@@ -28,7 +25,7 @@ def run() -> None:
   from rich.text import Text
 
   from gan_jax import runs
-  from gan_jax.text import printable, say
+  from gan_jax.text import columns, printable, say
 
   found = runs.find(FLAGS.root)
   table = Table()
@@ -48,7 +45,7 @@ def run() -> None:
       *(f'{each.images:,}', f'{config.train.images:,}', checkpoints, score),
     )
     table.add_row(*(Text(printable(cell)) for cell in cells))
-  Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+  Console(width=columns()).print(table)
   for name in runs.not_comparable(found):
     say(
       f'! {name}: some of these runs were scored by a network of other weights (of other data, or '

@@ -216,9 +216,9 @@ def open_builder(name: str, data_dir: str) -> Any:
     UserError: for an unknown name, or one that cannot be prepared here.
   """
   directory = data_folder(data_dir)
-  own = registry.names('data.datasets', 'Builder')
+  own = registry.names('data.datasets')
   if name in own or name.endswith('.py'):
-    module = registry.find('data.datasets', name, 'Builder', 'dataset.name')
+    module = registry.find('data.datasets', name, 'dataset.name')
     try:
       builder = module.Builder(data_dir=directory)
     except Exception as error:  # whatever a builder's own code may raise

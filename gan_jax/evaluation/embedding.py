@@ -59,7 +59,7 @@ def open_embedder(
   Raises:
     UserError: for an unknown name, or a network that cannot be had.
   """
-  module = registry.find('features', name, 'load', 'evaluate.features')
+  module = registry.find('features', name, 'evaluate.features')
   request = Request(train, holdout, weights.get(name, ''), resize)
   return Embedder(module.load(request), batch_size)
 

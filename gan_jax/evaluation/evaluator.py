@@ -86,11 +86,9 @@ class _Value(NamedTuple):
 
 
 def check(asked: Asked, compared: ImageDataset, holdout: ImageDataset) -> None:
-  """Raises UserError for networks or metrics that these real images cannot have, at once."""
-  for name in asked.metrics:
-    registry.find('metrics', name, 'compute', 'evaluate.metrics')
+  """Raises UserError for networks that these real images cannot have, at once."""
   for name in asked.features:
-    module = registry.find('features', name, 'load', 'evaluate.features')
+    module = registry.find('features', name, 'evaluate.features')
     if hasattr(module, 'check'):
       module.check(Request(compared, holdout, asked.weights.get(name, ''), asked.resize))
 
@@ -131,7 +129,7 @@ class Evaluator:
       seed=asked.seed,
     )
     self._metrics = {
-      name: registry.find('metrics', name, 'compute', 'evaluate.metrics') for name in asked.metrics
+      name: registry.find('metrics', name, 'evaluate.metrics') for name in asked.metrics
     }
     self._networks = [self._open(name) for name in asked.features]
     self.notes = self._check()

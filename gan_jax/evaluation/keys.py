@@ -19,11 +19,11 @@ def ordering(metrics: Sequence[str], features: Sequence[str], resize: str) -> di
   """
   networks = []
   for name in features:
-    module = registry.find('features', name, 'load', 'evaluate.features')
+    module = registry.find('features', name, 'evaluate.features')
     networks.append(score_name(name, resize) if module.RESIZES else name)
   keys: dict[str, bool] = {}
   for name in metrics:
-    module = registry.find('metrics', name, 'compute', 'evaluate.metrics')
+    module = registry.find('metrics', name, 'evaluate.metrics')
     suffixes = [''] if 'images' in module.NEEDS else [f'_{network}' for network in networks]
     for score, higher in module.SCORES.items():
       if higher is not None:

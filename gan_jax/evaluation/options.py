@@ -45,10 +45,10 @@ def check(options: Options) -> None:
       raise UserError(f'--{name}={value}: must be positive')
   if options.resize is not None and options.resize not in RESIZES:
     raise UserError(f'--resize={options.resize}: {nearest(options.resize, RESIZES)}')
-  networks = registry.names('features', 'load')
+  networks = registry.names('features')
   for flag, names, accepted in (
     ('features', options.features or (), networks),
-    ('metrics', options.metrics or (), [*registry.names('metrics', 'compute'), 'all']),
+    ('metrics', options.metrics or (), [*registry.names('metrics'), 'all']),
   ):
     for name in names:
       if name not in accepted and not name.endswith('.py'):
@@ -56,7 +56,7 @@ def check(options: Options) -> None:
       if names.count(name) > 1 or (name == 'all' and len(names) > 1):
         raise UserError(f'--{flag}={",".join(names)}: {name} and another of them are the same')
   for name in options.weights:
-    taking = [n for n in networks if registry.find('features', n, 'load', '').TAKES_WEIGHTS]
+    taking = [n for n in networks if registry.find('features', n, '').TAKES_WEIGHTS]
     if name not in taking:
       raise UserError(f'--weights={name}=...: takes no file of weights; {nearest(name, taking)}')
 
@@ -72,7 +72,7 @@ def check_best(
 
 def every_metric(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
   """The metrics that `all` stands for, or those named."""
-  return tuple(registry.names('metrics', 'compute')) if names == ('all',) else names
+  return tuple(registry.names('metrics')) if names == ('all',) else names
 
 
 def strict(names: tuple[str, ...] | None) -> bool:

@@ -1,10 +1,7 @@
 """An evaluation as one picture: samples beside the nearest real images, scores, classes."""
 
 import math
-import warnings
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -24,10 +21,7 @@ _BLUE, _RED, _GREY = '#3d7dca', '#c8553d', '#777777'
 def write(evaluation: Evaluation, path: str) -> None:
   """Draws curves or points of every score, bars of classes and the gallery, as PNG."""
   names = [name for row in evaluation.rows for name in (row.subject, *row.class_names)]
-  # A name may have letters of any script, and $ in it is no formula.
-  told: Any = {'text.parse_math': False, 'font.family': fonts.families(names)[0]}
-  with warnings.catch_warnings(), mpl.rc_context(told):
-    warnings.filterwarnings('ignore', 'Glyph')  # a letter that no font has is drawn as a box
+  with fonts.drawing(names):
     _draw(evaluation).savefig(path, format='png', dpi=110)
 
 

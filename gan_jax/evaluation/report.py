@@ -4,7 +4,6 @@ import csv
 import json
 import math
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation.result import Evaluation
 from gan_jax.evaluation.scores import Score, as_json
 from gan_jax.metrics.estimate import LEVEL, Estimate
-from gan_jax.text import cell, printable, say
+from gan_jax.text import cell, columns, printable, say
 from gan_jax.workdir import record
 
 _COLUMNS = (
@@ -26,7 +25,6 @@ _COLUMNS = (
   *('value', 'low', 'high', 'floor', 'floor_low', 'floor_high', 'n_floor'),
   *('repeats', 'repeats_mean', 'repeats_std'),
 )
-_PIPED_WIDTH = 120  # columns, where the table is not for a terminal
 FILES = ('scores.json', 'scores.csv', 'scores.png')
 
 
@@ -53,7 +51,7 @@ def show(evaluation: Evaluation) -> None:
       star = ' *' if row is best and key == evaluation.best_key else ''
       name = score.name if single else f'  {row.label}{star}'
       table.add_row(*map(Text, (printable(name), *_cells(score, len(floors) > 1)[: 3 + repeated])))
-  Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+  Console(width=columns()).print(table)
   ways = {
     False: 'lower is better',
     True: 'higher is better',

@@ -38,7 +38,7 @@ class MetricsLog:
     clock: Clock,
     images: Callable[[int], int],
     due: Callable[[int], bool],
-    window: 'Window | None' = None,
+    window: Window | None = None,
   ):
     """Begins, or goes on after the lines that are in the record.
 

@@ -114,10 +114,11 @@ class Checkpointer:
     if step in self._manager.all_steps():
       return
     state = jax.tree.map(np.asarray, state)  # a NumPy scalar would come back as a number of Python
-    for path, leaf in _leaves(state).items():
+    leaves = _leaves(state)
+    for path, leaf in leaves.items():
       if not np.all(np.isfinite(leaf)):
         raise NonFiniteError(f'{path} has values that are not finite')
-    digests = {path: _digest(leaf) for path, leaf in _leaves(state).items()}
+    digests = {path: _digest(leaf) for path, leaf in leaves.items()}
     items = {
       _STATE: ocp.args.PyTreeSave(state),
       _ABOUT: ocp.args.JsonSave({**(about or {}), _DIGESTS: digests}),

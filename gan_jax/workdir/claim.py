@@ -15,7 +15,7 @@ _TRAINING, _RECORD = '.lock', '.record.lock'
 
 # Of this process: a lock of the file system does not hold a process off from itself.
 _thread = threading.RLock()
-_held: dict[str, int] = {}
+_held: set[str] = set()
 
 
 @contextlib.contextmanager
@@ -68,11 +68,11 @@ def writing(workdir: str) -> Iterator[None]:
       return
     with open(path, 'a', encoding='utf-8') as lock:
       fcntl.flock(lock, fcntl.LOCK_EX)
-      _held[path] = 1
+      _held.add(path)
       try:
         yield
       finally:
-        del _held[path]
+        _held.discard(path)
 
 
 def _folders_to_make(workdir: str) -> list[str]:

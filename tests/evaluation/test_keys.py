@@ -33,11 +33,11 @@ def test_an_unknown_name_is_refused():
 
 
 def test_every_module_says_what_it_gives_and_takes():
-  for name in registry.names('metrics', 'compute'):
-    module = registry.find('metrics', name, 'compute', '')
+  for name in registry.names('metrics'):
+    module = registry.find('metrics', name, '')
     assert set(module.SCORES.values()) <= {True, False, None}
     known = {'labels', 'real_labels', 'logits', 'class_logits', 'held_out', 'images', 'pairs'}
     assert set(module.NEEDS) <= known
-  for name in registry.names('features', 'load'):
-    module = registry.find('features', name, 'load', '')
+  for name in registry.names('features'):
+    module = registry.find('features', name, '')
     assert {type(module.RESIZES), type(module.TAKES_WEIGHTS)} == {bool}

@@ -20,9 +20,7 @@ from gan_jax.training.augmentation import Augmentation
 from gan_jax.training.step import make_train_step
 
 BATCH = 2
-find = lambda room, having: {
-  name: registry.find(room, name, having, '') for name in registry.names(room, having)
-}
+find = lambda room, having: {name: registry.find(room, name, '') for name in registry.names(room)}
 LOSSES = find('training.losses', 'd_loss')
 REGULARISERS = find('training.regularisers', 'Settings')
 # What a case does to images, and the regularisers in it. ADA's resampling is long to compile, once

@@ -36,7 +36,7 @@ def networks(axis_name=None, norm='none', condition='projection'):
 
 
 def regulariser(name, weight=1.0, interval=1):
-  module = registry.find('training.regularisers', name, 'Settings', '')
+  module = registry.find('training.regularisers', name, '')
   return recipe.Regulariser(name, module, module.Settings(), constant(weight), interval)
 
 
@@ -220,7 +220,7 @@ def test_eight_devices_give_the_run_of_one_with_everything_on():
   )
   settings = controller.Settings(target=0.0, ramp_images=64.0, interval=1, initial=0.5)
   options = {
-    'loss': registry.find('training.losses', 'relativistic_average', 'd_loss', ''),
+    'loss': registry.find('training.losses', 'relativistic_average', ''),
     'tx': tx,
     'regularisers': used,
     'augmentation': Augmentation(

@@ -16,7 +16,7 @@ import re
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,8 +109,7 @@ def prepare(
         description=options.description or f'Images of {options.source}.',
       )
     report = _report(source, examples, refused, table, metadata['kind']) | metadata
-    if options.split or not all(example.item.split for example in examples):
-      report['asked_shares'] = dict(_shares(options))
+    report['asked_shares'] = _shares(options, examples)
     (made / options.name / writer.VERSION / REPORT).write_text(json.dumps(report, indent=2))
     _swap(made / options.name, place, folder.parent / _OLD)
   return Prepared(str(place / writer.VERSION), report)
@@ -122,7 +121,7 @@ def _check(options: Options) -> pathlib.Path:
     raise UserError(
       f'--name={options.name}: accepted: lower-case letters, digits and _, a letter first'
     )
-  if options.name in _RESERVED or options.name in registry.names('data.datasets', 'Builder'):
+  if options.name in _RESERVED or options.name in registry.names('data.datasets'):
     raise UserError(f'--name={options.name}: is a name that comes with gan_jax')
   if options.name in tfds.list_builders(with_community_datasets=False):
     raise UserError(f'--name={options.name}: is the name of a dataset that TFDS has')
@@ -237,9 +236,9 @@ def _place_all(
   labelled = any(example.label for example in examples)
   refused += [(e.item.name, 'has no class') for e in examples if labelled and not e.label]
   examples = [example for example in examples if example.label or not labelled]
-  if examples and (options.split or not all(example.split for example in examples)):
-    groups = [example.group for example in examples]
-    places = splits.divide(groups, _shares(options))
+  shares = _shares(options, examples)
+  if examples and shares:
+    places = splits.divide([example.group for example in examples], shares)
     examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
   elif options.group:
     _check_apart(options, examples)
@@ -247,9 +246,11 @@ def _place_all(
   return sorted(examples, key=lambda e: hashlib.sha256(e.item.name.encode()).digest()), refused
 
 
-def _shares(options: Options) -> Mapping[str, float]:
-  """The share of the images that each split is to get."""
-  return options.split or splits.SHARES
+def _shares(options: Options, examples: Sequence[Example]) -> dict[str, float]:
+  """The share of the images that each split is to get; {} where the source's own splits stay."""
+  if options.split or not all(example.item.split for example in examples):
+    return dict(options.split or splits.SHARES)
+  return {}
 
 
 def _check_apart(options: Options, examples: Sequence[Example]) -> None:

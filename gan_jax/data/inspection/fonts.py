@@ -1,6 +1,9 @@
 """Fonts of this machine that have the letters of a text: class names come in any script."""
 
-from collections.abc import Iterable
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 def families(texts: Iterable[str]) -> tuple[list[str], str]:
@@ -32,3 +35,19 @@ def families(texts: Iterable[str]) -> tuple[list[str], str]:
       found.append(entry.name)
       missing -= has
   return found, ''.join(sorted(missing))
+
+
+@contextlib.contextmanager
+def drawing(texts: Iterable[str]) -> Iterator[str]:
+  """Has matplotlib draw names as they are: letters of any script, and $ is no formula.
+
+  Yields:
+    The letters that no font here has: they are boxes.
+  """
+  import matplotlib as mpl
+
+  found, missing = families(texts)
+  told: Any = {'font.family': found, 'text.parse_math': False}
+  with warnings.catch_warnings(), mpl.rc_context(told):
+    warnings.filterwarnings('ignore', 'Glyph')
+    yield missing

@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -99,14 +98,10 @@ def sheet(inspection: Inspection) -> bytes:
 
   Names are drawn in fonts of this machine that have their letters; letters that none has are boxes.
   """
-  import matplotlib as mpl
-
   names = [plain(name, _LONGEST) for name in (inspection.name, *inspection.class_names)]
-  found, missing = fonts.families(names)
-  if missing:
-    say(f'! no font here has {missing[:20]!r}: boxes in the picture; --out=FILE.html shows them')
-  told: Any = {'font.family': found, 'text.parse_math': False}  # a name with $ is no formula
-  with mpl.rc_context(told):
+  with fonts.drawing(names) as missing:
+    if missing:
+      say(f'! no font here has {missing[:20]!r}: boxes in the picture; --out=FILE.html shows them')
     return _draw_sheet(inspection)
 
 
@@ -137,9 +132,7 @@ def _draw_sheet(inspection: Inspection) -> bytes:
   header = f'{plain(inspection.name)}: images in {counts}'
   figure.text(0.15 / total_width, 1 - 0.3 / total_height, header, va='center', fontsize=12)
   file = io.BytesIO()
-  with warnings.catch_warnings():
-    warnings.filterwarnings('ignore', 'Glyph')  # a letter that the font lacks is drawn as a box
-    FigureCanvasAgg(figure).print_png(file)
+  FigureCanvasAgg(figure).print_png(file)
   return file.getvalue()
 
 

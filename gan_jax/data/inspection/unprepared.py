@@ -5,10 +5,10 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from gan_jax.data.ingest import decode, sources
+from gan_jax.data.ingest.chunks import encode_png
 from gan_jax.data.ingest.picture import RefusedError
 
 SPLIT = 'source'
@@ -74,7 +74,7 @@ def _encoded(file: sources.File) -> bytes:
     first = next(iter(decode.read(file.name, data, decode.Medical())))
   except (RefusedError, OSError, StopIteration):
     return b''  # counted among the unreadable
-  return _png(first.pixels)
+  return encode_png(first.pixels)
 
 
 def _is_image(data: bytes) -> bool:
@@ -83,9 +83,3 @@ def _is_image(data: bytes) -> bool:
       return True
   except (OSError, Image.DecompressionBombError):
     return False
-
-
-def _png(pixels: np.ndarray) -> bytes:
-  file = io.BytesIO()
-  Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, format='PNG')
-  return file.getvalue()

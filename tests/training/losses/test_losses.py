@@ -11,8 +11,8 @@ from scipy.special import log_expit
 
 from gan_jax import registry
 
-NAMES = registry.names('training.losses', 'd_loss')
-MODULES = {name: registry.find('training.losses', name, 'd_loss', 'loss.name') for name in NAMES}
+NAMES = registry.names('training.losses')
+MODULES = {name: registry.find('training.losses', name, 'loss.name') for name in NAMES}
 SHAPES = [(8,), (8, 3)]
 
 softplus = lambda x: -log_expit(-x)
