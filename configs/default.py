@@ -78,6 +78,7 @@ def get_config() -> ConfigDict:
 
   train = config.train = ConfigDict()
   train.images = 1_000_000  # length of the run
+  train.seconds = placeholder(float)  # of steps and input after which it ends, if that is sooner
   train.batch_size = 64  # images of one player's update, over all devices
   train.d_steps = 1  # updates of the discriminator a step, each on reals of its own
   train.accumulate = 1  # parts that a batch is cut into, one after the other, to save memory
@@ -99,6 +100,7 @@ def get_config() -> ConfigDict:
   evaluate.batch_size = 250  # images through a feature network at once, over all devices
   evaluate.features = ('classifier',)  # modules of gan_jax/features
   evaluate.metrics = ('fd', 'kid', 'class_accuracy')  # modules of gan_jax/metrics
+  evaluate.halves = False  # also score `best_score` on both halves of the samples, for ablations
   evaluate.resize = 'antialias'  # antialias | legacy: how images get a feature network's size
   weights = evaluate.weights = ConfigDict()  # files of networks that come without weights
   weights.inception_v3 = ''  # pt_inception-2015-12-05-6726825d.pth, as pytorch-fid has it

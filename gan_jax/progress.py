@@ -23,10 +23,10 @@ _MOST_LINES = 20  # of refused files on the screen; all are in the report
 class ProgressBar:
   """A live line: images, images/s, time to go, losses; on a plain stream, a line a log."""
 
-  def __init__(self, total: int):
-    """Counts to `total` images; shows nothing before the context is entered."""
+  def __init__(self, total: int, seconds: float | None = None):
+    """Counts to `total` images, or about so many seconds; shows nothing before it is entered."""
     self._live = sys.stderr.isatty()
-    self._total = total
+    self._total, self._seconds, self._began = total, seconds, time.monotonic()
     self._bar = Progress(
       TextColumn('{task.description}'),
       BarColumn(bar_width=None),
@@ -43,6 +43,7 @@ class ProgressBar:
 
   def __enter__(self) -> 'ProgressBar':
     self._bar.start()
+    self._began = time.monotonic()
     return self
 
   def __exit__(
@@ -67,8 +68,11 @@ class ProgressBar:
     self._bar.update(self._task, rate=f'{rate:,.0f} images/s', losses=losses)
     if not self._live:
       left = (self._total - images) / rate if rate else 0.0
+      of = f'/{self._total:,}'
+      if self._seconds is not None:
+        left, of = max(0.0, self._seconds - (time.monotonic() - self._began)), ''
       print(
-        f'{images:,}/{self._total:,} images  {rate:,.0f} images/s  {left:,.0f} s to go  {losses}',
+        f'{images:,}{of} images  {rate:,.0f} images/s  {left:,.0f} s to go  {losses}',
         file=sys.stderr,
         flush=True,
       )
@@ -90,10 +94,13 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextlib.contextmanager
-def stages(unit: str) -> Iterator[Callable[[str, int, int], None]]:
+def stages(
+  unit: str, between: float = _SECONDS_BETWEEN_LINES
+) -> Iterator[Callable[[str, int, int], None]]:
   """A bar for work of several parts; gives the function that takes which, how many of how many.
 
-  A total of 0 is for what is not counted. On a plain stream it is a line every few seconds.
+  A total of 0 is for what is not counted. On a plain stream it is a line now and then, with so many
+  seconds `between`.
   """
   live = sys.stderr.isatty()
   bar = Progress(
@@ -114,7 +121,7 @@ def stages(unit: str) -> Iterator[Callable[[str, int, int], None]]:
       current = what
     counted = f'{done:,} of {total:,} {unit}' if total else ''
     bar.update(task, completed=done, total=total or None, counted=counted)
-    if not live and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+    if not live and time.monotonic() - last > between:
       last = time.monotonic()
       print(f'{what}: {counted}' if counted else what, file=sys.stderr, flush=True)
 

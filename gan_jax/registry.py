@@ -52,7 +52,7 @@ def find(room: str, name: str, key: str) -> ModuleType:
     UserError: where there is no such module, it cannot be imported, or lacks a part.
   """
   if name.endswith('.py'):
-    module = _load(pathlib.Path(name).expanduser(), key)
+    module = load(name, f'config.{key}')
   else:
     accepted = names(room)
     if name not in accepted:
@@ -79,12 +79,21 @@ def own_files(values: object) -> dict[str, str]:
   return {}
 
 
-def _load(path: pathlib.Path, key: str) -> ModuleType:
-  """Imports a file of the user's own, once for the same content."""
+def load(name: str, key: str) -> ModuleType:
+  """Imports a file of the user's own, once for the same content.
+
+  Args:
+    name: its path.
+    key: the config key or flag that holds it, for messages.
+
+  Raises:
+    UserError: where it cannot be read or imported.
+  """
+  path = pathlib.Path(name).expanduser()
   try:
     content = path.read_bytes()
   except OSError as error:
-    raise UserError(f'config.{key}={str(path)!r}: {error.strerror}') from error
+    raise UserError(f'{key}={str(path)!r}: {error.strerror}') from error
   name = f'gan_jax_own_{hashlib.sha256(str(path.resolve()).encode() + content).hexdigest()[:16]}'
   if name in sys.modules:
     return sys.modules[name]
@@ -100,5 +109,5 @@ def _load(path: pathlib.Path, key: str) -> ModuleType:
   except Exception as error:  # whatever a user's file may raise
     del sys.modules[name]
     found = ' '.join(f'{type(error).__name__}: {error}'.split())
-    raise UserError(f'config.{key}={str(path)!r}: cannot be imported: {found}') from error
+    raise UserError(f'{key}={str(path)!r}: cannot be imported: {found}') from error
   return module

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, progress
+from gan_jax import build, progress, registry
 from gan_jax.errors import NonFiniteError, Preempted, UserError
 from gan_jax.evaluation import evaluator
 from gan_jax.evaluation.keeper import ScoreKeeper
@@ -91,7 +91,8 @@ def _opened(
   run = _Run(config, workdir, datasets, parts, initial, programs, stop)
   # All that can refuse has had its say: from here on the workdir is this config's.
   record.keep_config(workdir, config)
-  record.keep_circumstances(workdir, config.seed, about, *run.begins_at)
+  own = registry.own_files(config.to_dict())
+  record.keep_circumstances(workdir, config, about, *run.begins_at, own)
   return run
 
 
@@ -112,7 +113,7 @@ class _Run:
     self._parts, self._initial = parts, initial
     self._programs = programs
     self._per_step = build.images_per_step(config)
-    self._bar = progress.ProgressBar(config.train.images)
+    self._bar = progress.ProgressBar(config.train.images, config.train.get('seconds'))
     self._sampler = Sampler(parts.generator, config.evaluate.batch_size, datasets.train.dtype)
     self._scores = ScoreKeeper(
       workdir,
@@ -141,6 +142,7 @@ class _Run:
     self._bar.advance(self._images(self._step))
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._clock = Clock()
+    self._seconds_before = 0.0  # of training, of the starts before this one
 
   def open_record(self) -> None:
     """Begins to write: sets aside what came after the step that the run goes on from."""
@@ -151,6 +153,9 @@ class _Run:
       self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})
     self._checkpoints.set_damaged_aside()
     about = self._checkpoints.about(step) if step else {}
+    self._seconds_before = about.get('seconds', 0.0)
+    if self._time_is_up():
+      self._total = self._step
     self._log = MetricsLog(
       self._record,
       self._bar,
@@ -186,6 +191,8 @@ class _Run:
             self._step += 1
             self._log.add(self._step, metrics, self._diagnosed(batch))
             self._drain(_IN_FLIGHT)
+          if self._time_is_up():
+            self._total = self._step
           self._bar.advance(self._images(self._step))
           self._finish_interval()
       except Preempted as signal:
@@ -201,7 +208,9 @@ class _Run:
     """The final scores, and those of the untrained generator as `untrained_<score>`."""
     with self._clock('save'):
       self._checkpoints.wait()
-    self._bar.say(f'time: {clock.summary(self._clock.totals())}')
+    totals = self._clock.totals()
+    self._bar.say(f'time: {clock.summary(totals)}')
+    self._record_end()
     return self._scores.summary(self._step)
 
   def close(self) -> None:
@@ -223,6 +232,21 @@ class _Run:
   def _images(self, step: int) -> int:
     first, images = self.begins_at
     return images + (step - first) * self._per_step
+
+  def _trained_seconds(self) -> float:
+    totals = self._clock.totals()
+    return self._seconds_before + sum(totals.get(part, 0.0) for part in clock.TRAINING)
+
+  def _time_is_up(self) -> bool:
+    seconds = self._config.train.get('seconds')
+    return seconds is not None and self._trained_seconds() >= seconds
+
+  def _record_end(self) -> None:
+    """Records that the run has come to its end, and how long it was trained for; once."""
+    ends = record.read_metrics(self._workdir, 'end')
+    if self._step not in [line['step'] for line in ends]:
+      images = self._images(self._step)
+      self._record.write('end', self._step, images, {'seconds': self._trained_seconds()})
 
   def _due(self, interval: int, step: int | None = None) -> bool:
     """Whether the step is the first at or past a multiple of an interval in images, or the last."""
@@ -323,7 +347,11 @@ class _Run:
     return None if self._config.init.workdir else self._initial_state().ema
 
   def _save(self) -> None:
-    about = {'images': self._images(self._step), 'window': self._log.window}
+    about = {
+      'images': self._images(self._step),
+      'window': self._log.window,
+      'seconds': self._trained_seconds(),
+    }
     with self._clock('save'):
       try:
         self._checkpoints.save(self._step, parallel.to_host(self._state), about)

@@ -14,13 +14,15 @@ ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = sorted(
   '.'.join(path.relative_to(ROOT).with_suffix('').parts)
   for path in (ROOT / 'configs').rglob('*.py')
+  if path.parent.name != 'ablations' and path.name != 'recorded.py'
 )
 GROUND = {'errors', 'registry', 'progress', 'runtime', 'text', 'workdir'}
 # From the top down: a room imports rooms below its own line, and the ground.
 FLOORS = [
   {'commands'},
-  {'tune'},
+  {'tune', 'ablate', 'report', 'reproduce'},
   {'train', 'evaluate', 'sample', 'bench', 'runs'},
+  {'ablation'},
   {'build'},
   {'monitoring', 'tuning'},
   {'evaluation'},

@@ -118,7 +118,9 @@ KEYS: dict[str, Any] = {
     'ramp': NOT_NEGATIVE,
   },
   'train': {
-    **{'images': COUNT, 'batch_size': COUNT, 'd_steps': COUNT, 'accumulate': COUNT},
+    'images': COUNT,
+    'seconds': Numbers(0, low_open=True, optional=True),
+    **{'batch_size': COUNT, 'd_steps': COUNT, 'accumulate': COUNT},
     **{'share_batch': SWITCH, 'diagnose': SWITCH},
     **{'log_images': COUNT, 'sample_images': COUNT, 'checkpoint_images': COUNT},
   },
@@ -130,7 +132,7 @@ KEYS: dict[str, Any] = {
   'evaluate': {
     'images': Numbers(0, whole=True),
     **{'num_samples': COUNT, 'num_reals': COUNT, 'batch_size': COUNT},
-    **{'features': NAMES, 'metrics': NAMES, 'resize': TEXT},
+    **{'features': NAMES, 'metrics': NAMES, 'halves': SWITCH, 'resize': TEXT},
     'weights': {'inception_v3': TEXT, 'dinov2_vits14': TEXT},
   },
   'sample': {'columns': COUNT, 'rows': COUNT},

@@ -91,7 +91,7 @@ def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:
   made_of = config.to_dict()
   for section in ('seed', 'evaluate', 'sample', 'checkpoint'):
     made_of.pop(section)
-  for key in ('images', 'log_images', 'sample_images', 'checkpoint_images', 'diagnose'):
+  for key in ('images', 'seconds', 'log_images', 'sample_images', 'checkpoint_images', 'diagnose'):
     made_of['train'].pop(key)
   own = registry.own_files(made_of)
   return [what, made_of, own, repr(parts.generator), repr(parts.discriminator)]

@@ -20,5 +20,6 @@ def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa
     resize=options.resize or section.get('resize', 'antialias'),
     weights={**weights, **options.weights},
     conditional=config.model.conditional,
+    halves=config.checkpoint.best_score if section.get('halves', False) else '',
     strict=strict(options.metrics),
   )

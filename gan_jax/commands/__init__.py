@@ -6,7 +6,7 @@ once.
 
 from types import ModuleType
 
-from gan_jax.commands import bench, evaluate, inspect, prepare, runs, sample, train, tune
+from gan_jax.commands import ablate, bench, evaluate, inspect, prepare, runs, sample, train, tune
 
 COMMANDS: dict[str, ModuleType] = {
   'prepare': prepare,
@@ -17,4 +17,5 @@ COMMANDS: dict[str, ModuleType] = {
   'evaluate': evaluate,
   'bench': bench,
   'tune': tune,
+  'ablate': ablate,
 }

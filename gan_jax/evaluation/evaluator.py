@@ -1,5 +1,6 @@
 """Scores subjects against real images, with the floor that held-out real images reach."""
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ class Asked(NamedTuple):
     weights: file of a network's weights, by its name, where it comes with none.
     conditional: whether the images scored have classes.
     generated: whether they come from a generator.
+    halves: the score, as configs call it, that both halves of the images are given, too; or ''.
     strict: refuse a metric that none of the features can give, rather than leave it out.
   """
 
@@ -56,6 +58,7 @@ class Asked(NamedTuple):
   weights: dict[str, str] = {}  # noqa: RUF012 - never changed
   conditional: bool = False
   generated: bool = True
+  halves: str = ''
   strict: bool = False
 
 
@@ -79,6 +82,7 @@ class _Value(NamedTuple):
   estimate: Estimate
   details: dict[int, Estimate]
   size: int  # images that it is of
+  halves: tuple[float, ...] = ()
 
   @property
   def key(self) -> tuple[str, str]:
@@ -178,6 +182,7 @@ class Evaluator:
           n_real_floor=self._reals.num_rest if floor else 0,
           details=value.details,
           repeats=_over_seeds(runs, value.key) if repeats > 1 else (),
+          halves=value.halves,
         )
       )
     return scores
@@ -239,12 +244,18 @@ class Evaluator:
     for network, fake in zip(self._networks, found.features, strict=True):
       if self._missing(module, network):
         continue
+      halves: list[dict[str, Estimate]] = []
       if 'pairs' in module.NEEDS:
         pairs = embed_pairs(subject, seed, network.embedder, self._watch)
         scores = module.compute(*pairs, EPSILON)
       else:
         scores = _on_features(module, network.reals.compared, fake, network.reals)
-      values += _values(module, network.of, scores, subject.size)
+        if any(f'{score}_{network.of.name}' == self._asked.halves for score in module.SCORES):
+          halves = [
+            _on_features(module, network.reals.compared, half, network.reals)
+            for half in _halves(fake)
+          ]
+      values += _values(module, network.of, scores, subject.size, halves)
     return values
 
   def _on_images(
@@ -315,8 +326,22 @@ def _on_features(
   return module.compute(real, fake)
 
 
+def _halves(features: Features) -> list[Features]:
+  """Every other image, and the rest: with labels in order, each half has its share of a class."""
+
+  def half(first: int) -> Features:
+    logits, labels = (part if part is None else part[first::2] for part in features[1:])
+    return Features(features.pooled[first::2], logits, labels)
+
+  return [half(0), half(1)]
+
+
 def _values(
-  module: ModuleType, network: FeatureNetwork | None, scores: dict[str, Estimate], size: int
+  module: ModuleType,
+  network: FeatureNetwork | None,
+  scores: dict[str, Estimate],
+  size: int,
+  halves: Sequence[dict[str, Estimate]] = (),
 ) -> list[_Value]:
   """The scores of a module, each with its own details."""
   found = []
@@ -327,7 +352,8 @@ def _values(
       for name, estimate in scores.items()
       if name.startswith(prefix)
     }
-    found.append(_Value(metric, higher, network, scores[metric], details, size))
+    parted = tuple(half[metric].value for half in halves)
+    found.append(_Value(metric, higher, network, scores[metric], details, size, parted))
   return found
 
 

@@ -26,6 +26,8 @@ class Score(NamedTuple):
     details: the score of each class, by its number.
     repeats: the value for each sampling seed, where several were asked for; `estimate` is that of
       the first.
+    halves: the values of every other image and of the rest, where they were asked for: by one a
+      checkpoint can be chosen, and scored by the other.
   """
 
   metric: str
@@ -40,6 +42,7 @@ class Score(NamedTuple):
   n_real_floor: int = 0
   details: dict[int, Estimate] = {}  # noqa: RUF012 - never changed
   repeats: tuple[float, ...] = ()
+  halves: tuple[float, ...] = ()
 
   @property
   def key(self) -> str:
@@ -85,6 +88,7 @@ def flat(scores: Iterable[Score]) -> dict[str, float]:
   for score in scores:
     value, low, high = score.estimate
     found |= {score.key: value, f'{score.key}_low': low, f'{score.key}_high': high}
+    found |= {f'{score.key}_half{n}': value for n, value in enumerate(score.halves, start=1)}
     if score.floor is not None:
       floors[f'floor_{score.key}'] = score.floor.value
       floors['n_floor'] = score.n_floor
@@ -110,6 +114,7 @@ def as_json(score: Score) -> dict[str, Any]:
     'n_floor': score.n_floor,
     'n_real_floor': score.n_real_floor,
     'repeats': list(score.repeats),
+    'halves': list(score.halves),
     'details': {str(number): detail._asdict() for number, detail in score.details.items()},
   }
 

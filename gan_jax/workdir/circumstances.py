@@ -1,6 +1,8 @@
 """`run.json`: what made each start of a run, its data, its feature networks."""
 
+import hashlib
 import os
+import pathlib
 import platform
 import subprocess
 import sys
@@ -9,24 +11,11 @@ from importlib import metadata
 from typing import Any
 
 import jax
+from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError
-from gan_jax.workdir.config_file import differences
+from gan_jax.workdir.config_file import as_json, differences
 from gan_jax.workdir.files import read_json, write_json
-
-_PACKAGES = (
-  'jax',
-  'jaxlib',
-  'flax',
-  'optax',
-  'orbax-checkpoint',
-  'tensorflow-datasets',
-  'ml-collections',
-  'grain',
-  'numpy',
-  'pillow',
-  'scipy',
-)
 
 
 def read_circumstances(workdir: str) -> dict[str, Any]:
@@ -46,21 +35,35 @@ def read_circumstances(workdir: str) -> dict[str, Any]:
 
 
 def keep_circumstances(
-  workdir: str, seed: int, dataset: dict[str, Any], step: int = 0, images: int = 0
+  workdir: str,
+  config: ConfigDict,
+  dataset: dict[str, Any],
+  step: int = 0,
+  images: int = 0,
+  own_files: dict[str, str] | None = None,
 ) -> None:
   """Adds to `run.json` what made this start of the run.
 
+  A start says what it changed of the config, and has the digest of the code that it ran; of each
+  code, `code` has the digests of its files, and `config` is that of the newest start.
+
   Args:
     workdir: of the run.
-    seed: of the run.
+    config: of the run.
     dataset: shape, classes and fingerprints of what it is trained on.
     step: that it goes on from.
     images: shown before.
+    own_files: digests of the user's own files that are part of the code, by path.
   """
   run = read_circumstances(workdir)
   run['dataset'] = dataset
-  start = {**circumstances(), 'seed': seed, 'step': step, 'images': images}
-  run.setdefault('starts', []).append(start)
+  content, code = as_json(config), {**code_files(), **(own_files or {})}
+  changed = dict(differences(run.get('config', content), content))
+  digest = _digest('\n'.join(f'{name} {digest}' for name, digest in code.items()).encode())
+  start = {**circumstances(), 'seed': config.seed, 'step': step, 'images': images, 'code': digest}
+  run.setdefault('starts', []).append({**start, 'changed': list(changed.values())})
+  run.setdefault('code', {})[digest] = code
+  run['config'] = content
   write_json(_path(workdir), run)
 
 
@@ -99,13 +102,34 @@ def circumstances() -> dict[str, Any]:
     'command': sys.argv,
     'git': _git(),
     'python': platform.python_version(),
-    'packages': {name: metadata.version(name) for name in _PACKAGES},
+    'packages': packages(),
     'platform': platform.platform(),
     'processors': os.cpu_count(),
     'devices': [str(device) for device in jax.devices()],
     'device_kind': jax.devices()[0].device_kind,
     'hosts': jax.process_count(),
   }
+
+
+def packages() -> dict[str, str]:
+  """The versions of all packages that are installed, by name."""
+  found = {(each.name or '').lower(): each.version for each in metadata.distributions()}
+  return dict(sorted((name, version) for name, version in found.items() if name))
+
+
+def code_files() -> dict[str, str]:
+  """The digest of each file of the code, by its path from the top of the checkout."""
+  package = pathlib.Path(__file__).parent.parent
+  paths = sorted([*package.rglob('*.py'), package.parent / 'launch.py'])
+  return {
+    str(path.relative_to(package.parent)): _digest(path.read_bytes())
+    for path in paths
+    if path.is_file()
+  }
+
+
+def _digest(content: bytes) -> str:
+  return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _path(workdir: str) -> str:

@@ -54,6 +54,18 @@ def claim(workdir: str, config: ConfigDict, allow_config_changes: bool) -> Itera
       _leave_no_trace(workdir, made)
 
 
+def is_claimed(workdir: str) -> bool:
+  """Whether a process trains in the workdir."""
+  try:
+    with open(os.path.join(workdir, _TRAINING), encoding='utf-8') as lock:
+      fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except FileNotFoundError:
+    return False
+  except OSError:
+    return True
+  return False
+
+
 @contextlib.contextmanager
 def writing(workdir: str) -> Iterator[None]:
   """Holds the record of a workdir while it is written; others who want to wait for it.

@@ -16,7 +16,8 @@ _OF_SCORES = 'config.evaluate.'
 # What changes no step of a run and no score: how long it is, how often it shows and keeps itself.
 _FREE = (
   *(f'config.train.{name}_images' for name in ('log', 'sample', 'checkpoint')),
-  *('config.train.images', 'config.train.diagnose', 'config.evaluate.images'),
+  *('config.train.images', 'config.train.seconds', 'config.train.diagnose'),
+  *('config.evaluate.images', 'config.evaluate.halves'),
   *('config.checkpoint.', 'config.sample.'),
   # Where the data are and how they are fetched; what they are is held to by their fingerprints.
   *('config.dataset.data_dir', 'config.dataset.prefetch_batches'),
@@ -70,6 +71,15 @@ def differences(old: Any, new: Any, key: str = 'config') -> Iterator[tuple[str, 
 def as_json(config: ConfigDict) -> dict[str, Any]:
   """The config as JSON would give it back: tuples become lists."""
   return json.loads(json.dumps(config.to_dict()))
+
+
+def flat(tree: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+  """A tree of JSON by whole keys, `train.images`."""
+  found: dict[str, Any] = {}
+  for name, value in tree.items():
+    inner = isinstance(value, dict)
+    found |= flat(value, f'{prefix}{name}.') if inner else {f'{prefix}{name}': value}
+  return found
 
 
 def _path(workdir: str) -> str:

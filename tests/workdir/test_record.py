@@ -69,7 +69,7 @@ def test_a_run_that_goes_on_drops_the_lines_of_steps_undone_and_a_torn_one(tmp_p
 
 def test_other_data_is_refused(tmp_path):
   about = lambda print_: {'fingerprints': {'digits train': print_}}
-  record.keep_circumstances(str(tmp_path), 0, about('abc'))
+  record.keep_circumstances(str(tmp_path), default.get_config(), about('abc'))
   record.check_dataset(str(tmp_path), about('abc'), 'go elsewhere')
   with pytest.raises(UserError, match="digits train was 'abc', is 'xyz'"):
     record.check_dataset(str(tmp_path), about('xyz'), 'go elsewhere')

@@ -1,0 +1,146 @@
+"""Runs an ablation: every variant over every seed, here or on a cluster, and its table."""
+
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+from gan_jax import progress, registry
+from gan_jax.ablation import estimate, local, plan, results, slurm, status
+from gan_jax.ablation.plan import Plan
+from gan_jax.ablation.root import Root
+from gan_jax.ablation.status import State
+from gan_jax.ablation.sweep import Sweep
+from gan_jax.errors import UserError, nearest
+from gan_jax.text import say
+
+EXECUTORS = ('local', 'slurm')
+_SECONDS_BETWEEN_LINES = 30.0  # on a stream that is no terminal
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """How an ablation is run.
+
+  Attributes:
+    root: folder of runs and tables.
+    sweep: file of the sweep, for the tasks of a cluster.
+    executor: of `EXECUTORS`.
+    parallel: runs at a time; of Slurm, tasks of the array.
+    retries: further attempts at a run that failed.
+    slurm: parameters of submitit's Slurm executor, such as `slurm_partition`.
+  """
+
+  root: str
+  sweep: str = ''
+  executor: str = 'local'
+  parallel: int = 1
+  retries: int = 1
+  slurm: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def load(path: str) -> tuple[str, Sweep]:
+  """The sweep of a file, by the file's name.
+
+  Raises:
+    UserError: where there is no such file, or it makes no sweep.
+  """
+  module = registry.load(path, '--sweep')
+  if not hasattr(module, 'get_sweep'):
+    raise UserError(f'--sweep={path}: defines no get_sweep()')
+  sweep = module.get_sweep()
+  if not isinstance(sweep, Sweep):
+    raise UserError(
+      f'--sweep={path}: get_sweep() returns {type(sweep).__name__}; accepted: a Sweep of '
+      'gan_jax.ablation.sweep'
+    )
+  return pathlib.Path(path).stem, sweep
+
+
+def prepare(name: str, sweep: Sweep, root: str) -> Plan:
+  """The plan of a sweep, with its folder made; nothing has run.
+
+  Raises:
+    UserError: for a sweep that cannot be had.
+  """
+  made = plan.plan(name, sweep)
+  Root(root).make()
+  return made
+
+
+def ablate(made: Plan, options: Options) -> results.Results | None:
+  """Runs what is left of a plan.
+
+  Args:
+    made: of `prepare`.
+    options: how.
+
+  Returns:
+    The results; None where they come later, from a cluster.
+
+  Raises:
+    UserError: for options that cannot be used.
+    Preempted: after SIGTERM or SIGINT; what is at work is saved.
+  """
+  if options.executor not in EXECUTORS:
+    raise UserError(f'--executor={options.executor}: {nearest(options.executor, EXECUTORS)}')
+  if options.parallel < 1 or options.retries < 0:
+    raise UserError('--parallel and --retries: accepted: integers from 1, and from 0')
+  root = Root(options.root)
+  root.keep_sweep(made.name, made.as_json())
+  if options.executor == 'slurm':
+    tasks = min(options.parallel, len(made.distinct))
+    jobs = slurm.submit(
+      str(local.CHECKOUT / 'launch.py'),
+      [
+        f'--sweep={os.path.abspath(options.sweep)}',
+        f'--root={os.path.abspath(options.root)}',
+        f'--retries={options.retries}',
+        '--noestimate',
+      ],
+      os.path.join(options.root, 'slurm'),
+      tasks,
+      options.slurm,
+    )
+    say(f'queued as {", ".join(jobs)}; the table: launch.py report --root={options.root}')
+    return None
+  with progress.stages('images', _SECONDS_BETWEEN_LINES) as report:
+
+    def watch(states: dict[str, State], at_work: set[str]) -> None:
+      done = sum(found is not State.NEW and found is not State.STARTED for found in states.values())
+      total = sum(run.config.train.images for run in made.distinct.values())
+      shown = {key: status.shown_images(root, key) for key in states}
+      report(
+        f'{done} of {len(states)} runs done, {len(at_work)} at work here',
+        sum(shown.values()),
+        total,
+      )
+
+    local.work(made, root, options.parallel, options.retries, say, watch)
+  return results.read(root, made.name, made.as_json())
+
+
+def estimated(made: Plan, options: Options) -> estimate.Estimate:
+  """What is left of a plan takes, by measured steps.
+
+  Raises:
+    UserError: where a step cannot be measured.
+  """
+  root = Root(options.root)
+  left = {
+    key
+    for key, run in made.distinct.items()
+    if status.state(root, run) in (State.NEW, State.STARTED)
+  }
+  return estimate.measured(made, root, left)
+
+
+def states(made: Plan, options: Options) -> dict[str, State]:
+  """Where each run of a plan is, by its key."""
+  root = Root(options.root)
+  return {key: status.state(root, run, options.retries) for key, run in made.distinct.items()}
+
+
+def default_root(name: str) -> str:
+  """Where ablations of a sweep go that name no place."""
+  return os.path.join('runs', 'ablations', name)

@@ -1,0 +1,1 @@
+"""Ablations: many variants of a config over several seeds, run, compared and shown."""

@@ -1,0 +1,74 @@
+"""`launch.py ablate`: flags and what they ask for."""
+
+from absl import flags
+
+from gan_jax.commands import common
+
+FLAGS = flags.FLAGS
+TEXT = 'Run variants of a config over several seeds, and compare them.'
+EXAMPLE = 'launch.py ablate --sweep=configs/ablations/losses.py --root=runs/ablations/losses'
+
+
+def define() -> None:
+  """Defines the flags."""
+  common.define_path('sweep', None, 'File of the sweep, such as configs/ablations/losses.py.')
+  common.define_path(
+    'root',
+    None,
+    'Folder of the runs; several sweeps, processes and machines may share it. Default: '
+    'runs/ablations/<name of the file>.',
+  )
+  flags.DEFINE_enum('executor', 'local', ['local', 'slurm'], 'Where the runs are run.')
+  flags.DEFINE_integer(
+    'parallel', 1, 'Runs at a time, each on its share of cores or GPUs; of Slurm, tasks.'
+  )
+  flags.DEFINE_integer('retries', 1, 'Further attempts at a run that failed.')
+  flags.DEFINE_list(
+    'slurm', [], "Parameters of submitit's Slurm executor: slurm_partition=gpu,timeout_min=600."
+  )
+  flags.DEFINE_bool('estimate', True, 'Measure a step of each distinct program, for the plan.')
+  flags.DEFINE_bool('dry_run', False, 'Print the plan and stop.')
+
+
+def run() -> None:
+  """Runs the command.
+
+  Raises:
+    UserError: for flags that cannot be used.
+  """
+  import jax
+
+  # The runs are processes of their own: an accelerator is theirs, not that of this one.
+  jax.config.update('jax_platforms', 'cpu')
+  from gan_jax import ablate
+  from gan_jax.ablation import shown
+
+  if FLAGS.sweep is None:
+    raise flags.IllegalFlagValueError(
+      '--sweep: name a file of a sweep, such as configs/ablations/losses.py'
+    )
+  name, sweep = ablate.load(FLAGS.sweep)
+  options = ablate.Options(
+    root=FLAGS.root or ablate.default_root(name),
+    sweep=FLAGS.sweep,
+    executor=FLAGS.executor,
+    parallel=FLAGS.parallel,
+    retries=FLAGS.retries,
+    slurm=dict(map(_parameter, FLAGS.slurm)),
+  )
+  made = ablate.prepare(name, sweep, options.root)
+  shown.show_plan(made, ablate.states(made, options), options.root)
+  if FLAGS.estimate:
+    shown.show_estimate(ablate.estimated(made, options), options.parallel)
+  if FLAGS.dry_run:
+    return
+  results = ablate.ablate(made, options)
+  if results is not None:
+    shown.show_results(results, options.root)
+
+
+def _parameter(text: str) -> tuple[str, int | str]:
+  name, equals, value = text.partition('=')
+  if not equals:
+    raise flags.IllegalFlagValueError(f'--slurm={text}: accepted: NAME=VALUE, with commas between')
+  return name, int(value) if value.isdigit() else value
