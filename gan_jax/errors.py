@@ -24,6 +24,12 @@ class NonFiniteError(RuntimeError):
   exit_code = 1
 
 
+class NotReproducedError(RuntimeError):
+  """A run that was made again came out other than its record says."""
+
+  exit_code = 1
+
+
 class Preempted(Exception):  # noqa: N818 - not an error: the run is saved and wants to go on
   """The run was asked to stop and has saved its state; the same command continues it."""
 

@@ -39,3 +39,8 @@ def cell(value: object) -> object:
   if isinstance(value, str) and value.startswith(('=', '+', '-', '@', '\t', '\r')):
     return "'" + value
   return value
+
+
+def number_of(count: int, what: str) -> str:
+  """A number of things: `1 run`, `2 runs`."""
+  return f'{count:,} {what}' if count == 1 else f'{count:,} {what}s'

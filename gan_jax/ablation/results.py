@@ -106,7 +106,8 @@ def read(root: Root, name: str, sweep: dict[str, Any]) -> Results:
     higher = score_is_better_when_higher(sweep['base'], sweep['score'])
     runs = {
       variant: [
-        _run(root, sweep, variant, int(seed), key, higher) for seed, key in about['runs'].items()
+        _run(root.workdir(key), sweep, variant, int(seed), key, higher)
+        for seed, key in about['runs'].items()
       ]
       for variant, about in sweep['variants'].items()
     }
@@ -143,22 +144,44 @@ def of_curve(curve: Sequence[tuple[int, float, float]]) -> float:
   return float(np.trapezoid(scores, images) / (images[-1] - images[0]))
 
 
-def _run(root: Root, sweep: dict[str, Any], variant: str, seed: int, key: str, higher: bool) -> Run:
-  workdir, score = root.workdir(key), sweep['score']
+def _run(
+  workdir: str, sweep: dict[str, Any], variant: str, seed: int, key: str, higher: bool
+) -> Run:
   lines = record.read_metrics(workdir)
+  return of_workdir(workdir, sweep, variant, seed, key, higher, lines)
+
+
+def of_workdir(
+  workdir: str,
+  sweep: dict[str, Any],
+  variant: str,
+  seed: int,
+  key: str,
+  higher: bool,
+  lines: list[Line],
+) -> Run:
+  """What the record of a run says of it.
+
+  Args:
+    workdir: of the run.
+    sweep: `score` and `end`, which decide its number.
+    variant: its name.
+    seed: of the run.
+    key: of the run.
+    higher: whether higher scores are better.
+    lines: of the record.
+  """
+  score = sweep['score']
   scored = [line for line in lines if line['kind'] == 'scores' and score in line and line['step']]
-  seconds = _seconds(lines)
   ends = {line['images'] for line in lines if line['kind'] == 'end'}
   diverged = any(line['kind'] == 'non_finite' for line in lines)
   finished = bool(ends & {line['images'] for line in scored})
   state = 'diverged' if diverged else 'finished' if finished else 'unfinished'
-  chosen, value = None, math.nan
+  value, sampling = math.nan, Estimate(math.nan, math.nan, math.nan)
   if diverged:
     value = -math.inf if higher else math.inf
   elif finished:
-    chosen, value = _number(scored, score, sweep['end'], higher)
-  nothing = Estimate(math.nan, math.nan, math.nan)
-  own = chosen is not None and f'{score}_low' in chosen
+    value, sampling = _number(scored, score, sweep['end'], higher)
   return Run(
     variant,
     seed,
@@ -166,39 +189,44 @@ def _run(root: Root, sweep: dict[str, Any], variant: str, seed: int, key: str, h
     workdir,
     state,
     value,
-    Estimate(value, chosen[f'{score}_low'], chosen[f'{score}_high'])
-    if own and chosen is not None
-    else nothing,
+    sampling,
     scored[-1].get(f'floor_{score}', math.nan) if scored else math.nan,
-    [(line['images'], seconds(line['images']), line[score]) for line in scored],
+    curve_of(lines, score),
     [line['text'] for line in lines if line['kind'] == 'alarm'],
     lines,
   )
 
 
-def _number(scored: list[Line], score: str, end: str, higher: bool) -> tuple[Line | None, float]:
-  """The line that a run's number is of, None for that of all of them, and the number."""
-  if end == 'area':
-    return None, of_curve([(line['images'], 0.0, line[score]) for line in scored])
-  if end == 'best':
-    halved = [line for line in scored if f'{score}_half1' in line]
-    if not halved:
-      return None, math.nan
-    pick = max if higher else min
-    best = pick(halved, key=lambda line: line[f'{score}_half1'])
-    return None, best[f'{score}_half2']
-  return scored[-1], scored[-1][score]
-
-
-def _seconds(lines: list[Line]) -> Any:
-  """Seconds of training up to a number of images."""
+def curve_of(lines: list[Line], name: str, kind: str = 'scores') -> list[tuple[int, float, float]]:
+  """Images, seconds of training and value at each line that has the value."""
   images, seconds, total = [0], [0.0], 0.0
   for line in lines:
     if line['kind'] == 'train':
       total += sum(line.get(f'seconds_{part}', 0.0) for part in TRAINING)
       images.append(line['images'])
       seconds.append(total)
-  return lambda shown: float(np.interp(shown, images, seconds))
+  return [
+    (line['images'], float(np.interp(line['images'], images, seconds)), line[name])
+    for line in lines
+    if line['kind'] == kind and name in line and line['step']
+  ]
+
+
+def _number(scored: list[Line], score: str, end: str, higher: bool) -> tuple[float, Estimate]:
+  """A run's number, with the interval of its images where it is a score of one evaluation."""
+  unknown = Estimate(math.nan, math.nan, math.nan)
+  if end == 'area':
+    return of_curve([(line['images'], 0.0, line[score]) for line in scored]), unknown
+  if end == 'best':
+    halved = [line for line in scored if f'{score}_half1' in line]
+    if not halved:
+      return math.nan, unknown
+    pick = max if higher else min
+    return pick(halved, key=lambda line: line[f'{score}_half1'])[f'{score}_half2'], unknown
+  last = scored[-1]
+  if f'{score}_low' not in last:
+    return last[score], unknown
+  return last[score], Estimate(last[score], last[f'{score}_low'], last[f'{score}_high'])
 
 
 def _paired(own: list[Run], base: list[Run]) -> tuple[np.ndarray, np.ndarray]:

@@ -44,8 +44,10 @@ def seeds_note(row: Row) -> str:
   text = ''
   if found.least_p > _ALPHA:
     text = f'too few seeds: with {found.pairs} the test cannot go below p = {found.least_p:.3g}; '
+  if any(run.state == 'diverged' for run in row.runs) or math.isnan(found.effect):
+    return text.removesuffix('; ')
   if found.seeds_needed is None:
-    return text + 'no difference to be found at these scores'
+    return text + 'at such differences no number of seeds would decide'
   more = found.seeds_needed - found.pairs
   if more <= 0:
     return text + 'undecided'

@@ -6,7 +6,19 @@ once.
 
 from types import ModuleType
 
-from gan_jax.commands import ablate, bench, evaluate, inspect, prepare, runs, sample, train, tune
+from gan_jax.commands import (
+  ablate,
+  bench,
+  evaluate,
+  inspect,
+  prepare,
+  report,
+  reproduce,
+  runs,
+  sample,
+  train,
+  tune,
+)
 
 COMMANDS: dict[str, ModuleType] = {
   'prepare': prepare,
@@ -18,4 +30,6 @@ COMMANDS: dict[str, ModuleType] = {
   'bench': bench,
   'tune': tune,
   'ablate': ablate,
+  'report': report,
+  'reproduce': reproduce,
 }

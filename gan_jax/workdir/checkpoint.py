@@ -17,7 +17,7 @@ from gan_jax.runtime.tree import PyTree
 
 _LOG = logging.getLogger(__name__)
 _STATE, _ABOUT = 'default', 'about'  # the folders of a checkpoint
-_DIGESTS = 'sha256'
+DIGESTS = 'sha256'
 
 
 class _DamagedError(Exception):
@@ -121,7 +121,7 @@ class Checkpointer:
     digests = {path: _digest(leaf) for path, leaf in leaves.items()}
     items = {
       _STATE: ocp.args.PyTreeSave(state),
-      _ABOUT: ocp.args.JsonSave({**(about or {}), _DIGESTS: digests}),
+      _ABOUT: ocp.args.JsonSave({**(about or {}), DIGESTS: digests}),
     }
     self._manager.save(step, args=ocp.args.Composite(**items), force=True)
     if not self._read_back:
@@ -232,7 +232,7 @@ class Checkpointer:
     """Reads a checkpoint; raises _DamagedError for one that is not what was saved."""
     try:
       found = _leaves(self._manager.item_metadata(step)[_STATE].tree)
-      digests = self.about(step).get(_DIGESTS, {})
+      digests = self.about(step).get(DIGESTS, {})
     except Exception as error:  # a damaged file may raise anything
       raise _DamagedError(_short(error)) from error
     if template is not None:

@@ -105,10 +105,18 @@ def circumstances() -> dict[str, Any]:
     'packages': packages(),
     'platform': platform.platform(),
     'processors': os.cpu_count(),
+    'cores': usable_cores(),
     'devices': [str(device) for device in jax.devices()],
     'device_kind': jax.devices()[0].device_kind,
     'hosts': jax.process_count(),
   }
+
+
+def usable_cores() -> int:
+  """Cores that this process may use: threads share sums out among them, which decides last bits."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 def packages() -> dict[str, str]:
