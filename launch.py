@@ -96,13 +96,13 @@ def _guarded(run: Callable[[], None]) -> int:
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   # Orbax reads in tasks; what fails in one of them is said once, by whoever asked for it.
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
-  from gan_jax.errors import NonFiniteError, NotReproducedError, Preempted, UserError
+  from gan_jax.errors import NonFiniteError, NotDoneError, Preempted, UserError
 
   sys.unraisablehook = _unraisable
   threading.excepthook = _in_a_thread
   try:
     run()
-  except (UserError, NonFiniteError, NotReproducedError, Preempted) as stop:
+  except (UserError, NonFiniteError, NotDoneError, Preempted) as stop:
     return _stop(str(stop), stop.exit_code)
   except flags.Error as error:
     return _stop(str(error), 2)

@@ -90,18 +90,10 @@ def ablate(made: Plan, options: Options) -> results.Results | None:
   root.keep_sweep(made.name, made.as_json())
   if options.executor == 'slurm':
     tasks = min(options.parallel, len(made.distinct))
-    jobs = slurm.submit(
-      str(local.CHECKOUT / 'launch.py'),
-      [
-        f'--sweep={os.path.abspath(options.sweep)}',
-        f'--root={os.path.abspath(options.root)}',
-        f'--retries={options.retries}',
-        '--noestimate',
-      ],
-      os.path.join(options.root, 'slurm'),
-      tasks,
-      options.slurm,
-    )
+    paths = {'sweep': options.sweep, 'root': options.root}
+    arguments = [f'--{name}={os.path.abspath(path)}' for name, path in paths.items()]
+    arguments += [f'--retries={options.retries}', '--noestimate']
+    jobs = slurm.submit(arguments, os.path.join(options.root, 'slurm'), tasks, options.slurm)
     say(f'queued as {", ".join(jobs)}; the table: launch.py report --root={options.root}')
     return None
   with progress.stages('images', _SECONDS_BETWEEN_LINES) as report:

@@ -24,8 +24,8 @@ class NonFiniteError(RuntimeError):
   exit_code = 1
 
 
-class NotReproducedError(RuntimeError):
-  """A run that was made again came out other than its record says."""
+class NotDoneError(RuntimeError):
+  """What was asked for was tried and came out short: says what."""
 
   exit_code = 1
 

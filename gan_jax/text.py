@@ -19,8 +19,8 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-  """Prints a line, printable."""
-  print(printable(text))
+  """Prints a line, printable, and at once: whoever reads a file of it waits for it."""
+  print(printable(text), flush=True)
 
 
 def columns() -> int | None:

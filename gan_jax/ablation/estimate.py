@@ -55,27 +55,29 @@ def measured(plan: Plan, root: Root, left: set[str]) -> Estimate:
   """
   speeds = files.read_json(root.steps) if os.path.exists(root.steps) else {}
   shown: dict[str, float] = {}
-  programs: dict[str, str] = {}
-  seconds = 0.0
+  sizes: dict[str, float] = {}
+  seconds = disk = 0.0
   for key, run in plan.distinct.items():
-    program = programs[key] = _program(run.config)
-    if program not in speeds:
-      if key not in left:
-        continue
+    program = _program(run.config)
+    if program not in sizes:
+      sizes[program] = disk_bytes(run.config)
+    if program not in speeds and key in left:
       speeds[program] = _measure(run, root)
       files.write_json(root.steps, speeds)
-    if program not in [programs[other] for other in programs if other != key]:
+    if program in speeds and speeds[program] not in shown.values():
       shown[run.variant] = speeds[program]
+    disk += sizes[program]
     if key in left:
       train = run.config.train
       seconds += train.seconds or train.images / speeds[program]
-  disk = sum(disk_bytes(run.config) for run in plan.distinct.values())
   return Estimate(seconds, disk, shown)
 
 
 def disk_bytes(config: ConfigDict) -> float:
   """What a run leaves on disk: its checkpoints, one more in the making, pictures and records."""
-  first = build.datasets(config).train
+  own = ConfigDict(config.to_dict())
+  own.dataset.memory_budget_mb = 0  # for the shape of its images alone
+  first = build.datasets(own).train
   parts = build.networks(config, first.shape[-1], first.num_classes)
   state = jax.tree.leaves(build.shapes(config, parts))
   size = sum(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.ablation import statistics
+from gan_jax.ablation import statistics, status
 from gan_jax.ablation.root import Root
 from gan_jax.ablation.statistics import Comparison
 from gan_jax.errors import UserError
@@ -106,7 +106,7 @@ def read(root: Root, name: str, sweep: dict[str, Any]) -> Results:
     higher = score_is_better_when_higher(sweep['base'], sweep['score'])
     runs = {
       variant: [
-        _run(root.workdir(key), sweep, variant, int(seed), key, higher)
+        _told(_run(root.workdir(key), sweep, variant, int(seed), key, higher), root)
         for seed, key in about['runs'].items()
       ]
       for variant, about in sweep['variants'].items()
@@ -147,8 +147,17 @@ def of_curve(curve: Sequence[tuple[int, float, float]]) -> float:
 def _run(
   workdir: str, sweep: dict[str, Any], variant: str, seed: int, key: str, higher: bool
 ) -> Run:
-  lines = record.read_metrics(workdir)
+  try:
+    lines = record.read_metrics(workdir)
+  except UserError:  # said by the attempts at the run
+    lines = []
   return of_workdir(workdir, sweep, variant, seed, key, higher, lines)
+
+
+def _told(run: Run, root: Root) -> Run:
+  """A run that has not come to its end, and failed the last time."""
+  failed = run.state == 'unfinished' and status.failures(root, run.key)
+  return run._replace(state='failed') if failed else run
 
 
 def of_workdir(

@@ -4,10 +4,10 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from types import FrameType
 from typing import Any
 
+from gan_jax.ablation import child, local
 from gan_jax.errors import UserError
 
 _MISSING = '--executor=slurm: takes the package submitit; .venv/bin/pip install "submitit>=1.5,<2"'
@@ -16,13 +16,14 @@ _MISSING = '--executor=slurm: takes the package submitit; .venv/bin/pip install 
 class Task:
   """One task of the array: works until the plan is done, and is queued again when preempted."""
 
-  def __init__(self, words: list[str], environment: dict[str, str]):
-    """Takes the words of the `launch.py ablate` that each task runs."""
-    self._words, self._environment = words, environment
+  def __init__(self, arguments: list[str]):
+    """Takes the arguments of the `launch.py ablate` that each task runs."""
+    self._arguments = arguments
 
   def __call__(self) -> int:
-    """Runs it; a signal that is meant for the task reaches it, too."""
-    process = subprocess.Popen(self._words, env={**os.environ, **self._environment})
+    """Runs it; it is asked to save and leave where this task is, or is gone."""
+    words = child.command(os.getpid(), [], 'ablate', *self._arguments)
+    process = subprocess.Popen(words, env=local.environment())
 
     def pass_on(number: int, frame: FrameType | None) -> None:
       del number, frame
@@ -31,7 +32,7 @@ class Task:
     signal.signal(signal.SIGTERM, pass_on)
     code = process.wait()
     if code not in (0, 75):
-      raise RuntimeError(f'{shlex.join(self._words)}: exit code {code}')
+      raise RuntimeError(f'launch.py ablate {shlex.join(self._arguments)}: exit code {code}')
     return code
 
   def checkpoint(self) -> Any:
@@ -41,13 +42,10 @@ class Task:
     return DelayedSubmission(self)
 
 
-def submit(
-  launch: str, arguments: list[str], folder: str, tasks: int, parameters: dict[str, Any]
-) -> list[str]:
+def submit(arguments: list[str], folder: str, tasks: int, parameters: dict[str, Any]) -> list[str]:
   """Queues an array of tasks; returns the names of its jobs.
 
   Args:
-    launch: path of launch.py.
     arguments: of the `ablate` of each task, without the executor.
     folder: where submitit keeps its logs, shared by the machines.
     tasks: of the array, at most as many as there are runs.
@@ -60,14 +58,13 @@ def submit(
     import submitit
   except ImportError:
     raise UserError(_MISSING) from None
-  words = [sys.executable, os.path.abspath(launch), 'ablate', *arguments]
   try:
     executor = submitit.AutoExecutor(folder=os.path.abspath(folder), cluster='slurm')
     executor.update_parameters(
       name='gan_jax', slurm_array_parallelism=tasks, **{'timeout_min': 24 * 60, **parameters}
     )
     with executor.batch():
-      jobs = [executor.submit(Task(words, {})) for _ in range(tasks)]
+      jobs = [executor.submit(Task(arguments)) for _ in range(tasks)]
   except (RuntimeError, NameError, TypeError, AssertionError, ValueError) as error:
     raise UserError(f'--executor=slurm: {" ".join(str(error).split())}') from error
   except submitit.core.utils.FailedJobError as error:

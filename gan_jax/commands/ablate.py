@@ -35,6 +35,7 @@ def run() -> None:
 
   Raises:
     UserError: for flags that cannot be used.
+    NotDoneError: where runs failed.
   """
   import jax
 
@@ -42,6 +43,8 @@ def run() -> None:
   jax.config.update('jax_platforms', 'cpu')
   from gan_jax import ablate
   from gan_jax.ablation import shown
+  from gan_jax.errors import NotDoneError
+  from gan_jax.text import number_of
 
   if FLAGS.sweep is None:
     raise flags.IllegalFlagValueError(
@@ -63,8 +66,15 @@ def run() -> None:
   if FLAGS.dry_run:
     return
   results = ablate.ablate(made, options)
-  if results is not None:
-    shown.show_results(results, options.root)
+  if results is None:
+    return
+  shown.show_results(results, options.root)
+  failed = sum(run.state == 'failed' for run in results.runs)
+  if failed:
+    raise NotDoneError(
+      f'{number_of(failed, "run")} failed; what they said is in {options.root}/attempts. Once that '
+      f'is mended, --retries={options.retries + 1} tries them again'
+    )
 
 
 def _parameter(text: str) -> tuple[str, int | str]:

@@ -20,10 +20,10 @@ def run() -> None:
 
   Raises:
     UserError: for flags that cannot be used.
-    NotReproducedError: where a score is outside its interval of then.
+    NotDoneError: where a score is outside its interval of then.
   """
   from gan_jax import reproduce
-  from gan_jax.errors import NotReproducedError
+  from gan_jax.errors import NotDoneError
   from gan_jax.text import number_of, say
 
   reproduce.take_cores_of(FLAGS.workdir)
@@ -47,4 +47,4 @@ def run() -> None:
     f'the versions of then: {out}/{reproduce.REQUIREMENTS}; all of this: {out}/{reproduce.RESULT}'
   )
   if not found.within:
-    raise NotReproducedError('not reproduced: a score is outside its interval of then')
+    raise NotDoneError('not reproduced: a score is outside its interval of then')

@@ -1,0 +1,162 @@
+"""Sweeps that are really run, killed, stopped and gone on with, in processes of their own."""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gan_jax import ablate
+from gan_jax.ablation import export, local, plan, results, status
+from gan_jax.ablation.root import Root
+from gan_jax.ablation.status import State
+from gan_jax.workdir import record
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+KILLS = int(os.environ.get('GAN_JAX_KILLS', '2'))  # 30 take some minutes
+
+SWEEP = """
+from configs import smoke
+from gan_jax.ablation import sweep
+
+def get_sweep():
+  base = smoke.get_config()
+  base.evaluate.features, base.evaluate.metrics = ('pixels',), ('fd',)
+  base.checkpoint.best_score = 'fd_pixels'
+  return sweep.Sweep('Which?', base, {variants}, 'plain', sweep.Budget(images=192), {seeds})
+"""
+TWO = "{'plain': {}, 'hinge': {'loss.name': 'hinge'}}"
+
+
+@pytest.fixture
+def sweep_file(tmp_path, children):
+  """Writes the file of a sweep whose runs take a second or two."""
+
+  def write(variants=TWO, seeds='(0, 1)'):
+    path = tmp_path / 'tiny.py'
+    path.write_text(SWEEP.format(variants=variants, seeds=seeds))
+    return str(path)
+
+  return write
+
+
+def start(path, root, *arguments):
+  return subprocess.Popen(
+    [sys.executable, str(ROOT / 'launch.py'), 'ablate', f'--sweep={path}', f'--root={root}',
+     '--noestimate', *arguments],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+    cwd=ROOT,
+  )  # fmt: skip
+
+
+def run(path, root, *arguments):
+  process = start(path, root, *arguments)
+  said, _ = process.communicate(timeout=600)
+  return process.returncode, said
+
+
+def table(root):
+  place = Root(str(root))
+  return export.as_csv(results.read(place, 'tiny', place.sweeps()['tiny']))
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_killed_again_and_again_has_the_table_of_one_that_was_not(
+  sweep_file, tmp_path
+):
+  """kill -9 of either of two processes, with all that they started, at random moments."""
+  path = sweep_file(seeds=str(tuple(range(max(2, KILLS // 2)))))
+  assert run(path, tmp_path / 'whole')[0] == 0
+  expected = table(tmp_path / 'whole')
+  assert 'inf' not in expected
+  rng = random.Random(0)
+  kills = 0
+  workers = [start(path, tmp_path / 'killed') for _ in range(2)]
+  while kills < KILLS:
+    time.sleep(rng.uniform(2, 14))
+    place = rng.randrange(2)
+    if workers[place].poll() is not None:  # all done: begin anew
+      break
+    workers[place].send_signal(signal.SIGKILL)
+    workers[place].communicate()
+    kills += 1
+    workers[place] = start(path, tmp_path / 'killed')
+  for worker in workers:
+    worker.communicate(timeout=600)
+  assert run(path, tmp_path / 'killed')[0] == 0
+  assert table(tmp_path / 'killed') == expected
+  root = Root(str(tmp_path / 'killed'))
+  for key in os.listdir(tmp_path / 'killed' / 'runs'):
+    steps = [line['step'] for line in record.read_metrics(root.workdir(key), 'train')]
+    assert steps == sorted(set(steps))
+    assert not status.failures(root, key)
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_told_tried_again_as_asked_and_another_one_is_not_held_up(
+  sweep_file, tmp_path
+):
+  path = sweep_file("{'plain': {}, 'other': {'dataset.split': 'train[:10%]'}}", '(0,)')
+  root = Root(str(tmp_path / 'root'))
+  root.make()
+  made = plan.plan(*ablate.load(path))
+  broken = made.runs[1].key
+  os.makedirs(root.workdir(broken))
+  pathlib.Path(root.workdir(broken), 'metrics.jsonl').write_text('no record\nat all\n')
+  code, said = run(path, root.path, '--retries=1')
+  assert code == 1
+  assert '1 run failed' in said
+  assert '--retries=2 tries them again' in said
+  assert said.count('! other, seed 0') == 2
+  assert 'line 1 is none of a record' in said
+  assert len(status.failures(root, broken)) == 2
+  assert status.state(root, made.runs[1], 1) is State.FAILED
+  assert status.state(root, made.runs[0], 1) is State.FINISHED
+  assert 'plain, seed 0' in said
+  # Mended, and asked to be tried once more.
+  os.unlink(pathlib.Path(root.workdir(broken), 'metrics.jsonl'))
+  code, said = run(path, root.path, '--retries=2')
+  assert status.state(root, made.runs[1], 2) is State.FINISHED
+  assert 'plain, seed 0' not in said.partition('compared by')[2].partition('variant')[0]
+
+
+@pytest.mark.slow
+def test_a_signal_saves_what_is_at_work_and_the_same_command_goes_on(sweep_file, tmp_path):
+  path = sweep_file(TWO, '(0,)')
+  process = start(path, tmp_path / 'root')
+  for line in process.stdout:
+    if 'begins' in line:
+      break
+  process.send_signal(signal.SIGTERM)
+  said, _ = process.communicate(timeout=120)
+  assert process.returncode == 75
+  assert 'the same command goes on' in said
+  assert 'Traceback' not in said
+  code, said = run(path, tmp_path / 'root')
+  assert code == 0
+  assert 'No difference from plain is shown' in said
+
+
+def test_cores_and_gpus_are_shared_out(monkeypatch):
+  monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0, 1, 2, 3, 4})
+  monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
+  assert local._share(0, 1) == ([], {})
+  assert [local._share(slot, 2)[0] for slot in (0, 1)] == [[0, 1], [2, 3]]
+  assert local._share(0, 6) == ([], {})
+  monkeypatch.setenv('JAX_PLATFORMS', 'cuda')
+  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1,2')
+  assert local._share(0, 1) == ([], {})
+  assert [local._share(slot, 2)[1] for slot in (0, 1)] == [
+    {'CUDA_VISIBLE_DEVICES': '0,2'},
+    {'CUDA_VISIBLE_DEVICES': '1'},
+  ]
+  assert local._share(4, 6)[1] == {
+    'CUDA_VISIBLE_DEVICES': '1',
+    'XLA_PYTHON_CLIENT_MEM_FRACTION': '0.45',
+  }

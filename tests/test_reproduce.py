@@ -1,0 +1,140 @@
+"""A run made again: to the same bits, and with one thing changed at a time."""
+
+import json
+import os
+import pathlib
+import shutil
+
+import pytest
+
+from configs import smoke
+from gan_jax import reproduce
+from gan_jax.errors import UserError
+from gan_jax.train import train
+from gan_jax.workdir import record
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory, user_folders):
+  """A run, and the same made again."""
+  folder = tmp_path_factory.mktemp('reproduced')
+  workdir, out = str(folder / 'run'), str(folder / 'again')
+  train(smoke.get_config(), workdir)
+  return workdir, out, reproduce.reproduce(workdir, out)
+
+
+@pytest.fixture
+def copy(runs, tmp_path):
+  """A copy of the run of then, to be changed."""
+  shutil.copytree(runs[0], tmp_path / 'then')
+  return tmp_path / 'then'
+
+
+def edit(folder, name, change):
+  path = folder / name
+  content = json.loads(path.read_text())
+  change(content)
+  path.write_text(json.dumps(content))
+
+
+def test_a_run_comes_out_to_the_same_bits(runs):
+  found = runs[2]
+  assert found.changed == []
+  assert found.same_bits
+  assert found.state is True
+  assert found.lines >= 8
+  assert all(score.now == score.then for score in found.scores)
+
+
+def test_the_environment_of_then_and_the_comparison_are_written(runs):
+  _, out, _ = runs
+  lines = pathlib.Path(out, reproduce.REQUIREMENTS).read_text().splitlines()
+  assert any(line.startswith('jax==') for line in lines)
+  assert json.loads(pathlib.Path(out, reproduce.RESULT).read_text())['same_bits'] is True
+
+
+def test_a_version_that_is_another_is_named(runs, copy):
+  edit(copy, 'run.json', lambda run: run['starts'][-1]['packages'].update(optax='0.0.1'))
+  (found,) = reproduce.compare(str(copy), runs[1]).changed
+  assert found.startswith('versions: optax 0.0.1 -> ')
+
+
+def test_a_line_of_code_that_is_another_is_named_by_its_file(runs, copy):
+  def change(run):
+    digest = run['starts'][-1]['code']
+    run['code'][digest]['gan_jax/training/losses/nonsaturating.py'] = 'of then'
+
+  edit(copy, 'run.json', change)
+  (found,) = reproduce.compare(str(copy), runs[1]).changed
+  assert found == 'code: gan_jax/training/losses/nonsaturating.py'
+
+
+def test_data_that_are_others_are_named(runs, copy):
+  def change(run):
+    run['dataset']['fingerprints']['digits train'] = 'of then'
+
+  edit(copy, 'run.json', change)
+  (found,) = reproduce.compare(str(copy), runs[1]).changed
+  assert found.startswith('data: digits train of then -> ')
+
+
+def test_a_config_key_that_was_edited_is_named(runs, copy, tmp_path):
+  edit(copy, 'config.json', lambda config: config['generator_optimizer'].update(beta1=0.0))
+  found = reproduce.reproduce(str(copy), str(tmp_path / 'again'))
+  assert found.changed == [
+    'config: config.generator_optimizer.beta1 was 0.5, is 0.0 in config.json'
+  ]
+  assert not found.same_bits
+  assert found.first_difference is not None
+  assert found.state is False
+  assert all(score.now != score.then for score in found.scores[:1])
+
+
+def test_a_config_that_was_changed_under_way_is_named(tmp_path):
+  config = smoke.get_config()
+  config.train.images = 64
+  config.evaluate.images = 64
+  train(config, str(tmp_path / 'run'))
+  config.train.images = 128
+  config.generator_optimizer.learning_rate = 1e-3
+  train(config, str(tmp_path / 'run'), allow_config_changes=True)
+  found = reproduce.changed(str(tmp_path / 'run'), str(tmp_path / 'run'))
+  assert found[-1] == (
+    'config, changed under way at 64 images: config.generator_optimizer.learning_rate was '
+    '0.0002, is 0.001'
+  ) or 'learning_rate was 0.0002, is 0.001' in ' '.join(found)
+
+
+def test_a_run_of_some_seconds_is_made_again_by_the_images_that_it_came_to(tmp_path):
+  config = smoke.get_config()
+  config.train.images = 2**31 - 1
+  config.train.seconds = 0.5
+  config.evaluate.images = 2**30
+  train(config, str(tmp_path / 'run'))
+  (end,) = record.read_metrics(str(tmp_path / 'run'), 'end')
+  assert end['seconds'] >= 0.5
+  found = reproduce.reproduce(str(tmp_path / 'run'), str(tmp_path / 'again'))
+  (again,) = record.read_metrics(str(tmp_path / 'again'), 'end')
+  assert again['images'] == end['images']
+  assert found.state is True
+
+
+def test_a_run_by_the_clock_that_has_ended_does_not_go_on(tmp_path):
+  config = smoke.get_config()
+  config.train.images = 2**31 - 1
+  config.train.seconds = 0.2
+  config.evaluate.images = 2**30
+  first = train(config, str(tmp_path))
+  again = train(config, str(tmp_path))
+  assert len(record.read_metrics(str(tmp_path), 'end')) == 1
+  assert again == first
+
+
+@pytest.mark.parametrize(
+  ('workdir', 'out', 'message'),
+  [('nothing', 'again', 'holds no run'), ('run', 'run', 'is the run itself')],
+)
+def test_what_cannot_be_made_again_is_refused(tmp_path, workdir, out, message):
+  os.makedirs(tmp_path / 'run')
+  with pytest.raises(UserError, match=message):
+    reproduce.reproduce(str(tmp_path / workdir), str(tmp_path / out))
