@@ -6,7 +6,7 @@ import pathlib
 from typing import Any
 
 from gan_jax import progress, registry
-from gan_jax.ablation import estimate, local, plan, results, slurm, status
+from gan_jax.ablation import estimate, local, results, slurm, status
 from gan_jax.ablation.plan import Plan
 from gan_jax.ablation.root import Root
 from gan_jax.ablation.status import State
@@ -57,22 +57,11 @@ def load(path: str) -> tuple[str, Sweep]:
   return pathlib.Path(path).stem, sweep
 
 
-def prepare(name: str, sweep: Sweep, root: str) -> Plan:
-  """The plan of a sweep, with its folder made; nothing has run.
-
-  Raises:
-    UserError: for a sweep that cannot be had.
-  """
-  made = plan.plan(name, sweep)
-  Root(root).make()
-  return made
-
-
 def ablate(made: Plan, options: Options) -> results.Results | None:
   """Runs what is left of a plan.
 
   Args:
-    made: of `prepare`.
+    made: of `plan.plan`.
     options: how.
 
   Returns:
@@ -87,6 +76,7 @@ def ablate(made: Plan, options: Options) -> results.Results | None:
   if options.parallel < 1 or options.retries < 0:
     raise UserError('--parallel and --retries: accepted: integers from 1, and from 0')
   root = Root(options.root)
+  root.make()
   root.keep_sweep(made.name, made.as_json())
   if options.executor == 'slurm':
     tasks = min(options.parallel, len(made.distinct))
@@ -100,13 +90,14 @@ def ablate(made: Plan, options: Options) -> results.Results | None:
 
     def watch(states: dict[str, State], at_work: set[str]) -> None:
       done = sum(found is not State.NEW and found is not State.STARTED for found in states.values())
-      total = sum(run.config.train.images for run in made.distinct.values())
-      shown = {key: status.shown_images(root, key) for key in states}
-      report(
-        f'{done} of {len(states)} runs done, {len(at_work)} at work here',
-        sum(shown.values()),
-        total,
-      )
+      what = f'{done} of {len(states)} runs done, {len(at_work)} at work here'
+      lengths = {key: run.config.train.images for key, run in made.distinct.items()}
+      shown = {
+        key: lengths[key] if found is State.FINISHED else status.shown_images(root, key)
+        for key, found in states.items()
+      }
+      by_the_clock = bool(made.sweep.budget.seconds)
+      report(what, sum(shown.values()), 0 if by_the_clock else sum(lengths.values()))
 
     local.work(made, root, options.parallel, options.retries, say, watch)
   return results.read(root, made.name, made.as_json())
@@ -119,6 +110,7 @@ def estimated(made: Plan, options: Options) -> estimate.Estimate:
     UserError: where a step cannot be measured.
   """
   root = Root(options.root)
+  root.make()
   left = {
     key
     for key, run in made.distinct.items()

@@ -16,7 +16,7 @@ CONFIGS = sorted(
   for path in (ROOT / 'configs').rglob('*.py')
   if path.parent.name != 'ablations' and path.name != 'recorded.py'
 )
-GROUND = {'errors', 'registry', 'progress', 'runtime', 'text', 'workdir'}
+GROUND = {'errors', 'registry', 'pages', 'progress', 'runtime', 'text', 'workdir'}
 # From the top down: a room imports rooms below its own line, and the ground.
 FLOORS = [
   {'commands'},
@@ -36,6 +36,7 @@ FLOORS = [
 # What the ground itself stands on.
 BENEATH = {
   'errors': {'text'},
+  'pages': set(),
   'progress': {'text'},
   'registry': {'errors'},
   'runtime': {'errors'},

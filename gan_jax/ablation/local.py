@@ -54,6 +54,7 @@ def work(
   """
   runs, leases = plan.distinct, Leases(root)
   children: dict[int, _Child] = {}
+  states: dict[str, State] = {}
   settled = (State.FINISHED, State.DIVERGED, State.FAILED)
   with StopSignal() as stop, contextlib.ExitStack() as ending:
     ending.callback(lambda: _stop(children, root, say))
@@ -64,7 +65,9 @@ def work(
         elif each.lease.lost.is_set():
           say(f'! {_name(each.run)}: another process has taken it over; stopped here')
           each.process.terminate()
-      states = {key: status.state(root, run, retries) for key, run in runs.items()}
+      for key, run in runs.items():
+        if states.get(key) not in settled:  # these are read again and again
+          states[key] = status.state(root, run, retries)
       left = [key for key, found in states.items() if found not in settled]
       at_work = {each.run.key for each in children.values()}
       watch(states, at_work)

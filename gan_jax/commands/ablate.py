@@ -42,7 +42,7 @@ def run() -> None:
   # The runs are processes of their own: an accelerator is theirs, not that of this one.
   jax.config.update('jax_platforms', 'cpu')
   from gan_jax import ablate
-  from gan_jax.ablation import shown
+  from gan_jax.ablation import plan, shown
   from gan_jax.errors import NotDoneError
   from gan_jax.text import number_of
 
@@ -59,7 +59,7 @@ def run() -> None:
     retries=FLAGS.retries,
     slurm=dict(map(_parameter, FLAGS.slurm)),
   )
-  made = ablate.prepare(name, sweep, options.root)
+  made = plan.plan(name, sweep)
   shown.show_plan(made, ablate.states(made, options), options.root)
   if FLAGS.estimate:
     shown.show_estimate(ablate.estimated(made, options), options.parallel)

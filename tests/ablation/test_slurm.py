@@ -55,7 +55,7 @@ def test_a_task_works_in_a_process_of_its_own(capfd):
 
 
 def test_a_task_that_fails_says_of_what():
-  with pytest.raises(RuntimeError, match='--sweep=nothing.py: exit code 2'):
+  with pytest.raises(RuntimeError, match=r'--sweep=nothing\.py: exit code 2'):
     slurm.Task(['--sweep=nothing.py'])()
 
 

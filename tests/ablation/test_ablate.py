@@ -1,0 +1,120 @@
+"""`launch.py ablate` and `report` as a user meets them."""
+
+import json
+import pathlib
+
+import pytest
+
+import launch
+from configs.ablations import few_images, losses, r3gan
+from gan_jax.ablation import estimate, plan
+from gan_jax.ablation.root import Root
+from gan_jax.runtime import parallel
+
+SHIPPED = {'few_images': few_images, 'losses': losses, 'r3gan': r3gan}
+FILE = """
+from configs import smoke
+from gan_jax.ablation import sweep
+
+def get_sweep():
+  base = smoke.get_config()
+  return sweep.Sweep('Which?', base, {'plain': {}}, 'plain', sweep.Budget(images=192), (0,))
+"""
+
+
+@pytest.mark.parametrize('name', SHIPPED)
+def test_every_shipped_sweep_can_be_planned_and_pairs_its_seeds(name, monkeypatch):
+  # Batches are for one device; eight are simulated here.
+  monkeypatch.setattr(parallel, 'check_batch', lambda *arguments: None)
+  made = plan.plan(name, SHIPPED[name].get_sweep())
+  assert len(made.runs) == len(made.distinct) == len(made.sweep.variants) * len(made.sweep.seeds)
+  for seed in made.sweep.seeds:
+    assert {run.config.seed for run in made.runs if run.seed == seed} == {seed}
+  for variant in made.sweep.variants:
+    if variant != made.sweep.baseline:
+      assert made.changes(variant) != made.changes(made.sweep.baseline)
+  assert json.loads(json.dumps(made.as_json()))['score'] == made.sweep.compared_by
+
+
+def ask(capsys, *arguments):
+  from absl import flags
+
+  before = set(flags.FLAGS)
+  try:
+    code = launch.main(['launch.py', *arguments])
+  finally:
+    for name in set(flags.FLAGS) - before:
+      delattr(flags.FLAGS, name)
+  said = capsys.readouterr()
+  return code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('x = 1', 'defines no get_sweep()'),
+    ('def get_sweep(): return 3', 'get_sweep() returns int; accepted: a Sweep'),
+    ('import nothing_at_all', 'cannot be imported: ModuleNotFoundError'),
+    (FILE.replace("'plain': {}", "'plain': {'los.name': 1}"), 'there is no such key'),
+    (FILE.replace('images=192', ''), 'one of images, steps and seconds'),
+  ],
+)
+def test_a_file_that_is_no_sweep_is_refused_in_a_line(tmp_path, capsys, text, message):
+  path = tmp_path / 'tiny.py'
+  path.write_text(text)
+  code, _, error = ask(capsys, 'ablate', f'--sweep={path}', f'--root={tmp_path / "root"}')
+  assert code == 2
+  assert message in error
+  assert len(error.strip().splitlines()) == 1
+  assert not (tmp_path / 'root').exists()
+
+
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, capsys):
+  path = tmp_path / 'tiny.py'
+  path.write_text(FILE)
+  flags = f'--sweep={path}', f'--root={tmp_path / "root"}', '--dry_run', '--noestimate'
+  code, said, _ = ask(capsys, 'ablate', *flags)
+  assert code == 0
+  assert 'plain (baseline)' in said
+  assert '1 runs of 192 images each, 1 distinct, 0 done' in said
+  assert not (tmp_path / 'root').exists()
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (('ablate',), '--sweep: name a file'),
+    (('ablate', '--sweep=configs/nothing.py'), "--sweep='configs/nothing.py': No such file"),
+    (('ablate', '--sweep=configs/ablations/losses.py', '--slurm=fast'), 'NAME=VALUE'),
+    (('report',), '--root: name the folder'),
+    (('report', '--root=nowhere'), '--root=nowhere: holds no sweep'),
+    (('report', '--workdir=nowhere', '--out=/tmp/x.html'), 'holds no run'),
+    (('report', '--workdir=nowhere', '--out=x.csv'), r'ends in .html'),
+    (('reproduce',), '--workdir'),
+    (('reproduce', '--workdir=nowhere'), 'holds no run'),
+  ],
+)
+def test_mistakes_are_a_line(capsys, arguments, message):
+  code, _, error = ask(capsys, *arguments)
+  assert code == 2
+  assert message in error
+  assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_an_estimate_is_of_measured_steps_and_is_kept(tmp_path, children):
+  path = tmp_path / 'tiny.py'
+  path.write_text(FILE.replace('(0,)', '(0, 1)'))
+  from gan_jax import ablate
+
+  made = plan.plan(*ablate.load(str(path)))
+  root = Root(str(tmp_path / 'root'))
+  root.make()
+  found = estimate.measured(made, root, set(made.distinct))
+  (speed,) = found.images_per_second.values()
+  assert found.seconds == pytest.approx(2 * 192 / speed)
+  kept = json.loads(pathlib.Path(root.steps).read_text())
+  assert list(kept.values()) == [speed]
+  assert estimate.measured(made, root, set()).seconds == 0
+  # Twice what a run of these networks leaves: three checkpoints of its state, and pictures.
+  assert 2 * 2e6 < found.disk_bytes < 2 * 20e6
