@@ -10,8 +10,10 @@ import pytest
 from gan_jax import build, evaluate, registry
 from gan_jax.data.folder import FolderImages
 from gan_jax.errors import NonFiniteError, UserError
-from gan_jax.evaluation import evaluator, report, subject
+from gan_jax.evaluation import evaluator, report, scores, subject
 from gan_jax.evaluation.options import Options
+from gan_jax.metrics import fd
+from gan_jax.metrics.features import Features
 from gan_jax.sampling.grid import save_image
 from gan_jax.workdir import record
 
@@ -368,3 +370,23 @@ def test_runs_against_different_numbers_of_reals_are_no_table(copies):
   with pytest.raises(UserError, match='--num_reals=100, or --allow_different_n'):
     RUN(workdirs, options=PIXELS)
   assert len(RUN(workdirs, options=PIXELS._replace(allow_different_n=True)).rows) == 2
+
+
+def test_both_halves_of_the_images_are_scored_where_that_is_asked_for(digits, held_out_digits):
+  known = {'metrics': ('fd', 'kid'), 'features': ('pixels',), 'num_samples': 60, 'num_reals': 300}
+  asked = evaluator.Asked(**known, batch_size=64, seed=0, halves='fd_pixels')
+  made = evaluator.Evaluator(asked, digits, held_out_digits)
+  scored = {
+    score.key: score
+    for score in made.score(subject.of_dataset('x', held_out_digits, np.arange(60)))
+  }
+  flat = lambda data, rows: data.fetch(rows)['image'].reshape(len(rows), -1) / np.float32(255)
+  reals = Features(flat(digits, np.random.default_rng(0).permutation(len(digits))[:300]))
+  expected = [
+    fd.compute(reals, Features(flat(held_out_digits, np.arange(first, 60, 2))))['fd'].value
+    for first in (0, 1)
+  ]
+  assert scored['fd_pixels'].halves == pytest.approx(expected, rel=1e-4)
+  assert scored['kid_pixels'].halves == ()
+  line = scores.flat(scored.values())
+  assert line['fd_pixels_half2'] == pytest.approx(expected[1], rel=1e-4)

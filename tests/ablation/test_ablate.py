@@ -2,11 +2,13 @@
 
 import json
 import pathlib
+import re
 
 import pytest
 
 import launch
 from configs.ablations import few_images, losses, r3gan
+from gan_jax import ablate
 from gan_jax.ablation import estimate, plan
 from gan_jax.ablation.root import Root
 from gan_jax.runtime import parallel
@@ -34,6 +36,17 @@ def test_every_shipped_sweep_can_be_planned_and_pairs_its_seeds(name, monkeypatc
     if variant != made.sweep.baseline:
       assert made.changes(variant) != made.changes(made.sweep.baseline)
   assert json.loads(json.dumps(made.as_json()))['score'] == made.sweep.compared_by
+
+
+def test_the_example_of_the_guide_is_a_sweep(tmp_path, monkeypatch):
+  monkeypatch.setattr(parallel, 'check_batch', lambda *arguments: None)
+  guide = pathlib.Path(losses.__file__).parent / 'README.md'
+  (code,) = re.findall(r'```python\n(.*?)```', guide.read_text(), re.DOTALL)
+  path = tmp_path / 'hinge.py'
+  path.write_text(code)
+  made = plan.plan(*ablate.load(str(path)))
+  assert made.changes('hinge') == {'loss.name': ('nonsaturating', 'hinge')}
+  assert len(made.runs) == 12
 
 
 def ask(capsys, *arguments):
@@ -105,8 +118,6 @@ def test_mistakes_are_a_line(capsys, arguments, message):
 def test_an_estimate_is_of_measured_steps_and_is_kept(tmp_path, children):
   path = tmp_path / 'tiny.py'
   path.write_text(FILE.replace('(0,)', '(0, 1)'))
-  from gan_jax import ablate
-
   made = plan.plan(*ablate.load(str(path)))
   root = Root(str(tmp_path / 'root'))
   root.make()
