@@ -111,6 +111,7 @@ def _chart(score: str, axis: str, scale: Scale, curves: list[Curve]) -> Any:
   legend = Legend(
     items=items, click_policy='hide', background_fill_alpha=0.0, border_line_color=None
   )
+  legend.location = 'left'
   drawn.add_layout(legend, 'below')
   legend.ncols = max(1, min(3, math.ceil(len(items) / 2)))
   return json_item(drawn)
