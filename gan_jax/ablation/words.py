@@ -70,10 +70,21 @@ def _why_not(results: Results, base: Row) -> str:
     return text + 'Every variant has runs that diverged.'
   best = (max if results.higher_is_better else min)(finite, key=lambda row: row.mean.value)
   word = 'highest' if results.higher_is_better else 'lowest'
-  return text + (
-    f'The {word} mean is that of {best.variant}, {number(best.mean.value)}'
-    + (f', beside {number(base.mean.value)} of the baseline.' if best is not base else '.')
-  )
+  text += f'The {word} mean is that of {best.variant}, {number(best.mean.value)}'
+  text += f', beside {number(base.mean.value)} of the baseline.' if best is not base else '.'
+  apart = [row for row in results.rows if _is_apart(row)]
+  if apart:
+    text += (
+      f' Each by itself, and if differences are about normal, {_listed(apart)} '
+      f'{"is" if len(apart) == 1 else "are"} apart from it.'
+    )
+  return text
+
+
+def _is_apart(row: Row) -> bool:
+  """Whether the interval of the difference leaves zero out."""
+  found = row.comparison
+  return found is not None and (found.difference.low > 0 or found.difference.high < 0)
 
 
 def _is_better(row: Row, results: Results) -> bool:

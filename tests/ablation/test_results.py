@@ -79,6 +79,9 @@ def test_too_few_seeds_are_said_in_plain_words_with_how_many_more_would_decide(w
   assert answer.startswith('No difference from a is shown by fd_pixels.')
   assert '3 seeds cannot show one here' in answer
   assert 'The lowest mean is that of b, 3.067, beside 6.067 of the baseline.' in answer
+  assert answer.endswith(
+    'if differences are about normal, b by −3 [−3.745, −2.255] is apart from it.'
+  )
 
 
 def test_an_answer_that_the_numbers_support(written):
