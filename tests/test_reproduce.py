@@ -4,14 +4,22 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
 from configs import smoke
 from gan_jax import reproduce
+from gan_jax.data import source
+from gan_jax.data.ingest import prepare
+from gan_jax.data.ingest.options import Options
 from gan_jax.errors import UserError
 from gan_jax.train import train
 from gan_jax.workdir import record
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 @pytest.fixture(scope='module')
@@ -76,6 +84,56 @@ def test_data_that_are_others_are_named(runs, copy):
   edit(copy, 'run.json', change)
   (found,) = reproduce.compare(str(copy), runs[1]).changed
   assert found.startswith('data: digits train of then -> ')
+
+
+@pytest.mark.slow
+def test_one_pixel_of_one_data_file_is_found(tmp_path):
+  """The same dataset but for a pixel, prepared anew between the run and its reproduction."""
+
+  def prepared(last):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (120, 16, 16), np.uint8)
+    images[3, 0, 0] = last
+    np.save(tmp_path / 'images.npy', images)
+    asked = Options(str(tmp_path / 'images.npy'), 'own', str(tmp_path / 'data'), overwrite=True)
+    prepare.prepare(asked, source.open_builder)
+
+  prepared(1)
+  config = smoke.get_config()
+  config.dataset.name, config.dataset.data_dir = 'own', str(tmp_path / 'data')
+  config.model.conditional = False
+  config.train.images = config.evaluate.images = 64
+  config.evaluate.features, config.evaluate.metrics = ('pixels',), ('fd',)
+  config.evaluate.num_samples = 32
+  config.checkpoint.best_score = 'fd_pixels'
+  train(config, str(tmp_path / 'run'))
+  prepared(2)
+  found = reproduce.reproduce(str(tmp_path / 'run'), str(tmp_path / 'again'))
+  assert len(found.changed) == 1
+  assert found.changed[0].startswith('data: own t')
+
+
+@pytest.mark.slow
+def test_a_line_of_code_that_was_changed_is_found(runs, tmp_path):
+  """A copy of the code in which the generator's loss is another, in a process of its own."""
+  copied = tmp_path / 'code'
+  for name in ('gan_jax', 'configs'):
+    shutil.copytree(ROOT / name, copied / name, ignore=shutil.ignore_patterns('__pycache__'))
+  shutil.copy(ROOT / 'launch.py', copied)
+  path = copied / 'gan_jax' / 'training' / 'losses' / 'nonsaturating.py'
+  text = path.read_text()
+  assert text.count('nn.softplus(-fake_logits)') == 1
+  path.write_text(text.replace('softplus(-fake_logits)', 'softplus(-1.01 * fake_logits)'))
+  found = subprocess.run(
+    [sys.executable, 'launch.py', 'reproduce', f'--workdir={runs[0]}', f'--out={tmp_path / "o"}'],
+    cwd=copied,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert 'not as then: code: gan_jax/training/losses/nonsaturating.py' in found.stdout
+  assert 'the records differ from step' in found.stdout
+  assert 'same bits' not in found.stdout
 
 
 def test_a_config_key_that_was_edited_is_named(runs, copy, tmp_path):
