@@ -38,7 +38,7 @@ def of_sweep(found: Results, root: Root) -> str:
       f'{len(found.rows)} variants, seeds {", ".join(map(str, sweep["seeds"]))}, '
       f'{amount:,} {unit} each; {sweep["score"]} {words.END[sweep["end"]]}, {better} is better.'
     ),
-    headings=('', *words.HEADINGS),
+    headings=('at a glance', *words.HEADINGS),
     rows=_rows(found),
     legend=_LEGEND,
     scores=list(curves),

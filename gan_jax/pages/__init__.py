@@ -25,7 +25,7 @@ def render(template: str, **context: Any) -> str:
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
   )
-  environment.filters['as_script'] = _as_script
+  environment.filters['as_script'] = as_script
   environment.globals['inlined'] = _inlined
   return environment.get_template(template).render(**context)
 
@@ -52,7 +52,7 @@ def _inlined(name: str) -> markupsafe.Markup:
   return markupsafe.Markup((_FOLDER / name).read_text(encoding='utf-8'))
 
 
-def _as_script(value: Any) -> markupsafe.Markup:
+def as_script(value: Any) -> markupsafe.Markup:
   """JSON that can stand in a script element: nothing in it ends that."""
   text = json.dumps(value).replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
   return markupsafe.Markup(text)
