@@ -95,6 +95,59 @@ class ConvTranspose(nn.Module):
     return conv_op.conv_transpose(x, kernel, stride=self.stride, padding=self.padding)
 
 
+def enlarge(x: jax.Array) -> jax.Array:
+  """Doubles height and width of `[B, H, W, C]`: every pixel four times."""
+  B, H, W, C = x.shape
+  return jnp.broadcast_to(x[:, :, None, :, None], (B, H, 2, W, 2, C)).reshape(B, 2 * H, 2 * W, C)
+
+
+def halve(x: jax.Array) -> jax.Array:
+  """Halves height and width of `[B, H, W, C]`: the mean of every four pixels."""
+  B, H, W, C = x.shape
+  return x.reshape(B, H // 2, 2, W // 2, 2, C).mean(axis=(2, 4))
+
+
+class ConvUp(nn.Module):
+  """`enlarge`, then a 3×3 convolution without bias, in one.
+
+  Of the enlarged image's pixels two or four under the window are the same one, so that their
+  weights add up: a transposed convolution with 4×4 weights, of 16 products a pixel of the small
+  image where there would be 36.
+  """
+
+  features: int
+  kernel_init: Initializer = nn.initializers.lecun_normal()
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Maps `[B, H, W, C]` to `[B, 2 H, 2 W, features]`."""
+    kernel = self.param('kernel', self.kernel_init, (3, 3, x.shape[-1], self.features))
+    wide = _doubled(kernel[::-1, ::-1]).swapaxes(2, 3)
+    return conv_op.conv_transpose(x, wide, stride=2, padding=1)
+
+
+class ConvDown(nn.Module):
+  """A 3×3 convolution without bias, then `halve`, in one: with 4×4 weights and stride 2."""
+
+  features: int
+  kernel_init: Initializer = nn.initializers.lecun_normal()
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Maps `[B, H, W, C]` to `[B, H / 2, W / 2, features]`."""
+    kernel = self.param('kernel', self.kernel_init, (3, 3, x.shape[-1], self.features))
+    return conv_op.conv(x, _doubled(kernel) / 4, stride=2, padding=1, groups=1)
+
+
+def _doubled(kernel: jax.Array) -> jax.Array:
+  """A kernel `[h, w, …]` and itself moved by a pixel along each axis, added."""
+  for axis in (0, 1):
+    ends = [(0, 1) if each == axis else (0, 0) for each in range(kernel.ndim)]
+    moved = [(1, 0) if each == axis else (0, 0) for each in range(kernel.ndim)]
+    kernel = jnp.pad(kernel, ends) + jnp.pad(kernel, moved)
+  return kernel
+
+
 class Bias(nn.Module):
   """A bias for each channel of `[..., C]`, zero at first; float32, added in the images' type."""
 

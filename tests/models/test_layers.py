@@ -89,3 +89,23 @@ def test_a_bias_is_added_to_each_channel():
   bias = layers.Bias()
   y = bias.apply({'params': {'bias': jnp.array([1.0, 2.0, 3.0])}}, images())
   np.testing.assert_array_equal(y, images() + jnp.array([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize('size', [(6, 8), (1, 2)])
+def test_enlarging_and_convolving_in_one_is_one_after_the_other(size, key):
+  x = jax.random.normal(key, (2, *size, 3))
+  whole = layers.ConvUp(5)
+  variables = whole.init(key, x)
+  after = layers.Conv(5, 3, padding=1).apply(variables, layers.enlarge(x))
+  np.testing.assert_allclose(whole.apply(variables, x), after, rtol=1e-4, atol=1e-5)
+  np.testing.assert_array_equal(layers.enlarge(x), x.repeat(2, axis=1).repeat(2, axis=2))
+
+
+def test_convolving_and_averaging_in_one_is_one_after_the_other(key):
+  x = jax.random.normal(key, (2, 6, 8, 3))
+  whole = layers.ConvDown(5)
+  variables = whole.init(key, x)
+  after = layers.halve(layers.Conv(5, 3, padding=1).apply(variables, x))
+  np.testing.assert_allclose(whole.apply(variables, x), after, rtol=1e-4, atol=1e-5)
+  four = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+  np.testing.assert_allclose(layers.halve(x), np.mean(four, axis=0), rtol=1e-5, atol=1e-6)

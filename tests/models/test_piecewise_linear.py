@@ -5,16 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.models import dcgan, r3gan
+from gan_jax.models import dcgan, r3gan, resnet
 
 SMALL = {'resolution': 16, 'channels': 2, 'num_classes': 3}
 CONDITIONS = {
   dcgan: ('projection', 'concatenation', 'classifier', 'none'),
   r3gan: ('projection', 'classifier', 'none'),
+  resnet: ('projection', 'classifier', 'none'),
 }
 OPTIONS = {
   'dcgan_none': (dcgan, {'width': 8, 'discriminator_norm': 'none'}),
   'dcgan_spectral': (dcgan, {'width': 8, 'discriminator_norm': 'spectral'}),
+  'resnet_none': (resnet, {'width': 4, 'discriminator_norm': 'none'}),
+  'resnet_spectral': (resnet, {'width': 4}),
   'r3gan': (r3gan, {'widths': (16, 8, 8), 'blocks': 1, 'group_size': 8}),
 }
 DISCRIMINATORS = {

@@ -1,0 +1,245 @@
+"""Residual networks of SNGAN (Miyato et al. 2018, arXiv:1802.05957), of WGAN-GP's kind.
+
+Blocks of two 3×3 convolutions beside a 1×1 one, ReLU before each; the generator normalises by the
+batch, with classes conditionally (de Vries et al. 2017, arXiv:1707.00683), the discriminator's
+weights have spectral norm 1 and its features are summed over the pixels. Widths are those of
+PyTorch-StudioGAN (Kang et al. 2022, arXiv:2206.09479), whose networks these are to the number: at
+32 pixels they follow the paper's Table 3, at 64 and 128 its Table 5.
+
+Enlarging before a convolution, and averaging after one, are part of that convolution here: a 3×3
+kernel between them is a 4×4 one at the smaller resolution, with 16 products for 36.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.errors import UserError
+from gan_jax.models.layers import (
+  BatchNorm,
+  Bias,
+  Conv,
+  ConvDown,
+  ConvUp,
+  Resolution,
+  check_choice,
+  check_positive,
+  enlarge,
+  halve,
+  sides,
+)
+from gan_jax.models.spectral_norm import SpectralNorm
+
+_INIT = nn.initializers.orthogonal()
+
+# Widths from 4 pixels upwards, in units of `width`; the first is that of the 4×4 features.
+_UPWARDS = {
+  16: (4, 4, 4),
+  32: (4, 4, 4, 4),
+  64: (16, 8, 4, 2, 1),
+  128: (16, 16, 8, 4, 2, 1),
+  256: (16, 16, 8, 8, 4, 2, 1),
+}
+# Widths of the discriminator's blocks from the image downwards, and how many of them halve.
+_DOWNWARDS = {
+  16: ((2, 2, 2), 1),
+  32: ((2, 2, 2, 2), 2),
+  64: ((1, 2, 4, 8, 16), 4),
+  128: ((1, 2, 4, 8, 16, 16), 5),
+  256: ((1, 2, 4, 8, 8, 16, 16), 6),
+}
+
+
+def _base(resolution: Resolution) -> tuple[int, tuple[int, int]]:
+  """The shorter side, and height and width of the generator's first features."""
+  height, width = sides(resolution)
+  short = min(height, width)
+  if short not in _UPWARDS:
+    raise UserError(
+      f'dataset.resolution={short}: resnet makes {", ".join(map(str, _UPWARDS))} pixels'
+    )
+  times = short // 4
+  if max(height, width) % times:
+    raise UserError(
+      f'dataset.resolution={height}, dataset.width={width}: resnet makes a longer side that is a '
+      f'multiple of {times} here'
+    )
+  return short, (height // times, width // times)
+
+
+class _Norm(nn.Module):
+  """Batch normalisation; with classes, scale and shift are looked up by the label."""
+
+  num_classes: int
+  axis_name: str | None
+
+  @nn.compact
+  def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    plain = self.num_classes == 0
+    x = BatchNorm(epsilon=1e-4, affine=plain, axis_name=self.axis_name, name='norm')(x, train)
+    if plain:
+      return x
+    embed = lambda name: nn.Embed(self.num_classes, x.shape[-1], embedding_init=_INIT, name=name)(
+      labels
+    )[:, None, None]
+    return x * (1 + embed('scale')) + embed('shift')
+
+
+class _UpBlock(nn.Module):
+  """A residual block that doubles height and width."""
+
+  features: int
+  num_classes: int
+  axis_name: str | None
+
+  @nn.compact
+  def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    norm = lambda name, y: nn.relu(
+      _Norm(self.num_classes, self.axis_name, name=name)(y, labels, train)
+    )
+    y = norm('norm1', x)
+    y = Bias(name='bias1')(ConvUp(self.features, kernel_init=_INIT, name='conv1')(y))
+    y = norm('norm2', y)
+    y = Bias(name='bias2')(Conv(self.features, 3, padding=1, kernel_init=_INIT, name='conv2')(y))
+    # A 1×1 convolution and doubling change places without changing the result.
+    skip = Bias(name='bias0')(Conv(self.features, 1, kernel_init=_INIT, name='conv0')(x))
+    return y + enlarge(skip)
+
+
+class Generator(nn.Module):
+  """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]` in [-1, 1].
+
+  Raises:
+    UserError: for a shorter side without a table of widths, or a width that is not positive.
+  """
+
+  resolution: Resolution
+  channels: int
+  latent_size: int
+  num_classes: int = 0
+  axis_name: str | None = None
+  width: int = 64  # unit of the widths: 256 channels at 32 pixels are 4 of them
+
+  @nn.compact
+  def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Generates `[B, H, W, C]`; `train` normalises by the batch and updates the averages."""
+    check_positive('resnet', self, ('width',))
+    short, (height, width) = _base(self.resolution)
+    first, *rest = (self.width * times for times in _UPWARDS[short])
+    x = nn.Dense(height * width * first, kernel_init=_INIT, name='stem')(latents)
+    x = x.reshape(-1, height, width, first)
+    for number, features in enumerate(rest):
+      block = _UpBlock(features, self.num_classes, self.axis_name, name=f'block{number}')
+      x = block(x, labels, train)
+    x = nn.relu(BatchNorm(epsilon=1e-4, axis_name=self.axis_name, name='norm')(x, train))
+    x = Conv(self.channels, 3, padding=1, kernel_init=_INIT, name='image')(x)
+    return jnp.tanh(Bias(name='image_bias')(x))
+
+
+class Discriminator(nn.Module):
+  """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`.
+
+  Attributes:
+    discriminator_norm: 'spectral', of every layer and the embedding; 'none', as gradient penalties
+      assume; 'batch', as in StudioGAN's WGAN-GP.
+    discriminator_condition: 'projection' adds the features' product with an embedding of the label;
+      'none' does not see it; nor does 'classifier', with which the result is a dict of `logits` and
+      `class_logits`, see `models`. Without classes: 'none'.
+    batch_parts: batches, one after the other in the rows, that are normalised each by itself.
+    spectral_iterations: of the power method in a pass.
+    spectral_epsilon: the least norm that spectral normalisation divides by.
+
+  Raises:
+    UserError: for a shorter side without a table of widths, an unknown norm or condition, or a size
+      that is not positive.
+  """
+
+  resolution: Resolution
+  channels: int
+  num_classes: int = 0
+  axis_name: str | None = None
+  width: int = 64
+  discriminator_norm: str = 'spectral'
+  discriminator_condition: str = 'projection'
+  batch_parts: int = 1
+  spectral_iterations: int = 1
+  spectral_epsilon: float = 1e-6
+
+  def for_parts(self, parts: int) -> 'Discriminator':
+    """The same network for a batch of parts that have no part in each other's logits."""
+    return self.clone(batch_parts=parts)
+
+  @property
+  def piecewise_linear(self) -> bool:
+    """Whether a logit is piecewise linear in its own image and depends on no other."""
+    return self.discriminator_norm != 'batch'
+
+  @nn.compact
+  def __call__(
+    self, images: jax.Array, labels: jax.Array, train: bool
+  ) -> jax.Array | dict[str, jax.Array]:
+    """Scores the images; `train` normalises by the batch and updates the averages and u."""
+    self._check()
+    short, _ = _base(self.resolution)
+    widths, halvings = _DOWNWARDS[short]
+    x = images
+    for number, times in enumerate(widths):
+      x = self._block(x, number, times * self.width, number < halvings, train)
+    features = nn.relu(x).sum(axis=(1, 2))
+    condition = self.discriminator_condition if self.num_classes else 'none'
+    run = lambda layer: self._run(layer, features, train)
+    logits = run(nn.Dense(1, kernel_init=_INIT, name='logit'))[:, 0]
+    if condition == 'projection':
+      table = nn.Embed(
+        self.num_classes, features.shape[-1], embedding_init=_INIT, name='projection'
+      )
+      logits += jnp.sum(features * self._run(table, labels, train), axis=-1)
+    if condition == 'classifier':
+      classes = run(nn.Dense(self.num_classes, use_bias=False, kernel_init=_INIT, name='classes'))
+      return {'logits': logits, 'class_logits': classes}
+    return logits
+
+  def _check(self) -> None:
+    check_positive('resnet', self, ('width', 'spectral_iterations'))
+    check_choice('resnet', self, 'discriminator_norm', ('spectral', 'none', 'batch'))
+    check_choice('resnet', self, 'discriminator_condition', ('projection', 'classifier', 'none'))
+    if not self.spectral_epsilon > 0:
+      raise UserError(f'config.resnet.spectral_epsilon={self.spectral_epsilon}: must be positive')
+
+  def _block(
+    self, x: jax.Array, number: int, features: int, halves: bool, train: bool
+  ) -> jax.Array:
+    """A residual block, the first without an activation before it; `halves` height and width."""
+    first, name = number == 0, lambda part: f'block{number}_{part}'
+    norm = lambda part, y: self._norm(name(part), y, train)
+    conv = lambda part, y, layer: Bias(name=name(f'bias{part}'))(
+      self._run(layer(features, kernel_init=_INIT, name=name(f'conv{part}')), y, train)
+    )
+    three = lambda features, **options: Conv(features, 3, padding=1, **options)
+    one = lambda features, **options: Conv(features, 1, **options)
+    y = x if first else nn.relu(norm('norm1', x))
+    y = conv(1, y, three)
+    y = nn.relu(norm('norm2', y))
+    y = conv(2, y, ConvDown if halves else three)
+    if not halves and x.shape[-1] == features:
+      return x + y
+    # A 1×1 convolution and averaging change places without changing the result.
+    if first:
+      skip = norm('norm0', halve(x))
+    else:
+      skip = norm('norm0', x)
+      skip = halve(skip) if halves else skip
+    return y + conv(0, skip, one)
+
+  def _norm(self, name: str, x: jax.Array, train: bool) -> jax.Array:
+    if self.discriminator_norm != 'batch':
+      return x
+    norm = BatchNorm(epsilon=1e-4, axis_name=self.axis_name, parts=self.batch_parts, name=name)
+    return norm(x, train)
+
+  def _run(self, layer: nn.Module, x: jax.Array, train: bool) -> jax.Array:
+    """A layer's result, with its weights normalised where that is asked for."""
+    if self.discriminator_norm != 'spectral':
+      return layer(x)
+    options = (self.spectral_iterations, self.spectral_epsilon)
+    return SpectralNorm(layer, *options, name=f'{layer.name}_spectral')(x, train)
