@@ -15,7 +15,7 @@ def get_sweep() -> sweep.Sweep:
   base.train.sample_images = 10_000
   base.checkpoint.best_score = 'kid_efficientnet_lite0'
   base.evaluate.images = 10_000
-  adaptive = {'augment.adaptive': True, 'augment.ramp_images': 50_000.0}
+  adaptive = {'augment.adaptive': True, 'augment.ramp_images': 30_000.0}
   return sweep.Sweep(
     question='Does augmentation help on 100, 500 and 2,000 characters?',
     base=base,
@@ -30,6 +30,6 @@ def get_sweep() -> sweep.Sweep:
       }
     ),
     baseline='500 images, none',
-    budget=sweep.Budget(images=50_000),
+    budget=sweep.Budget(images=30_000),
     score='kid_efficientnet_lite0',
   )
