@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 import numpy as np
-from ml_collections import ConfigDict
 from PIL import Image
 
 from gan_jax import build, pages
@@ -42,19 +41,17 @@ def strip(workdir: str, caption: str) -> Picture | None:
   Latents are spread over the grid, so that classes are shown where its rows are classes.
   """
   grids = _grids(workdir)
-  size = _size_and_columns(workdir)
+  size = _image_size(workdir)
   if not grids or size is None:
     return None
-  (height, width), columns = size
   picked = [grids[i] for i in np.unique(np.linspace(0, len(grids) - 1, _MOMENTS).astype(int))]
   rows = []
   for _, path in picked:
     pixels = _read(path)
-    tiles = _tiles(pixels, height, width)
+    tiles = _tiles(pixels, *size)
     places = np.unique(np.linspace(0, len(tiles) - 1, _LATENTS).astype(int))
     rows.append(np.concatenate([tiles[place] for place in places], axis=1))
   shown = ', '.join(f'{images:,}' for images, _ in picked)
-  del columns
   return _picture(
     np.concatenate(rows), f'samples of {caption} at {shown} images, from above', caption
   )
@@ -84,17 +81,16 @@ def _grids(workdir: str) -> list[tuple[int, pathlib.Path]]:
   return sorted(numbered)
 
 
-def _size_and_columns(workdir: str) -> tuple[tuple[int, int], int] | None:
+def _image_size(workdir: str) -> tuple[int, int] | None:
   try:
-    config: ConfigDict = record.load_config(workdir)
+    return build.image_size(record.load_config(workdir))
   except UserError:
     return None
-  return build.image_size(config), config.sample.columns
 
 
 def _read(path: pathlib.Path) -> np.ndarray:
   with Image.open(path) as image:
-    pixels = np.asarray(image.convert('L' if image.mode in ('L', 'I;16') else 'RGB'))
+    pixels = np.asarray(image.convert('L' if image.mode == 'L' else 'RGB'))
   return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
