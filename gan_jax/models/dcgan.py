@@ -30,7 +30,7 @@ from gan_jax.models.layers import (
   check_positive,
   sides,
 )
-from gan_jax.models.spectral_norm import SpectralNorm
+from gan_jax.models.normalised import NormalisedDiscriminator
 
 _INIT = nn.initializers.normal(0.02)
 
@@ -127,7 +127,7 @@ class Generator(nn.Module):
     return jnp.tanh(x)
 
 
-class Discriminator(nn.Module):
+class Discriminator(NormalisedDiscriminator, nn.Module):
   """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`.
 
   Attributes:
@@ -160,15 +160,6 @@ class Discriminator(nn.Module):
   spectral_iterations: int = 1
   spectral_epsilon: float = 1e-12
 
-  def for_parts(self, parts: int) -> 'Discriminator':
-    """The same network for a batch of parts that have no part in each other's logits."""
-    return self.clone(batch_parts=parts)
-
-  @property
-  def piecewise_linear(self) -> bool:
-    """Whether a logit is piecewise linear in its own image and depends on no other."""
-    return self.discriminator_norm != 'batch'
-
   @nn.compact
   def __call__(
     self, images: jax.Array, labels: jax.Array, train: bool
@@ -181,31 +172,29 @@ class Discriminator(nn.Module):
     for level in range(levels):
       width = min(self.width << level, self.max_width)
       conv = self._conv(width, 4, f'conv{level}', stride=2, padding=1)
-      x = self._activate(self._run(conv, x, train), level, train)
+      x = self._activate(self.run_layer(conv, x, train), level, train)
     if condition == 'concatenation':
       maps = self._embed(labels, self.embedding_size, 'embedding', train)[:, None, None]
       maps = jnp.broadcast_to(maps, (*x.shape[:-1], self.embedding_size))
       # After Reed et al.; the logit alone would add what it makes of the image and of the label.
       conv = self._conv(x.shape[-1], 1, f'conv{levels}')
-      x = self._run(conv, jnp.concatenate([x, maps], axis=-1), train)
+      x = self.run_layer(conv, jnp.concatenate([x, maps], axis=-1), train)
       x = self._activate(x, levels, train)
-    logits = self._run(self._conv(1, base, 'logit'), x, train)[:, 0, 0, 0]
+    logits = self.run_layer(self._conv(1, base, 'logit'), x, train)[:, 0, 0, 0]
     if condition == 'projection':
       class_weights = self._embed(labels, x.shape[-1], 'projection', train)
       logits += jnp.sum(x.sum(axis=(1, 2)) * class_weights, axis=-1)
     if condition == 'classifier':
-      classes = self._run(self._conv(self.num_classes, base, 'classes'), x, train)[:, 0, 0]
+      classes = self.run_layer(self._conv(self.num_classes, base, 'classes'), x, train)[:, 0, 0]
       return {'logits': logits, 'class_logits': Bias(name='classes_bias')(classes)}
     return logits
 
   def _check(self) -> None:
     sizes = ('width', 'max_width', 'embedding_size', 'spectral_iterations')
     check_positive('dcgan', self, sizes)
-    check_choice('dcgan', self, 'discriminator_norm', ('batch', 'none', 'spectral'))
+    self.check_norm('dcgan')
     conditions = ('projection', 'concatenation', 'classifier', 'none')
     check_choice('dcgan', self, 'discriminator_condition', conditions)
-    if not self.spectral_epsilon > 0:
-      raise UserError(f'config.dcgan.spectral_epsilon={self.spectral_epsilon}: must be positive')
 
   def _conv(self, features: int, kernel: Resolution, name: str, **options: Any) -> Conv:
     # N(0, 0.02) relies on batch normalisation to restore the scale; without it, keep the variance.
@@ -213,14 +202,7 @@ class Discriminator(nn.Module):
     return Conv(features, kernel, kernel_init=init, name=name, **options)
 
   def _embed(self, labels: jax.Array, features: int, name: str, train: bool) -> jax.Array:
-    return self._run(nn.Embed(self.num_classes, features, name=name), labels, train)
-
-  def _run(self, layer: Conv | nn.Embed, x: jax.Array, train: bool) -> jax.Array:
-    """A layer's result, with its weights normalised where that is asked for."""
-    if self.discriminator_norm != 'spectral':
-      return layer(x)
-    options = (self.spectral_iterations, self.spectral_epsilon)
-    return SpectralNorm(layer, *options, name=f'{layer.name}_spectral')(x, train)
+    return self.run_layer(nn.Embed(self.num_classes, features, name=name), labels, train)
 
   def _activate(self, x: jax.Array, level: int, train: bool) -> jax.Array:
     if self.discriminator_norm != 'batch':

@@ -28,7 +28,7 @@ from gan_jax.models.layers import (
   halve,
   sides,
 )
-from gan_jax.models.spectral_norm import SpectralNorm
+from gan_jax.models.normalised import NormalisedDiscriminator
 
 _INIT = nn.initializers.orthogonal()
 
@@ -136,7 +136,7 @@ class Generator(nn.Module):
     return jnp.tanh(Bias(name='image_bias')(x))
 
 
-class Discriminator(nn.Module):
+class Discriminator(NormalisedDiscriminator, nn.Module):
   """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`.
 
   Attributes:
@@ -165,15 +165,6 @@ class Discriminator(nn.Module):
   spectral_iterations: int = 1
   spectral_epsilon: float = 1e-6
 
-  def for_parts(self, parts: int) -> 'Discriminator':
-    """The same network for a batch of parts that have no part in each other's logits."""
-    return self.clone(batch_parts=parts)
-
-  @property
-  def piecewise_linear(self) -> bool:
-    """Whether a logit is piecewise linear in its own image and depends on no other."""
-    return self.discriminator_norm != 'batch'
-
   @nn.compact
   def __call__(
     self, images: jax.Array, labels: jax.Array, train: bool
@@ -187,13 +178,13 @@ class Discriminator(nn.Module):
       x = self._block(x, number, times * self.width, number < halvings, train)
     features = nn.relu(x).sum(axis=(1, 2))
     condition = self.discriminator_condition if self.num_classes else 'none'
-    run = lambda layer: self._run(layer, features, train)
+    run = lambda layer: self.run_layer(layer, features, train)
     logits = run(nn.Dense(1, kernel_init=_INIT, name='logit'))[:, 0]
     if condition == 'projection':
       table = nn.Embed(
         self.num_classes, features.shape[-1], embedding_init=_INIT, name='projection'
       )
-      logits += jnp.sum(features * self._run(table, labels, train), axis=-1)
+      logits += jnp.sum(features * self.run_layer(table, labels, train), axis=-1)
     if condition == 'classifier':
       classes = run(nn.Dense(self.num_classes, use_bias=False, kernel_init=_INIT, name='classes'))
       return {'logits': logits, 'class_logits': classes}
@@ -201,10 +192,8 @@ class Discriminator(nn.Module):
 
   def _check(self) -> None:
     check_positive('resnet', self, ('width', 'spectral_iterations'))
-    check_choice('resnet', self, 'discriminator_norm', ('spectral', 'none', 'batch'))
+    self.check_norm('resnet')
     check_choice('resnet', self, 'discriminator_condition', ('projection', 'classifier', 'none'))
-    if not self.spectral_epsilon > 0:
-      raise UserError(f'config.resnet.spectral_epsilon={self.spectral_epsilon}: must be positive')
 
   def _block(
     self, x: jax.Array, number: int, features: int, halves: bool, train: bool
@@ -213,7 +202,7 @@ class Discriminator(nn.Module):
     first, name = number == 0, lambda part: f'block{number}_{part}'
     norm = lambda part, y: self._norm(name(part), y, train)
     conv = lambda part, y, layer: Bias(name=name(f'bias{part}'))(
-      self._run(layer(features, kernel_init=_INIT, name=name(f'conv{part}')), y, train)
+      self.run_layer(layer(features, kernel_init=_INIT, name=name(f'conv{part}')), y, train)
     )
     three = lambda features, **options: Conv(features, 3, padding=1, **options)
     one = lambda features, **options: Conv(features, 1, **options)
@@ -236,10 +225,3 @@ class Discriminator(nn.Module):
       return x
     norm = BatchNorm(epsilon=1e-4, axis_name=self.axis_name, parts=self.batch_parts, name=name)
     return norm(x, train)
-
-  def _run(self, layer: nn.Module, x: jax.Array, train: bool) -> jax.Array:
-    """A layer's result, with its weights normalised where that is asked for."""
-    if self.discriminator_norm != 'spectral':
-      return layer(x)
-    options = (self.spectral_iterations, self.spectral_epsilon)
-    return SpectralNorm(layer, *options, name=f'{layer.name}_spectral')(x, train)

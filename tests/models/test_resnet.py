@@ -140,7 +140,7 @@ def test_every_size_makes_and_scores_its_images(size, channels):
   [
     (48, {}, r'dataset.resolution=48: resnet makes 16, 32, 64, 128, 256 pixels'),
     ((32, 44), {}, 'a longer side that is a multiple of 8'),
-    (32, {'discriminator_norm': 'layer'}, 'accepted: spectral, none, batch'),
+    (32, {'discriminator_norm': 'layer'}, 'accepted: batch, none, spectral'),
     (32, {'discriminator_condition': 'concat'}, 'accepted: projection, classifier, none'),
     (32, {'width': 0}, 'must be positive'),
     (32, {'spectral_epsilon': 0.0}, 'must be positive'),
