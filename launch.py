@@ -80,6 +80,9 @@ def main(argv: list[str]) -> int:
   if any(a in ('--help', '-h', '-help', '--helpfull') for a in arguments):
     print(_command_help(name, command, [flag for flag in FLAGS if flag not in before]))
     return 0
+  if hasattr(command, 'POSITIONAL'):
+    flag = f'--{command.POSITIONAL}='
+    arguments = [a if a.startswith('-') else flag + a for a in arguments]
   try:
     rest = FLAGS([f'launch.py {name}', *arguments])
   except Exception as error:  # a config file is code and may raise anything

@@ -82,7 +82,8 @@ def ablate(made: Plan, options: Options) -> results.Results | None:
     tasks = min(options.parallel, len(made.distinct))
     paths = {'sweep': options.sweep, 'root': options.root}
     arguments = [f'--{name}={os.path.abspath(path)}' for name, path in paths.items()]
-    arguments += [f'--retries={options.retries}', '--noestimate']
+    seeds = ','.join(map(str, made.sweep.seeds))
+    arguments += [f'--seeds={seeds}', f'--retries={options.retries}', '--noestimate']
     jobs = slurm.submit(arguments, os.path.join(options.root, 'slurm'), tasks, options.slurm)
     say(f'queued as {", ".join(jobs)}; the table: launch.py report --root={options.root}')
     return None

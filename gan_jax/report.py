@@ -22,12 +22,13 @@ _OF_SWEEPS: dict[str, Callable[[Results, Root], str]] = {
 }
 
 
-def read(root: str, name: str = '') -> Results:
+def read(root: str, name: str = '', end: str = '') -> Results:
   """The results of a sweep.
 
   Args:
     root: folder that `launch.py ablate` was given.
     name: of the sweep; '': the only one.
+    end: of `sweep.ENDS`; '': the sweep's own.
 
   Raises:
     UserError: where there is no such sweep.
@@ -41,7 +42,8 @@ def read(root: str, name: str = '') -> Results:
   name = name or next(iter(sweeps))
   if name not in sweeps:
     raise UserError(f'--sweep={name}: {nearest(name, sweeps)}')
-  return results.read(place, name, sweeps[name])
+  chosen = {'end': end} if end else {}
+  return results.read(place, name, sweeps[name] | chosen)
 
 
 def check_out(out: str, single: bool) -> None:
@@ -59,14 +61,14 @@ def check_out(out: str, single: bool) -> None:
     raise UserError(f'--out={out}: must be a file in a folder that is there and can be written')
 
 
-def of_sweep(root: str, name: str, out: str) -> Results:
+def of_sweep(root: str, name: str, out: str, end: str = '') -> Results:
   """Writes the report of a sweep: .html, .csv, .md, .tex or .svg; returns the results.
 
   Raises:
     UserError: where there is no such sweep, or the file cannot be written.
   """
   check_out(out, single=False)
-  found = read(root, name)
+  found = read(root, name, end)
   _write(out, _OF_SWEEPS[os.path.splitext(out)[1]](found, Root(root)))
   return found
 

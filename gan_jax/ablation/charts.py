@@ -8,6 +8,8 @@ import numpy as np
 
 # Okabe and Ito's palette, without black and yellow: told apart by everybody, on light and dark.
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a6ff0', '#8a8a8a')
+# Read on light, on dark and on paper, where a canvas is not painted anew.
+_TEXT, _LINES = '#767c85', '#88888855'
 _DASHES = ('solid', 'dashed', 'dotted', 'dotdash')
 Scale = Literal['linear', 'log']
 SCALES: tuple[Scale, ...] = ('linear', 'log')
@@ -80,6 +82,12 @@ def _chart(score: str, axis: str, scale: Scale, curves: list[Curve]) -> Any:
     border_fill_color=None,
   )
   drawn.toolbar.logo = None
+  drawn.outline_line_color = None
+  for axis_drawn in drawn.axis:
+    axis_drawn.axis_label_text_color = axis_drawn.major_label_text_color = _TEXT
+    axis_drawn.axis_line_color = axis_drawn.major_tick_line_color = _LINES
+    axis_drawn.minor_tick_line_color = _LINES
+  drawn.grid.grid_line_color = _LINES
   drawn.xaxis.formatter = NumeralTickFormatter(format='0,0')
   items: list[Any] = []
   lines: list[Any] = []
@@ -109,7 +117,11 @@ def _chart(score: str, axis: str, scale: Scale, curves: list[Curve]) -> Any:
   ]
   drawn.add_tools(HoverTool(renderers=lines, tooltips=tips, mode='mouse'))
   legend = Legend(
-    items=items, click_policy='hide', background_fill_alpha=0.0, border_line_color=None
+    items=items,
+    click_policy='hide',
+    background_fill_alpha=0.0,
+    border_line_color=None,
+    label_text_color=_TEXT,
   )
   legend.location = 'left'
   drawn.add_layout(legend, 'below')

@@ -1,5 +1,7 @@
 """The commands of launch.py, one a module: `TEXT`, `EXAMPLE`, `define` and `run`.
 
+A command may name the flag that an argument without one is for, `POSITIONAL`.
+
 What a command takes long to import, it imports when it runs: an overview or a mistake is there at
 once.
 """

@@ -1,5 +1,7 @@
 """`launch.py ablate`: flags and what they ask for."""
 
+import dataclasses
+
 from absl import flags
 
 from gan_jax.commands import common
@@ -18,6 +20,7 @@ def define() -> None:
     'Folder of the runs; several sweeps, processes and machines may share it. Default: '
     'runs/ablations/<name of the file>.',
   )
+  flags.DEFINE_list('seeds', [], "Seeds of the runs; default: the sweep's own.")
   flags.DEFINE_enum('executor', 'local', ['local', 'slurm'], 'Where the runs are run.')
   flags.DEFINE_integer(
     'parallel', 1, 'Runs at a time, each on its share of cores or GPUs; of Slurm, tasks.'
@@ -51,6 +54,8 @@ def run() -> None:
       '--sweep: name a file of a sweep, such as configs/ablations/losses.py'
     )
   name, sweep = ablate.load(FLAGS.sweep)
+  if FLAGS.seeds:
+    sweep = dataclasses.replace(sweep, seeds=tuple(map(_seed, FLAGS.seeds)))
   options = ablate.Options(
     root=FLAGS.root or ablate.default_root(name),
     sweep=FLAGS.sweep,
@@ -75,6 +80,14 @@ def run() -> None:
       f'{number_of(failed, "run")} failed; what they said is in {options.root}/attempts. Once that '
       f'is mended, --retries={options.retries + 1} tries them again'
     )
+
+
+def _seed(text: str) -> int:
+  if not text.isdigit():
+    raise flags.IllegalFlagValueError(
+      f'--seeds={text}: accepted: whole numbers from 0, with commas between'
+    )
+  return int(text)
 
 
 def _parameter(text: str) -> tuple[str, int | str]:

@@ -6,7 +6,8 @@ from gan_jax.commands import common
 
 FLAGS = flags.FLAGS
 TEXT = 'Make a recorded run again in a new place, and compare.'
-EXAMPLE = 'launch.py reproduce --workdir=runs/digits --out=runs/digits_again'
+EXAMPLE = 'launch.py reproduce runs/digits --out=runs/digits_again'
+POSITIONAL = 'workdir'
 
 
 def define() -> None:

@@ -3,12 +3,13 @@
 (() => {
   const root = document.documentElement;
   const dark = matchMedia('(prefers-color-scheme: dark)');
-  const set = (theme) => {
-    root.dataset.theme = theme;
-    document.dispatchEvent(new CustomEvent('theme', {detail: theme}));
-  };
+  const set = (theme) => { root.dataset.theme = theme; };
   set(dark.matches ? 'dark' : 'light');
   dark.addEventListener('change', () => set(dark.matches ? 'dark' : 'light'));
+  // On paper it is light.
+  let before = 'light';
+  addEventListener('beforeprint', () => { before = root.dataset.theme; set('light'); });
+  addEventListener('afterprint', () => set(before));
   const button = document.getElementById('theme');
   button?.addEventListener('click', () => set(root.dataset.theme === 'dark' ? 'light' : 'dark'));
 

@@ -82,6 +82,16 @@ def test_a_file_that_is_no_sweep_is_refused_in_a_line(tmp_path, capsys, text, me
   assert not (tmp_path / 'root').exists()
 
 
+def test_other_seeds_than_the_files_own_may_be_asked_for(tmp_path, capsys):
+  path = tmp_path / 'tiny.py'
+  path.write_text(FILE)
+  flags = f'--sweep={path}', '--seeds=5,6,7', '--dry_run', '--noestimate'
+  code, said, _ = ask(capsys, 'ablate', *flags)
+  assert code == 0
+  assert '3 runs of 192 images each' in said
+  assert '7: ' in said
+
+
 def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, capsys):
   path = tmp_path / 'tiny.py'
   path.write_text(FILE)
@@ -103,7 +113,10 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, capsys):
     (('report', '--root=nowhere'), '--root=nowhere: holds no sweep'),
     (('report', '--workdir=nowhere', '--out=/tmp/x.html'), 'holds no run'),
     (('report', '--workdir=nowhere', '--out=x.csv'), r'ends in .html'),
+    (('ablate', '--sweep=configs/ablations/losses.py', '--seeds=1,x'), '--seeds=x: accepted'),
     (('reproduce',), '--workdir'),
+    (('reproduce', 'nowhere'), '--workdir=nowhere: holds no run'),
+    (('reproduce', 'a', 'b'), '--workdir'),
     (('reproduce', '--workdir=nowhere'), 'holds no run'),
   ],
 )

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from gan_jax import report
 from gan_jax.ablation import results, words
 from gan_jax.errors import UserError
 
@@ -28,6 +29,13 @@ def test_the_best_checkpoint_is_chosen_on_one_half_and_scored_on_the_other(writt
   found = read(*written({'a': [[5, 4, 4]]}, end='best'))
   assert found.rows[0].runs[0].value == pytest.approx(4.1)
   # The whole scores would choose the first 4, whose choosing half flatters it.
+
+
+def test_which_number_counts_can_be_chosen_of_a_sweep_that_has_run(written):
+  root, _ = written({'a': [[6, 4, 2]]})
+  value = lambda end: report.read(root.path, end=end).rows[0].runs[0].value
+  assert [value(''), value('end'), value('area')] == [2, 2, 4]
+  assert value('best') == pytest.approx(2.1)
 
 
 def test_the_area_is_the_mean_score_over_the_images_shown(written):
