@@ -42,6 +42,11 @@ def of(runs: list[Run]) -> tuple[str, list[str], list[list[str]]]:
     for start in about.get('starts', [])
     if start.get('changed')
   ]
+  changed += [
+    f'{run.variant}, seed {run.seed}: went on with other code than it began with'
+    for run, about in zip(runs, found, strict=True)
+    if len({start.get('code') for start in about.get('starts', [])}) > 1
+  ]
   rows = [_row(run, about) for run, about in zip(runs, found, strict=True)]
   return text, differing + changed, rows
 
@@ -65,7 +70,7 @@ def _facts(about: dict[str, Any]) -> dict[str, str]:
     'Python': str(start.get('python')),
     'packages': ', '.join(f'{name} {packages.get(name)}' for name in _SHOWN),
     'device': f'{start.get("device_kind")} x {len(start.get("devices", []))}',
-    'platform': str(start.get('platform')),
+    'platform': f'{start.get("platform")}, {start.get("cores")} cores',
     'data': ', '.join(f'{name} {digest}' for name, digest in prints.items()),
   }
 
