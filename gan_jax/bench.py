@@ -29,7 +29,7 @@ from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation.embedding import Embedder, open_embedder
 from gan_jax.metrics import fd
 from gan_jax.runtime import parallel
-from gan_jax.workdir import record
+from gan_jax.workdir import files, record
 
 PARTS = ('step', 'input', 'features', 'devices')
 _DEVICE_COUNTS = (1, 2, 4, 8)
@@ -279,18 +279,12 @@ def _on_devices(config: ConfigDict, steps: int, count: int) -> Result:
 
 def check_writable(path: str) -> None:
   """Raises UserError where a result could not be written, before it is measured."""
-  folder = os.path.dirname(path) or '.'
-  usable = os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
-  if os.path.isdir(path) or not usable:
-    raise UserError(f'--json={path}: must be a file in a folder that is there and can be written')
+  files.check_writable(path, '--json')
 
 
 def write(path: str, result: Result) -> None:
   """Writes the result as JSON."""
-  try:
-    record.write_atomically(path, json.dumps(result, indent=2) + '\n')
-  except OSError as error:
-    raise UserError(f'--json={path}: cannot be written ({error.strerror})') from error
+  files.write_named(path, '--json', json.dumps(result, indent=2) + '\n')
 
 
 def show(result: Result) -> None:

@@ -8,7 +8,7 @@ from gan_jax.ablation.charts import Curve
 from gan_jax.ablation.results import Results
 from gan_jax.ablation.root import Root
 from gan_jax.errors import UserError, nearest
-from gan_jax.workdir import record
+from gan_jax.workdir import files
 
 _OF_SWEEPS: dict[str, Callable[[Results, Root], str]] = {
   '.html': page.of_sweep,
@@ -56,9 +56,7 @@ def check_out(out: str, single: bool) -> None:
   accepted = ('.html',) if single else tuple(_OF_SWEEPS)
   if os.path.splitext(out)[1] not in accepted:
     raise UserError(f'--out={out}: accepted: a file that ends in {", ".join(accepted)}')
-  folder = os.path.dirname(out) or '.'
-  if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK) or os.path.isdir(out):
-    raise UserError(f'--out={out}: must be a file in a folder that is there and can be written')
+  files.check_writable(out, '--out')
 
 
 def of_sweep(root: str, name: str, out: str, end: str = '') -> Results:
@@ -69,7 +67,7 @@ def of_sweep(root: str, name: str, out: str, end: str = '') -> Results:
   """
   check_out(out, single=False)
   found = read(root, name, end)
-  _write(out, _OF_SWEEPS[os.path.splitext(out)[1]](found, Root(root)))
+  files.write_named(out, '--out', _OF_SWEEPS[os.path.splitext(out)[1]](found, Root(root)))
   return found
 
 
@@ -80,11 +78,4 @@ def of_run(workdir: str, out: str) -> None:
     UserError: where the folder holds no run, or the file cannot be written.
   """
   check_out(out, single=True)
-  _write(out, page.of_run(workdir))
-
-
-def _write(out: str, text: str) -> None:
-  try:
-    record.write_atomically(out, text)
-  except OSError as error:
-    raise UserError(f'--out={out}: cannot be written ({error.strerror})') from error
+  files.write_named(out, '--out', page.of_run(workdir))

@@ -15,7 +15,6 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.ablation import child
-from gan_jax.ablation.local import CHECKOUT, environment
 from gan_jax.ablation.plan import Plan, PlannedRun
 from gan_jax.ablation.root import Root
 from gan_jax.errors import UserError
@@ -106,18 +105,17 @@ def _cores() -> set[int]:
 def _measure(run: PlannedRun, root: Root) -> float:
   """Images a second of a run's step, measured by `launch.py bench` in a process of its own."""
   root.keep_config(run.key, run.config)
-  recorded = f'{CHECKOUT / "configs" / "recorded.py"}:{root.config(run.key)}'
+  recorded = child.recorded(root.config(run.key))
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / 'step.json'
-    words = ('bench', f'--config={recorded}', '--parts=step', f'--steps={_STEPS}', f'--json={path}')
+    words = ('bench', recorded, '--parts=step', f'--steps={_STEPS}', f'--json={path}')
     found = subprocess.run(
       child.command(os.getpid(), [], *words),
-      env=environment(),
+      env=child.environment(),
       capture_output=True,
       text=True,
       check=False,
     )
     if found.returncode:
-      said = found.stderr.strip().splitlines() or ['it said nothing']
-      raise UserError(f'variant {run.variant!r}: {said[-1].removeprefix("launch.py: ")}')
+      raise UserError(f'variant {run.variant!r}: {child.last_line(found.stderr)}')
     return files.read_json(str(path))['images_per_second']

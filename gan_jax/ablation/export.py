@@ -25,7 +25,7 @@ def as_csv(found: Results) -> str:
   columns = [
     *('variant', 'is_baseline', 'score', 'end', 'higher_is_better'),
     *(f'seed_{seed}' for seed in seeds),
-    *('diverged', 'failed', 'unfinished', 'mean', 'mean_low', 'mean_high', 'sd_over_seeds'),
+    *(*words.WITHOUT_NUMBER, 'mean', 'mean_low', 'mean_high', 'sd_over_seeds'),
     *('sampling_half_width', 'held_out_reals', 'pairs', 'difference', 'difference_low'),
     *('difference_high', 'p_better', 'p_better_low', 'p_better_high', 'effect', 'p', 'p_holm'),
     *('least_p', 'seeds_needed'),
@@ -95,9 +95,7 @@ def _values(row: Row, found: Results) -> list[object]:
     *(row.variant, row.variant == found.sweep['baseline'], found.sweep['score']),
     *(found.sweep['end'], found.higher_is_better),
     *(run.value for run in row.runs),
-    *(
-      sum(run.state == state for run in row.runs) for state in ('diverged', 'failed', 'unfinished')
-    ),
+    *(sum(run.state == state for run in row.runs) for state in words.WITHOUT_NUMBER),
     *(*row.mean, row.spread, row.sampling, row.floor),
   ]
   if compared is None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pathlib
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from gan_jax.workdir.claim import is_claimed
 
 _TICK = 1.0  # seconds between two looks at the children
 _KILLED_AFTER = 120.0  # seconds that a child that is asked to stop has to save
-CHECKOUT = pathlib.Path(__file__).parent.parent.parent
 
 Say = Callable[[str], None]
 Watch = Callable[[dict[str, State], set[str]], None]
@@ -73,8 +71,11 @@ def work(
       watch(states, at_work)
       if not left and not children:
         return states
-      if stop.requested:
-        raise Preempted(f'{_signal(stop)}: the runs at work are saved; the same command goes on')
+      try:
+        stop.check()
+      except Preempted as signal:
+        said = f'{signal}: the runs at work are saved; the same command goes on'
+        raise Preempted(said) from None
       for slot in range(parallel):
         if slot not in children:
           taken = _next(left, at_work, runs, root, leases)
@@ -107,8 +108,7 @@ def _next(
 def _start(run: PlannedRun, lease: Lease, root: Root, slot: int, parallel: int) -> _Child:
   root.keep_config(run.key, run.config)
   cores, devices = _share(slot, parallel)
-  recorded = f'{CHECKOUT / "configs" / "recorded.py"}:{root.config(run.key)}'
-  words = ('train', f'--config={recorded}', f'--workdir={root.workdir(run.key)}')
+  words = ('train', child.recorded(root.config(run.key)), f'--workdir={root.workdir(run.key)}')
   log = open(f'{root.attempts(run.key)[: -len("jsonl")]}log', 'ab')  # noqa: SIM115 - of the child
   start = log.tell()
   process = subprocess.Popen(
@@ -116,15 +116,9 @@ def _start(run: PlannedRun, lease: Lease, root: Root, slot: int, parallel: int) 
     stdin=subprocess.DEVNULL,
     stdout=log,
     stderr=log,
-    env=environment() | devices,
+    env=child.environment() | devices,
   )
   return _Child(run, lease, process, log, start)
-
-
-def environment() -> dict[str, str]:
-  """Variables of a child: this process's, and where the package is found."""
-  path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get('PYTHONPATH'))))
-  return {**os.environ, 'PYTHONPATH': path}
 
 
 def _ended(each: _Child, root: Root, say: Say) -> None:
@@ -195,8 +189,7 @@ def _last_line(each: _Child) -> str:
   """What a child said last."""
   with open(each.log.name, 'rb') as file:
     file.seek(each.start)
-    lines = file.read().decode(errors='replace').strip().splitlines()
-  return lines[-1].removeprefix('launch.py: ') if lines else 'it said nothing'
+    return child.last_line(file.read().decode(errors='replace'))
 
 
 def _code(code: int) -> str:
@@ -205,11 +198,3 @@ def _code(code: int) -> str:
 
 def _name(run: PlannedRun) -> str:
   return f'{run.variant}, seed {run.seed} ({run.key})'
-
-
-def _signal(stop: StopSignal) -> str:
-  try:
-    stop.check()
-  except Preempted as signal:
-    return str(signal)
-  return ''

@@ -12,6 +12,7 @@ from gan_jax.ablation.root import Root
 from gan_jax.workdir import config_file, record
 
 _DOTS_WIDTH, _DOTS_MARGIN = 130, 6  # pixels of the small drawing in the table
+_OF_STEPS = ('d_loss', 'g_loss', 'd_grad_norm', 'g_grad_norm')
 _LEGEND = (
   'Mean, interval and standard deviation are over training seeds; «± of sampling» is half the '
   "score's own 95 % interval, of the images that were drawn, the mean of the runs'. The difference "
@@ -98,7 +99,7 @@ def of_run(workdir: str) -> str:
 
 def _single(workdir: str, content: dict[str, Any], lines: list[dict[str, Any]]) -> Run:
   best = content['checkpoint']['best_score']
-  sweep = {'score': best, 'end': 'end', 'base': content}
+  sweep = {'score': best, 'end': 'end'}
   higher = results.score_is_better_when_higher(content, best)
   return results.of_workdir(workdir, sweep, 'run', content['seed'], '', higher, lines)
 
@@ -196,7 +197,7 @@ def _curves_of(variants: list[tuple[str, list[Run]]], scores: list[str]) -> dict
     ]
     for score in scores
   }
-  for metric in ('d_loss', 'g_loss', 'd_grad_norm', 'g_grad_norm'):
+  for metric in _OF_STEPS:
     curves = [
       Curve(name, [(run.seed, results.curve_of(run.lines, metric, 'train')) for run in runs])
       for name, runs in variants
@@ -212,7 +213,7 @@ def _points(curves: dict[str, list[Curve]]) -> list[list[str]]:
     for score, of in curves.items()
     for curve in of
     for images, _, *values in charts.mean_curve(curve).tolist()
-    if score not in ('d_loss', 'g_loss', 'd_grad_norm', 'g_grad_norm')
+    if score not in _OF_STEPS
   ]
 
 

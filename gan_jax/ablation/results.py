@@ -31,7 +31,6 @@ class Run(NamedTuple):
     sampling: the score's own interval, of the images that were drawn; NaN where it has none.
     floor: the score of held-out real images; NaN where there is none.
     curve: images, seconds of training and score of each evaluation.
-    alarms: texts of the alarms of the run.
     lines: of its record.
   """
 
@@ -44,7 +43,6 @@ class Run(NamedTuple):
   sampling: Estimate
   floor: float
   curve: list[tuple[int, float, float]]
-  alarms: list[str]
   lines: list[Line]
 
 
@@ -201,7 +199,6 @@ def of_workdir(
     sampling,
     scored[-1].get(f'floor_{score}', math.nan) if scored else math.nan,
     curve_of(lines, score),
-    [line['text'] for line in lines if line['kind'] == 'alarm'],
     lines,
   )
 

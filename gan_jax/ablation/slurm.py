@@ -7,7 +7,7 @@ import subprocess
 from types import FrameType
 from typing import Any
 
-from gan_jax.ablation import child, local
+from gan_jax.ablation import child
 from gan_jax.errors import UserError
 
 _MISSING = '--executor=slurm: takes the package submitit; .venv/bin/pip install "submitit>=1.5,<2"'
@@ -23,7 +23,7 @@ class Task:
   def __call__(self) -> int:
     """Runs it; it is asked to save and leave where this task is, or is gone."""
     words = child.command(os.getpid(), [], 'ablate', *self._arguments)
-    process = subprocess.Popen(words, env=local.environment())
+    process = subprocess.Popen(words, env=child.environment())
 
     def pass_on(number: int, frame: FrameType | None) -> None:
       del number, frame

@@ -6,7 +6,11 @@ from gan_jax.ablation.results import Results, Row
 from gan_jax.metrics.estimate import LEVEL, Estimate
 
 _ALPHA = 1 - LEVEL
-_SHORT = ('diverged', 'failed', 'unfinished')  # states of runs without a number of their own
+WITHOUT_NUMBER = (
+  'diverged',
+  'failed',
+  'unfinished',
+)  # states of runs without a number of their own
 END = {
   'end': 'at the end',
   'best': 'of the best checkpoint, chosen on one half of the samples, scored on the other',
@@ -138,7 +142,7 @@ HEADINGS = (
 def cells(row: Row, results: Results) -> list[str]:
   """A row as text, in the order of `HEADINGS`."""
   found = row.comparison
-  of = {state: sum(run.state == state for run in row.runs) for state in _SHORT}
+  of = {state: sum(run.state == state for run in row.runs) for state in WITHOUT_NUMBER}
   notes = [f'{count} of {len(row.runs)} {state}' for state, count in of.items() if count]
   if row.variant == results.sweep['baseline']:
     notes.append('baseline')
@@ -155,7 +159,7 @@ def cells(row: Row, results: Results) -> list[str]:
   return [
     row.variant,
     ', '.join(str(run.seed) for run in row.runs),
-    ', '.join(run.state if run.state in _SHORT else number(run.value) for run in row.runs),
+    ', '.join(run.state if run.state in WITHOUT_NUMBER else number(run.value) for run in row.runs),
     interval(row.mean),
     number(row.spread),
     number(row.sampling),

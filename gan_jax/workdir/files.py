@@ -51,3 +51,19 @@ def write_atomically(path: str, text: str) -> None:
     with contextlib.suppress(OSError):
       os.unlink(temporary)
     raise
+
+
+def check_writable(path: str, flag: str) -> None:
+  """Raises UserError where a file that a flag names could not be written, before it is made."""
+  folder = os.path.dirname(path) or '.'
+  usable = os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+  if os.path.isdir(path) or not usable:
+    raise UserError(f'{flag}={path}: must be a file in a folder that is there and can be written')
+
+
+def write_named(path: str, flag: str, text: str) -> None:
+  """Writes a file that a flag names; UserError where that is refused."""
+  try:
+    write_atomically(path, text)
+  except OSError as error:
+    raise UserError(f'{flag}={path}: cannot be written ({error.strerror})') from error
