@@ -34,6 +34,7 @@ def get_config() -> ConfigDict:
 
   model = config.model = ConfigDict()
   model.name = 'dcgan'  # a module of gan_jax/models; its own keys are in the section of its name
+  model.discriminator = ''  # another module's, such as projected; '': that of model.name
   model.conditional = False  # give the class label to both players, by their `…_condition`
   model.latent_size = 100  # length of z ~ N(0, I)
 
@@ -100,6 +101,7 @@ def get_config() -> ConfigDict:
   evaluate.batch_size = 250  # images through a feature network at once, over all devices
   evaluate.features = ('classifier',)  # modules of gan_jax/features
   evaluate.metrics = ('fd', 'kid', 'class_accuracy')  # modules of gan_jax/metrics
+  evaluate.allow_trained_features = False  # score by what a discriminator stands on, marked so
   evaluate.halves = False  # also score `best_score` on both halves of the samples, for ablations
   evaluate.resize = 'antialias'  # antialias | legacy: how images get a feature network's size
   weights = evaluate.weights = ConfigDict()  # files of networks that come without weights

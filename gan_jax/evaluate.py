@@ -50,7 +50,7 @@ def evaluate_runs(
   sizes = {workdir: one.num_samples for workdir, one in asked.items()}
   scores.check_comparable(sizes, options.allow_different_n)
   for each in asked.values():
-    check_best(options.best, each.metrics, each.features, each.resize)
+    check_best(options.best, each.metrics, each.features, each.resize, each.teachers)
   best_key = options.best or configs[workdirs[0]].checkpoint.best_score
   if len(workdirs) > 1:
     reals = {workdir: one.num_reals for workdir, one in asked.items()}

@@ -15,7 +15,7 @@ from gan_jax.errors import UserError, nearest
 
 # What a module of a room defines; the first is what it is found by.
 PARTS = {
-  'models': ('Generator', 'Discriminator'),
+  'models': ('Discriminator', 'Generator'),
   'training.losses': ('d_loss', 'g_loss'),
   'training.regularisers': ('Settings',),
   'training.augment': ('augment', 'Settings'),
@@ -40,13 +40,14 @@ def names(room: str) -> list[str]:
   return sorted(found)
 
 
-def find(room: str, name: str, key: str) -> ModuleType:
+def find(room: str, name: str, key: str, needed: tuple[str, ...] | None = None) -> ModuleType:
   """Imports `gan_jax.<room>.<name>`, or the file that the name is the path of.
 
   Args:
     room: subpackage, such as `models`.
     name: the module's name, as a config gives it, or the path of a `.py` file.
     key: the config key that holds the name, for the message.
+    needed: what it has to define; None: all of `PARTS`.
 
   Raises:
     UserError: where there is no such module, it cannot be imported, or lacks a part.
@@ -59,7 +60,7 @@ def find(room: str, name: str, key: str) -> ModuleType:
       hint = nearest(name, accepted)
       raise UserError(f'config.{key}={name!r}: unknown; {hint}, or the path of a .py file')
     module = importlib.import_module(f'gan_jax.{room}.{name}')
-  missing = [part for part in PARTS[room] if not hasattr(module, part)]
+  missing = [part for part in (needed or PARTS[room]) if not hasattr(module, part)]
   if missing:
     raise UserError(
       f'config.{key}={name!r}: defines no {" and no ".join(missing)}; what a module of this kind '

@@ -92,7 +92,9 @@ def _opened(
   # All that can refuse has had its say: from here on the workdir is this config's.
   record.keep_config(workdir, config)
   own = registry.own_files(config.to_dict())
-  record.keep_circumstances(workdir, config, about, *run.begins_at, own)
+  record.keep_circumstances(
+    workdir, config, about, *run.begins_at, own, build.teacher_digests(config)
+  )
   return run
 
 

@@ -31,6 +31,7 @@ FLOORS = [
   {'data'},
   {'training'},
   {'models'},
+  {'pretrained'},
   {'ops'},
 ]
 # What the ground itself stands on.
@@ -118,7 +119,8 @@ def test_every_architecture_setting_reaches_its_network():
   """A key of a model's section is a field of its generator or discriminator, and is passed on."""
   for name in registry.names('models'):
     config = default.get_config()
-    config.model.name = name
+    whole = hasattr(registry.find('models', name, '', ('Discriminator',)), 'Generator')
+    config.model['name' if whole else 'discriminator'] = name
     parts = build.networks(config, 1, 0)
     for key, value in config[name].items():
       holders = [p for p in (parts.generator, parts.discriminator) if hasattr(p, key)]

@@ -11,6 +11,7 @@ from gan_jax.ablation.root import Root
 from gan_jax.ablation.statistics import Comparison
 from gan_jax.errors import UserError
 from gan_jax.evaluation import keys
+from gan_jax.features.network import TRAINED
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.monitoring.clock import TRAINING
 from gan_jax.workdir import record
@@ -129,7 +130,7 @@ def score_is_better_when_higher(base: Line, score: str) -> bool:
     base: a config as JSON, whose scores it is among.
     score: its name.
   """
-  section = base['evaluate']
+  section, score = base['evaluate'], score.removesuffix(TRAINED)
   return bool(keys.ordering(section['metrics'], section['features'], section['resize'])[score])
 
 

@@ -12,7 +12,7 @@ from gan_jax.build.data import (
   images_per_step,
 )
 from gan_jax.build.opened import OpenRun, open_run
-from gan_jax.build.players import Networks, networks
+from gan_jax.build.players import Networks, networks, teacher_digests
 from gan_jax.build.programs import (
   TrainingPrograms,
   augmented,
@@ -52,6 +52,7 @@ __all__ = [
   'start_from',
   'step_program',
   'summary',
+  'teacher_digests',
   'train_step',
   'training_programs',
 ]

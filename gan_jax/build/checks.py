@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ml_collections import ConfigDict
 
 from gan_jax import registry
+from gan_jax.build import players, scoring
 from gan_jax.build.keys import check_keys
 from gan_jax.build.schedules import check_schedules
 from gan_jax.build.transfer import check_init
@@ -23,12 +24,14 @@ def check(config: ConfigDict) -> None:
   check_schedules(config)
   check_init(config)
   registry.find('training.losses', config.loss.name, 'loss.name')
-  registry.find('models', config.model.name, 'model.name')
+  players.model_modules(config)
   resize = config.evaluate.resize
   if resize not in network.RESIZES:
     raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, network.RESIZES)}')
   if config.evaluate.images > 0:
     _check_weights(config)
+    allowed = config.evaluate.get('allow_trained_features', False)
+    scoring.check_features(config, tuple(config.evaluate.features), allowed)
   ranking(config)
 
 
@@ -51,7 +54,8 @@ def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
     UserError: where `checkpoint.best_score` is not among the scores of the config.
   """
   best, section = config.checkpoint.best_score, config.evaluate
-  signs = keys.ordering(section.metrics, section.features, section.get('resize', 'antialias'))
+  resize, teachers = section.get('resize', 'antialias'), players.teachers(config)
+  signs = keys.ordering(section.metrics, section.features, resize, teachers)
   if best not in signs:
     if config.checkpoint.keep_best and config.evaluate.images > 0:
       raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')

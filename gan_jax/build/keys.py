@@ -94,7 +94,7 @@ KEYS: dict[str, Any] = {
     'memory_budget_mb': NOT_NEGATIVE,
     'prefetch_batches': COUNT,
   },
-  'model': {'name': TEXT, 'conditional': SWITCH, 'latent_size': COUNT},
+  'model': {'name': TEXT, 'discriminator': TEXT, 'conditional': SWITCH, 'latent_size': COUNT},
   'loss': {'name': TEXT},
   'labels': {'fakes': TEXT, 'weights': Kind((tuple, list), 'a tuple of numbers')},
   'init': {
@@ -133,6 +133,7 @@ KEYS: dict[str, Any] = {
     'images': Numbers(0, whole=True),
     **{'num_samples': COUNT, 'num_reals': COUNT, 'batch_size': COUNT},
     **{'features': NAMES, 'metrics': NAMES, 'halves': SWITCH, 'resize': TEXT},
+    'allow_trained_features': SWITCH,
     'weights': {'inception_v3': TEXT, 'dinov2_vits14': TEXT},
   },
   'sample': {'columns': COUNT, 'rows': COUNT},
@@ -183,11 +184,12 @@ def _own_sections(config: ConfigDict) -> dict[str, dict[str, Any]]:
     (sections.REGULARISERS, 'regularisers'): config.get('regularisers', ()),
     (sections.AUGMENTATIONS, 'augment.names'): config.get('augment', {}).get('names', ()),
     (sections.MODELS, 'model.name'): (config.model.name,),
+    (sections.MODELS, 'model.discriminator'): (config.model.get('discriminator', ''),),
   }
   for (room, key), names in parts.items():
     for part in sections.names(names, key):
       if part.endswith('.py'):
-        section = sections.of_module(room, registry.find(room, part, key))
+        section = sections.of_module(room, registry.find(room, part, key, registry.PARTS[room][:1]))
         found[sections.name_of(part)] = _rules(section, room == sections.REGULARISERS)
   return found
 

@@ -1,6 +1,7 @@
 """Makes the networks of a config and their optimisers."""
 
 import difflib
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import optax
@@ -13,6 +14,7 @@ from gan_jax.build.data import image_size
 from gan_jax.build.regularisers import share_of_updates
 from gan_jax.build.schedules import schedule
 from gan_jax.errors import UserError
+from gan_jax.pretrained import efficientnet_lite
 from gan_jax.runtime import parallel
 from gan_jax.training import optim, transfer
 
@@ -43,26 +45,68 @@ def modules(config: ConfigDict, channels: int, num_classes: int) -> tuple[nn.Mod
   Raises:
     UserError: for an unknown model, or one that cannot make these images.
   """
-  module = registry.find('models', config.model.name, 'model.name')
+  of_generator, of_discriminator = model_modules(config)
   common = {
     'resolution': image_size(config),
     'channels': channels,
     'num_classes': num_classes if config.model.conditional else 0,
     'axis_name': parallel.AXIS,
   }
-  section = sections.name_of(config.model.name)
-  own = dict(config.get(section, {}))
-  unknown = set(own) - _fields(module.Generator) - _fields(module.Discriminator)
-  for key in unknown:
-    near = difflib.get_close_matches(key, _fields(module.Generator), n=1)
-    hint = f'; did you mean {near[0]!r}?' if near else ''
-    raise UserError(f'config.{section}.{key}: {section} has no such key{hint}')
-  pick = lambda module: {k: v for k, v in own.items() if k in _fields(module)}
-  generator = module.Generator(
-    latent_size=config.model.latent_size, **common, **pick(module.Generator)
+  names = {config.model.name: of_generator, judge_name(config): of_discriminator}
+  for name, module in names.items():
+    _check_section(config, name, module)
+  pick = lambda name, network: {
+    k: v for k, v in config.get(sections.name_of(name), {}).items() if k in _fields(network)
+  }
+  generator = of_generator.Generator(
+    latent_size=config.model.latent_size,
+    **common,
+    **pick(config.model.name, of_generator.Generator),
   )
-  discriminator = module.Discriminator(**common, **pick(module.Discriminator))
+  discriminator = of_discriminator.Discriminator(
+    **common, **pick(judge_name(config), of_discriminator.Discriminator)
+  )
   return generator, discriminator
+
+
+def model_modules(config: ConfigDict) -> tuple[ModuleType, ModuleType]:
+  """The modules of a config's generator and discriminator.
+
+  Raises:
+    UserError: for an unknown model, or one without what is asked of it.
+  """
+  of_generator = registry.find(sections.MODELS, config.model.name, 'model.name', ('Generator',))
+  other = config.model.get('discriminator', '')
+  key = 'model.discriminator' if other else 'model.name'
+  return of_generator, registry.find(sections.MODELS, judge_name(config), key, ('Discriminator',))
+
+
+def judge_name(config: ConfigDict) -> str:
+  """The name or path of the discriminator's module."""
+  return config.model.get('discriminator', '') or config.model.name
+
+
+def teachers(config: ConfigDict) -> tuple[str, ...]:
+  """The feature networks that the discriminator stands on: scores by them are not independent."""
+  _, discriminator = modules(config, channels=3, num_classes=0)
+  return getattr(discriminator, 'teachers', ())
+
+
+def teacher_digests(config: ConfigDict) -> dict[str, str]:
+  """Digests of the weights of the fixed networks that the discriminator stands on, by name."""
+  return {name: efficientnet_lite.digest(name) for name in teachers(config)}
+
+
+def _check_section(config: ConfigDict, name: str, module: ModuleType) -> None:
+  """Raises UserError for a key of a model's section that none of its networks has."""
+  networks = (getattr(module, part, None) for part in registry.PARTS[sections.MODELS])
+  fields = set().union(*(_fields(network) for network in networks if network))
+  section = sections.name_of(name)
+  for key in config.get(section, {}):
+    if key not in fields:
+      near = difflib.get_close_matches(key, fields, n=1)
+      hint = f'; did you mean {near[0]!r}?' if near else ''
+      raise UserError(f'config.{section}.{key}: {section} has no such key{hint}')
 
 
 def _fields(module: Any) -> set[str]:

@@ -2,17 +2,37 @@
 
 from ml_collections import ConfigDict
 
+from gan_jax.build import players
+from gan_jax.errors import UserError
 from gan_jax.evaluation.evaluator import Asked
 from gan_jax.evaluation.options import Options, every_metric, strict
+
+
+def check_features(config: ConfigDict, features: tuple[str, ...], allowed: bool) -> None:
+  """Raises UserError for features that the run is trained on, unless that is allowed.
+
+  They would flatter it: what it learnt is to be alike in just these.
+  """
+  for name in () if allowed else players.teachers(config):
+    if name in features:
+      raise UserError(
+        f'{name}: {players.judge_name(config)} trains on these features, so scores by them are no '
+        'judgement; accepted: other features, such as '
+        f'{"efficientnet_lite2" if name != "efficientnet_lite2" else "efficientnet_lite0"}, or '
+        'evaluate.allow_trained_features (--allow_trained_features), which marks them in their name'
+      )
 
 
 def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa: B008 - never changed
   """What a config asks to be scored, but for what the options say otherwise."""
   section = config.evaluate
+  features = options.features or tuple(section.features)
+  allowed = options.allow_trained_features or section.get('allow_trained_features', False)
+  check_features(config, features, allowed)
   weights = {name: path for name, path in section.get('weights', {}).items() if path}
   return Asked(
     metrics=every_metric(options.metrics) or tuple(section.metrics),
-    features=options.features or tuple(section.features),
+    features=features,
     num_samples=options.num_samples or section.num_samples,
     num_reals=options.num_reals or section.num_reals,
     batch_size=section.batch_size,
@@ -21,5 +41,6 @@ def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa
     weights={**weights, **options.weights},
     conditional=config.model.conditional,
     halves=config.checkpoint.best_score if section.get('halves', False) else '',
+    teachers=players.teachers(config),
     strict=strict(options.metrics),
   )

@@ -29,7 +29,7 @@ def all_sections() -> dict[str, ConfigDict]:
   found = {}
   for room in (MODELS, REGULARISERS, AUGMENTATIONS):
     for name in registry.names(room):
-      found[name] = of_module(room, registry.find(room, name, ''))
+      found[name] = of_module(room, registry.find(room, name, '', registry.PARTS[room][:1]))
   return found
 
 
@@ -49,7 +49,8 @@ def section_of_model(module: ModuleType) -> ConfigDict:
     UserError: for a field without a default, that nobody could give.
   """
   section = ConfigDict()
-  for network in (module.Generator, module.Discriminator):
+  networks = (getattr(module, part, None) for part in ('Generator', 'Discriminator'))
+  for network in filter(None, networks):
     for name, field in network.__dataclass_fields__.items():
       if name in _OF_THE_RUN or not field.init:
         continue

@@ -42,6 +42,11 @@ def define() -> None:
   flags.DEFINE_bool(
     'allow_different_n', False, 'Put scores of different numbers of images into one table.'
   )
+  flags.DEFINE_bool(
+    'allow_trained_features',
+    False,
+    'Score by features that a run was trained on; `_trained` in their names says so.',
+  )
   common.define_path(
     'out',
     None,
@@ -86,6 +91,7 @@ def run() -> None:
     repeats=FLAGS.repeats,
     best=FLAGS.best,
     allow_different_n=FLAGS.allow_different_n,
+    allow_trained_features=FLAGS.allow_trained_features,
     data_dir=FLAGS.data_dir,
   )
   options_of.check(options)

@@ -21,7 +21,7 @@ from gan_jax.evaluation.embedding import (
 from gan_jax.evaluation.reals import RealFeatures, Reals
 from gan_jax.evaluation.scores import Score
 from gan_jax.evaluation.subject import Subject
-from gan_jax.features.network import FeatureNetwork, Request, Resize
+from gan_jax.features.network import FeatureNetwork, Request, Resize, marked
 from gan_jax.metrics import nearest
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Features
@@ -45,6 +45,7 @@ class Asked(NamedTuple):
     conditional: whether the images scored have classes.
     generated: whether they come from a generator.
     halves: the score, as configs call it, that both halves of the images are given, too; or ''.
+    teachers: features that a run was trained on: what they score is marked in its name.
     strict: refuse a metric that none of the features can give, rather than leave it out.
   """
 
@@ -59,6 +60,7 @@ class Asked(NamedTuple):
   conditional: bool = False
   generated: bool = True
   halves: str = ''
+  teachers: tuple[str, ...] = ()
   strict: bool = False
 
 
@@ -205,7 +207,10 @@ class Evaluator:
     embedder = open_embedder(
       name, reals.train, reals.holdout, asked.weights, asked.resize, asked.batch_size
     )
-    return _Network(embedder, self._reals.features(embedder, self._watch))
+    features = self._reals.features(embedder, self._watch)
+    of = embedder.network
+    embedder.network = of._replace(name=marked(of.name, name, asked.teachers))
+    return _Network(embedder, features)
 
   def _score_once(self, subject: Subject, seed: int) -> dict[tuple[str, str], _Value]:
     embedders = [network.embedder for network in self._networks]

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 from gan_jax import registry
-from gan_jax.features.network import score_name
+from gan_jax.features.network import marked, score_name
 
 
-def ordering(metrics: Sequence[str], features: Sequence[str], resize: str) -> dict[str, bool]:
+def ordering(
+  metrics: Sequence[str], features: Sequence[str], resize: str, teachers: tuple[str, ...] = ()
+) -> dict[str, bool]:
   """Keys of the scores that order checkpoints, `<metric>_<features>`, and whether higher is better.
 
   Args:
     metrics: modules of gan_jax/metrics.
     features: modules of gan_jax/features.
     resize: `legacy` is part of the name of features that resize.
+    teachers: features that the run was trained on, of which the name tells as well.
 
   Raises:
     UserError: for an unknown module.
@@ -20,7 +23,8 @@ def ordering(metrics: Sequence[str], features: Sequence[str], resize: str) -> di
   networks = []
   for name in features:
     module = registry.find('features', name, 'evaluate.features')
-    networks.append(score_name(name, resize) if module.RESIZES else name)
+    scored = score_name(name, resize) if module.RESIZES else name
+    networks.append(marked(scored, name, teachers))
   keys: dict[str, bool] = {}
   for name in metrics:
     module = registry.find('metrics', name, 'evaluate.metrics')

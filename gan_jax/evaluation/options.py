@@ -21,6 +21,7 @@ class Options(NamedTuple):
     weights: file of a network's weights, by its name.
     repeats: sampling seeds.
     best: the score that orders checkpoints or folders.
+    allow_trained_features: score by features that a run was trained on, marked in their name.
     allow_different_n: put scores of different numbers of images into one table.
     data_dir: where the datasets of runs are now; '': where the runs had them.
   """
@@ -34,6 +35,7 @@ class Options(NamedTuple):
   repeats: int = 1
   best: str | None = None
   allow_different_n: bool = False
+  allow_trained_features: bool = False
   data_dir: str = ''
 
 
@@ -62,10 +64,14 @@ def check(options: Options) -> None:
 
 
 def check_best(
-  best: str | None, metrics: Sequence[str], features: Sequence[str], resize: str
+  best: str | None,
+  metrics: Sequence[str],
+  features: Sequence[str],
+  resize: str,
+  teachers: tuple[str, ...] = (),
 ) -> None:
   """Raises UserError for a score that orders nothing here, before any is computed."""
-  found = keys.ordering(metrics, features, resize)
+  found = keys.ordering(metrics, features, resize, teachers)
   if best is not None and best not in found:
     raise UserError(f'--best={best}: {nearest(best, found)}')
 

@@ -58,7 +58,10 @@ def _hash() -> str:
   root = pathlib.Path(__file__).parents[1]
   digest = hashlib.sha256(jax.__version__.encode())
   for file in sorted(
-    [*root.glob('features/*.py'), *root.glob('ops/*.py'), root / 'models/layers.py']
+    [
+      *(p for room in ('features', 'ops', 'pretrained') for p in root.glob(f'{room}/*.py')),
+      root / 'models/layers.py',
+    ]
   ):
     digest.update(f'{file.relative_to(root)}\n'.encode() + file.read_bytes())
   return digest.hexdigest()

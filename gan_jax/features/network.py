@@ -11,9 +11,18 @@ Resize = Literal['antialias', 'legacy']
 RESIZES: tuple[str, ...] = get_args(Resize)
 
 
+TRAINED = '_trained'
+"""The end of a network's name in scores of a run that was trained on its features."""
+
+
 def score_name(module: str, resize: str) -> str:
   """The name that scores carry for features that resize: it says where that is not the default."""
   return f'{module}_legacy' if resize == 'legacy' else module
+
+
+def marked(name: str, module: str, teachers: tuple[str, ...]) -> str:
+  """The name that scores carry of a run that was trained on some features."""
+  return name + TRAINED if module in teachers else name
 
 
 class Request(NamedTuple):

@@ -8,7 +8,7 @@ import safetensors
 from safetensors.numpy import load_file
 
 from gan_jax.errors import UserError
-from gan_jax.features.torch_weights import read_state_dict
+from gan_jax.pretrained.torch_weights import read_state_dict
 
 State = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]

@@ -10,6 +10,7 @@ from flax import linen as nn
 from gan_jax.errors import UserError
 from gan_jax.ops import channels
 from gan_jax.ops import conv as conv_op
+from gan_jax.ops.depthwise import depthwise
 
 Initializer = Callable[..., jax.Array]
 Resolution = int | tuple[int, int]
@@ -68,6 +69,20 @@ class Conv(nn.Module):
       # CPU would copy a transpose of the images for the gradient.
       return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
     return conv_op.conv(x, kernel, stride=self.stride, padding=self.padding, groups=self.groups)
+
+
+class DepthwiseConv(nn.Module):
+  """Convolution of each channel with a filter of its own, without bias; kernel `[h, w, C]`."""
+
+  kernel: int
+  padding: int = 0
+  kernel_init: Initializer = nn.initializers.lecun_normal()
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Filters `[B, H, W, C]`."""
+    shape = (self.kernel, self.kernel, x.shape[-1])
+    return depthwise(x, self.param('kernel', self.kernel_init, shape), padding=self.padding)
 
 
 class ConvTranspose(nn.Module):
@@ -172,6 +187,7 @@ class BatchNorm(nn.Module):
     axis_name: mapped axis of devices, or None.
     parts: batches, one after the other in the rows, that are normalised each by itself, as if by
       one call after the other.
+    track: keep the moving averages; without, every pass normalises by its batch.
   """
 
   momentum: float = 0.9
@@ -180,25 +196,37 @@ class BatchNorm(nn.Module):
   scale_init: Initializer = nn.initializers.ones
   axis_name: str | None = None
   parts: int = 1
+  track: bool = True
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool) -> jax.Array:
     """Normalises by the batch's statistics where `train`, else by the moving averages."""
     shape = (x.shape[-1],)
-    average_mean = self.variable('batch_stats', 'mean', jnp.zeros, shape)
-    average_variance = self.variable('batch_stats', 'var', jnp.ones, shape)
-    if train:
-      moments = channels.channel_mean(x, self.parts), channels.channel_mean(x * x, self.parts)
-      if self.axis_name is not None and not self.is_initializing():
-        moments = jax.lax.pmean(moments, self.axis_name)
-      mean = moments[0]
-      variance = jnp.maximum(moments[1] - mean * mean, 0.0)
-      if not self.is_initializing():
-        for average, new in ((average_mean, mean), (average_variance, variance)):
+    averages = []
+    if self.track:
+      averages = [
+        self.variable('batch_stats', 'mean', jnp.zeros, shape),
+        self.variable('batch_stats', 'var', jnp.ones, shape),
+      ]
+    if train or not averages:
+      over_devices = lambda moment: (
+        moment
+        if self.axis_name is None or self.is_initializing()
+        else jax.lax.pmean(moment, self.axis_name)
+      )
+      mean = over_devices(channels.channel_mean(x, self.parts))
+      # Not E x² − (E x)², of which a mean far from zero leaves too few digits for gradients. For
+      # derivatives the centre is a constant; what it leaves out is the last term, of value 0.
+      centre = jax.lax.stop_gradient(mean)
+      squares = jnp.square(x - channels.over_pixels(centre, x.shape))
+      variance = over_devices(channels.channel_mean(squares, self.parts))
+      variance -= jnp.square(mean - centre)
+      if averages and not self.is_initializing():
+        for average, new in zip(averages, (mean, variance), strict=True):
           for part in new:
             average.value = self.momentum * average.value + (1 - self.momentum) * part
     else:
-      mean, variance = average_mean.value[None], average_variance.value[None]
+      mean, variance = (average.value[None] for average in averages)
     scale = jax.lax.rsqrt(variance + self.epsilon)
     if self.affine:
       scale *= self.param('scale', self.scale_init, shape)

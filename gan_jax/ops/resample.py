@@ -31,6 +31,23 @@ def downsample(x: jax.Array) -> jax.Array:
   return _down(2, _down(1, x))
 
 
+def enlarge_aligned(x: jax.Array) -> jax.Array:
+  """Doubles height and width of `[B, H, W, C]` by bilinear interpolation from corner to corner.
+
+  The corners stay what they are, and the step between pixels is (n − 1) / (2 n − 1), PyTorch's
+  `align_corners`: `jax.image.resize` has pixel centres at halves.
+  """
+  for axis in (1, 2):
+    x = _apply(_between_corners(x.shape[axis]), axis, x).reshape(_doubled(axis, x))
+  return x
+
+
+def _between_corners(size: int) -> np.ndarray:
+  """The matrix of `enlarge_aligned` along an axis, `[2 * size, size]`."""
+  places = np.linspace(0, size - 1, 2 * size)
+  return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(size))).astype(np.float32)
+
+
 def _doubled(axis: int, x: jax.Array) -> tuple[int, ...]:
   return (*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
 

@@ -41,6 +41,7 @@ def keep_circumstances(
   step: int = 0,
   images: int = 0,
   own_files: dict[str, str] | None = None,
+  teachers: dict[str, str] | None = None,
 ) -> None:
   """Adds to `run.json` what made this start of the run.
 
@@ -54,6 +55,7 @@ def keep_circumstances(
     step: that it goes on from.
     images: shown before.
     own_files: digests of the user's own files that are part of the code, by path.
+    teachers: digests of the weights of fixed networks that the discriminator stands on, by name.
   """
   run = read_circumstances(workdir)
   run['dataset'] = dataset
@@ -64,6 +66,8 @@ def keep_circumstances(
   run.setdefault('starts', []).append({**start, 'changed': list(changed.values())})
   run.setdefault('code', {})[digest] = code
   run['config'] = content
+  if teachers:
+    run['teachers'] = teachers
   write_json(_path(workdir), run)
 
 

@@ -9,8 +9,8 @@ import pytest
 import safetensors.numpy
 
 from gan_jax.errors import UserError
-from gan_jax.features.torch_weights import read_state_dict
 from gan_jax.features.weights import read_weights
+from gan_jax.pretrained.torch_weights import read_state_dict
 
 TENSORS = {
   'a': np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -65,3 +65,16 @@ def test_gradient_of_upsample_is_its_adjoint():
 def test_an_odd_size_is_refused():
   with pytest.raises(ValueError, match='odd'):
     resample.downsample(jnp.zeros((1, 5, 4, 1)))
+
+
+def test_enlarging_from_corner_to_corner_is_interpolation_at_even_steps():
+  x = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype(np.float32)
+  found = jax.jit(resample.enlarge_aligned)(x)
+  expected = x
+  for axis in (1, 2):
+    places = np.linspace(0, x.shape[axis] - 1, 2 * x.shape[axis])
+    known = np.arange(x.shape[axis])
+    interpolate = lambda line, places=places, known=known: np.interp(places, known, line)
+    expected = np.apply_along_axis(interpolate, axis, expected)
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+  np.testing.assert_allclose(found[:, ::5, ::9], x[:, ::2, ::4], atol=1e-6)

@@ -18,7 +18,10 @@ SHAPES = [(8,), (8, 3)]
 softplus = lambda x: -log_expit(-x)
 mean_of = lambda x: x.mean(axis=0, keepdims=True)
 average = lambda r, f: softplus(mean_of(f) - r) + softplus(f - mean_of(r))
+margins = 0.8 + 0.2 * (np.arange(2000) + 0.5) / 2000
+soft = lambda x: np.maximum(0, margins - x[..., None]).mean(axis=-1)
 CLOSED_FORMS = {
+  'soft_hinge': (lambda r, f: soft(r) + soft(-f), lambda r, f: -f),
   'hinge': (lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f), lambda r, f: -f),
   'least_squares': (
     lambda r, f: 0.5 * (r - 1) ** 2 + 0.5 * f**2,
@@ -33,6 +36,7 @@ CLOSED_FORMS = {
 # With all logits equal to the first number: what the discriminator's loss is, and the generator's.
 AT_EQUAL_LOGITS = {
   'hinge': (0.0, 2.0, 0.0),
+  'soft_hinge': (0.0, 1.8, 0.0),
   'least_squares': (0.5, 0.25, 0.125),
   'nonsaturating': (0.0, 2 * np.log(2), np.log(2)),
   'relativistic': (5.0, np.log(2), np.log(2)),
@@ -43,6 +47,7 @@ AT_EQUAL_LOGITS = {
 # The logit that is best where reals have density p and fakes q.
 BEST_LOGIT = {
   'hinge': lambda p, q: np.sign(p - q),
+  'soft_hinge': lambda p, q: np.sign(p - q) * (1 - 0.2 * min(p, q) / max(p, q)),
   'least_squares': lambda p, q: p / (p + q),
   'nonsaturating': lambda p, q: np.log(p / q),
   'saturating': lambda p, q: np.log(p / q),

@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gan_jax.features.torch_weights import read_state_dict
+from gan_jax.pretrained.torch_weights import read_state_dict
 
 FloatStorage = type('FloatStorage', (), {})
 HalfStorage = type('HalfStorage', (), {})
