@@ -16,6 +16,7 @@ asked for, with the widths of their resolutions; from 64 down, excitation goes o
 in place of 4.
 """
 
+import functools
 from typing import Any, Self
 
 import jax
@@ -125,6 +126,7 @@ class Generator(nn.Module):
     normalised_latent: bring latents to a root mean square of 1.
     image_bias: of the last convolution.
     tanh: bounds images below 1024 pixels as well.
+    fixed_noise: the same for every image, so that a path between latents is smooth.
 
   Raises:
     UserError: for a size without a table of widths, unknown blocks, or a width that is not
@@ -142,6 +144,7 @@ class Generator(nn.Module):
   normalised_latent: bool = False
   image_bias: bool = False
   tanh: bool = False
+  fixed_noise: bool = False
 
   @nn.compact
   def __call__(
@@ -151,7 +154,7 @@ class Generator(nn.Module):
     check_positive('fastgan', self, ('width',))
     check_choice('fastgan', self, 'blocks', ('alternating', 'two', 'one'))
     short, base = _base(self.resolution)
-    keys, classes = noise.keys_of(latents), None
+    keys, classes = None if self.fixed_noise else noise.keys_of(latents), None
     if self.num_classes:
       embed = nn.Embed(
         self.num_classes,
@@ -188,14 +191,12 @@ class Generator(nn.Module):
     return max(1, int(_GENERATOR[side] * self.width))
 
   def _block(
-    self, x: jax.Array, side: int, keys: jax.Array, classes: jax.Array | None, train: bool
+    self, x: jax.Array, side: int, keys: jax.Array | None, classes: jax.Array | None, train: bool
   ) -> jax.Array:
     """Doubles the resolution, to `side`."""
     two = self.blocks == 'two' or (self.blocks == 'alternating' and side in (8, 32, 128, 512))
     for number in range(2 if two else 1):
-      layer = (
-        ConvUp if number == 0 else lambda *args, **how: Conv(*args, kernel=3, padding=1, **how)
-      )
+      layer: Any = functools.partial(Conv, kernel=3, padding=1) if number else ConvUp
       conv = layer(2 * self._features(side), kernel_init=_INIT, name=f'conv{side}_{number}')
       x = _run(conv, x, train)
       if two:

@@ -10,8 +10,9 @@ features would flatter what it taught: evaluation refuses them, or marks them.
 Fixed weights are in the collection `fixed`, which no pass changes and no optimiser sees.
 
 Grey images enter as three equal channels. Of RGBA the fixed network sees the picture laid over
-white, as scores do, and a head of its own judges the alpha at its own resolution, whose widths are
-those of the first head.
+white, as scores do, and a further head, of half the first one's widths, judges the pixels and their
+alpha. Images below some 128 pixels gain by such a head in any case (`pixels`): the network halves
+what it sees before it looks, and lets a checkerboard pass.
 """
 
 import math
@@ -51,6 +52,7 @@ class Discriminator(nn.Module):
     heads: how many, from the shallowest, 1 to 4.
     separable: depthwise and 1×1 convolutions in the heads, as published with StyleGAN2's generator,
       in place of 4×4 ones, as with FastGAN's.
+    pixels: a further head looks at the images themselves; that of RGBA is always there.
     mixing: 'scales', of channels and then of scales; 'channels'; or 'none', the features as they
       are.
     batch_parts: batches, one after the other in the rows, that are normalised each by itself.
@@ -67,6 +69,7 @@ class Discriminator(nn.Module):
   side: int = 224
   heads: int = 4
   separable: bool = False
+  pixels: bool = False
   mixing: str = 'scales'
   batch_parts: int = 1
 
@@ -87,8 +90,8 @@ class Discriminator(nn.Module):
     weights = self.variable(FIXED, 'network', lambda: _weights(self.network))
     maps = efficientnet_lite.taps(release, weights.value, self._entering(images))
     maps = self._mixed(maps)[: self.heads]
-    if self.channels == 4:
-      maps.append(images[..., 3:])
+    if self.pixels or self.channels == 4:
+      maps.append(images)
     logits = [self._head(x, number, labels, train) for number, x in enumerate(maps)]
     return jnp.concatenate([x.reshape(len(images), -1) for x in logits], axis=1)
 
@@ -130,14 +133,15 @@ class Discriminator(nn.Module):
     """One head's logits `[B, h, w]`."""
     name = lambda part: f'head{number}_{part}'
     run = lambda layer, x: SpectralNorm(layer, name=f'{layer.name}_spectral')(x, train)
-    of_alpha = number == self.heads
-    nominal = _SHALLOWEST >> (0 if of_alpha else number)
-    if self.mixing != 'scales' and not of_alpha:
+    of_pixels = number == self.heads
+    nominal = _SHALLOWEST >> (0 if of_pixels else number)
+    if self.mixing != 'scales' and not of_pixels:
       nominal //= 2  # mixing scales doubles the maps
     halvings = _halvings(min(x.shape[1:3]), nominal)
     for _ in range(halvings):
       nominal //= 2
-      x = self._halved(x, _WIDTHS[nominal], name(str(nominal)), run, train)
+      width = _WIDTHS[nominal] // (2 if of_pixels else 1)
+      x = self._halved(x, width, name(str(nominal)), run, train)
     outputs = _CLASS_MAP if self.num_classes else 1
     x = run(Conv(outputs, 4, kernel_init=_uniform, name=name('logit')), x)
     if self.num_classes:

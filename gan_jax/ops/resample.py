@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from gan_jax.ops import linear
+from gan_jax.ops.depthwise import depthwise
 
 
 def upsample(x: jax.Array) -> jax.Array:
@@ -29,6 +30,19 @@ def downsample(x: jax.Array) -> jax.Array:
     if x.shape[axis] % 2:
       raise ValueError(f'downsample halves even sizes; axis {axis} of {x.shape} is odd')
   return _down(2, _down(1, x))
+
+
+def smooth(x: jax.Array, padding: int, gain: float = 1.0) -> jax.Array:
+  """Filters `[B, H, W, C]` by [1, 3, 3, 1] / 8 along both axes, times a gain.
+
+  Args:
+    x: images.
+    padding: zeros on every side, pixels; the result is 3 less than height and width with them.
+    gain: factor on the result.
+  """
+  taps = np.array([1, 3, 3, 1]) / 8
+  kernel = jnp.asarray(gain * np.outer(taps, taps), x.dtype)[:, :, None]
+  return depthwise(x, jnp.broadcast_to(kernel, (4, 4, x.shape[-1])), padding=padding)
 
 
 def enlarge_aligned(x: jax.Array) -> jax.Array:

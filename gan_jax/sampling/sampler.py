@@ -44,8 +44,9 @@ class Sampler:
       variables: the generator's, on the host.
       labels: classes, int32 `[N]`; ignored by an unconditional generator.
       seed: of the latents.
-      truncation: factor on the latents, 1: as trained, 0: the mean latent. Draws samples towards
-        the middle of the distribution: less variety for more typical images.
+      truncation: factor on the latents, or on the distance of w from its mean where the generator
+        has `truncated`, 1: as trained, 0: the mean. Draws samples towards the middle of the
+        distribution: less variety for more typical images.
       first: place of the first image among those of the seed; several hosts each draw a part.
 
     Raises:
@@ -83,21 +84,26 @@ class Sampler:
     self, variables: PyTree, keys: jax.Array, places: jax.Array, labels: jax.Array, scale: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
     key = jax.random.wrap_key_data(keys[0])
-    latents = draw_latents(key, places, self._generator.latent_size) * scale[:, None]
-    images = self._generator.apply(variables, latents, labels, train=False)
-    return pixels.from_model(images, self._dtype), _finite(images)  # type: ignore[arg-type]
+    latents, generator = draw_latents(key, places, self._generator.latent_size), self._generator
+    if hasattr(generator, 'truncated'):
+      images: Any = generator.apply(variables, latents, labels, scale, method='truncated')
+    else:
+      images = generator.apply(variables, latents * scale[:, None], labels, train=False)
+    return pixels.from_model(images, self._dtype), _finite(images)
 
   def _generate_pairs(
     self, variables: PyTree, keys: jax.Array, places: jax.Array, labels: jax.Array, step: jax.Array
   ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-    size = self._generator.latent_size
+    size, generator = self._generator.latent_size, self._generator
+    if hasattr(generator, 'fixed_noise'):  # images of a pair differ by their latents alone
+      generator = generator.clone(fixed_noise=True)
     *ends, along = jax.random.split(jax.random.wrap_key_data(keys[0]), 3)
     start, end = (draw_latents(key, places, size) for key in ends)
     t = jax.vmap(lambda place: jax.random.uniform(jax.random.fold_in(along, place)))(places)
     latents = jnp.concatenate([slerp(start, end, t), slerp(start, end, t + step)])
     # GPUs and TPUs default to less than float32, in which the images of a pair are the same.
     with jax.default_matmul_precision('float32'):
-      images: Any = self._generator.apply(variables, latents, jnp.tile(labels, 2), train=False)
+      images: Any = generator.apply(variables, latents, jnp.tile(labels, 2), train=False)
     first, second = jnp.split(images, 2)
     return (pixels.unrounded(first), pixels.unrounded(second)), _finite(first) & _finite(second)
 

@@ -1,0 +1,498 @@
+"""StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) in the configurations of StyleGAN2-ADA.
+
+    z, class ─▶ mapping ─▶ w ─┬─▶ style ─▶ modulated 3×3 ─▶ noise, bias, leaky ReLU ─▶ … ─▶ image
+                  constant 4×4 ──────────────▲
+
+A mapping network makes w of the latent; each convolution of the synthesis network scales its input
+channels by a style that is linear in w, and divides its output by the length that this gives it.
+All weights are N(0, 1) and scaled when they are used (equalised learning rate), those of the
+mapping so that they move a hundredth as far. Widths are `channel_base` over the side, at most
+`channel_max`; every setting of the paper's and of StyleGAN2-ADA's (arXiv:2006.06676) is a field.
+
+Resampling is by [1, 3, 3, 1]; where a doubling and a convolution meet they are a transposed
+convolution and the filter after it.
+"""
+
+import math
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.errors import UserError
+from gan_jax.models import noise
+from gan_jax.models.layers import Resolution, check_choice, check_positive, sides
+from gan_jax.ops import channels as channel_ops
+from gan_jax.ops import conv as conv_op
+from gan_jax.ops import resample
+
+AVERAGES = 'averages'
+"""The collection of the moving average of w."""
+
+_LEAK, _GAIN = 0.2, math.sqrt(2)
+_MAPPING_RATE = 0.01
+_CLASS_MAPPING_LAYERS = 8  # of the discriminator, whatever the generator's are
+_W_DECAY = 0.995
+
+
+def _sides(resolution: Resolution) -> tuple[tuple[int, ...], tuple[int, int]]:
+  """The shorter sides from 4 upwards, and height and width of the first features."""
+  height, width = sides(resolution)
+  short = min(height, width)
+  if short < 8 or short & (short - 1):
+    raise UserError(
+      f'dataset.resolution={short}: stylegan2 makes powers of two from 8 (8, 16, 32, 64, ...)'
+    )
+  times = short // 4
+  if max(height, width) % times:
+    raise UserError(
+      f'dataset.resolution={height}, dataset.width={width}: stylegan2 makes a longer side that is '
+      f'a multiple of {times} here'
+    )
+  steps = tuple(4 << n for n in range(short.bit_length() - 2))
+  return steps, (height // times, width // times)
+
+
+def _check(network: Any) -> None:
+  names = ('channel_base', 'channel_max')
+  check_positive('stylegan2', network, names)
+  stages = len(_sides(network.resolution)[0])
+  for name in ('bfloat16_stages', 'remat_stages'):
+    if not 0 <= getattr(network, name) <= stages:
+      raise UserError(
+        f'config.stylegan2.{name}={getattr(network, name)}: accepted: 0 to {stages}, the number '
+        'of stages'
+      )
+
+
+def _unit(x: jax.Array) -> jax.Array:
+  """Rows of a root mean square of 1."""
+  return x * jax.lax.rsqrt(jnp.square(x).mean(axis=-1, keepdims=True) + 1e-8)
+
+
+def _activate(x: jax.Array, gain: float = 1.0, clamp: float = 0.0) -> jax.Array:
+  """Leaky ReLU at a gain that keeps the variance, times another one; clamped, if at all."""
+  x = nn.leaky_relu(x, _LEAK) * jnp.asarray(_GAIN * gain, x.dtype)
+  return jnp.clip(x, -clamp * gain, clamp * gain) if clamp else x
+
+
+class _Dense(nn.Module):
+  """A linear layer with equalised learning rate, times `rate`."""
+
+  features: int
+  rate: float = 1.0
+  bias_init: float = 0.0
+  activated: bool = False
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    init = nn.initializers.normal(1 / self.rate)
+    kernel = self.param('kernel', init, (x.shape[-1], self.features))
+    bias = self.param('bias', nn.initializers.constant(self.bias_init), (self.features,))
+    x = x @ (kernel * (self.rate / math.sqrt(x.shape[-1]))) + bias * self.rate
+    return _activate(x) if self.activated else x
+
+
+class _Conv(nn.Module):
+  """A convolution with equalised learning rate, bias and leaky ReLU; halves, where asked.
+
+  Attributes:
+    features: of the result.
+    kernel: side of the window.
+    down: halve the resolution.
+    plain: neither bias nor activation.
+    clamp: bound of the result's values, times the gain; 0: none.
+    dtype: of the computation.
+  """
+
+  features: int
+  kernel: int
+  down: bool = False
+  plain: bool = False
+  clamp: float = 0.0
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array, gain: float = 1.0) -> jax.Array:
+    shape = (self.kernel, self.kernel, x.shape[-1], self.features)
+    kernel = self.param('kernel', nn.initializers.normal(1.0), shape)
+    kernel = (kernel / math.sqrt(math.prod(shape[:-1]))).astype(self.dtype)
+    x = x.astype(self.dtype)
+    if self.down:
+      x = resample.downsample(x) if self.kernel == 1 else resample.smooth(x, 2)
+    stride = 2 if self.down and self.kernel > 1 else 1
+    padding = 0 if self.down else self.kernel // 2
+    x = _convolve(x, kernel, stride, padding)
+    if self.plain:
+      return x * jnp.asarray(gain, x.dtype)
+    return _activate(_with_bias(self, x), gain, self.clamp)
+
+
+def _convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
+  if kernel.shape[:2] == (1, 1):
+    flat = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
+    return flat.reshape(*x.shape[:-1], flat.shape[-1])
+  return conv_op.conv(x, kernel, stride=stride, padding=padding)
+
+
+def _with_bias(module: nn.Module, x: jax.Array) -> jax.Array:
+  bias = module.param('bias', nn.initializers.zeros, (x.shape[-1],))
+  return x + channel_ops.over_pixels(bias.astype(x.dtype)[None], x.shape)
+
+
+class _Modulated(nn.Module):
+  """A modulated convolution; its affine layer makes styles of w.
+
+  Scales channels before the convolution and after it, rather than weights for each image
+  (StyleGAN2, Section 2.2): the same result by one convolution of the whole batch.
+  """
+
+  features: int
+  kernel: int = 3
+  up: bool = False
+  demodulate: bool = True
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array, w: jax.Array) -> jax.Array:
+    shape = (self.kernel, self.kernel, x.shape[-1], self.features)
+    kernel = self.param('kernel', nn.initializers.normal(1.0), shape)
+    style = _Dense(x.shape[-1], bias_init=1.0, name='style')(w)
+    if self.demodulate:
+      squares = jnp.square(kernel).sum(axis=(0, 1))
+      if self.dtype != jnp.float32:  # neither factor may leave the range of the type
+        kernel /= math.sqrt(shape[2] * self.kernel**2) * jnp.abs(kernel).max(axis=(0, 1, 2))
+        squares = jnp.square(kernel).sum(axis=(0, 1))
+        style /= jnp.abs(style).max(axis=1, keepdims=True)
+      length = jax.lax.rsqrt(jnp.square(style) @ squares + 1e-8)
+    else:
+      style = style / math.sqrt(shape[2] * self.kernel**2)
+    x = x.astype(self.dtype) * style[:, None, None].astype(self.dtype)
+    kernel = kernel.astype(self.dtype)
+    if self.up:
+      x = conv_op.conv_transpose(x, kernel.swapaxes(2, 3), stride=2, padding=0)
+      x = resample.smooth(x, 1, gain=4.0)
+    else:
+      x = _convolve(x, kernel, 1, self.kernel // 2)
+    return x * length[:, None, None].astype(x.dtype) if self.demodulate else x
+
+
+class _Styled(nn.Module):
+  """A modulated convolution, noise, bias and leaky ReLU."""
+
+  features: int
+  number: int
+  up: bool = False
+  noisy: bool = True
+  clamp: float = 0.0
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self, x: jax.Array, w: jax.Array, keys: jax.Array | None, gain: float = 1.0
+  ) -> jax.Array:
+    x = _Modulated(self.features, up=self.up, dtype=self.dtype, name='conv')(x, w)
+    if self.noisy:
+      x = noise.Noise(self.number, name='noise')(x, keys)
+    return _activate(_with_bias(self, x), gain, self.clamp)
+
+
+class _Mapping(nn.Module):
+  """From latents, classes or both to w `[B, features]`."""
+
+  features: int
+  layers: int
+  num_classes: int = 0
+
+  @nn.compact
+  def __call__(self, latents: jax.Array | None, labels: jax.Array) -> jax.Array:
+    parts = [] if latents is None else [_unit(latents)]
+    if self.num_classes:
+      one_hot = jax.nn.one_hot(labels, self.num_classes)
+      parts.append(_unit(_Dense(self.features, name='classes')(one_hot)))
+    x = jnp.concatenate(parts, axis=1)
+    for number in range(self.layers):
+      x = _Dense(self.features, _MAPPING_RATE, activated=True, name=f'layer{number}')(x)
+    return x
+
+
+class _SynthesisBlock(nn.Module):
+  """The layers of one resolution: features and image out of those of half of it."""
+
+  features: int
+  channels: int
+  first: bool
+  last: bool
+  place: int  # of its first w
+  architecture: str
+  noisy: bool
+  clamp: float
+  dtype: Any
+
+  @nn.compact
+  def __call__(
+    self, x: jax.Array, image: jax.Array | None, w: jax.Array, keys: jax.Array | None
+  ) -> tuple[jax.Array, jax.Array | None]:
+    at = self.place
+    x = x.astype(self.dtype)
+
+    def styled(name: str, x: jax.Array, up: bool = False, gain: float = 1.0) -> jax.Array:
+      nonlocal at
+      layer = _Styled(self.features, at, up, self.noisy, self.clamp, self.dtype, name=name)
+      x = layer(x, w[:, at], keys, gain)
+      at += 1
+      return x
+
+    if self.first:
+      x = styled('conv1', x)
+    elif self.architecture == 'residual':
+      skip = _Conv(self.features, 1, plain=True, dtype=self.dtype, name='skip')(x, math.sqrt(0.5))
+      x = styled('conv1', styled('conv0', x, up=True), gain=math.sqrt(0.5))
+      x = resample.upsample(skip) + x
+    else:
+      x = styled('conv1', styled('conv0', x, up=True))
+    image = None if image is None else resample.upsample(image)
+    if self.last or self.architecture == 'skip':
+      layer = _Modulated(self.channels, 1, demodulate=False, dtype=self.dtype, name='image')
+      new = _with_bias(self, layer(x, w[:, at]))
+      new = jnp.clip(new, -self.clamp, self.clamp) if self.clamp else new
+      new = new.astype(jnp.float32)
+      image = new if image is None else image + new
+    return x, image
+
+
+class Generator(nn.Module):
+  """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]`, about [-1, 1].
+
+  Attributes:
+    channel_base: width times side; `channel_max` bounds the width.
+    w_size: length of w.
+    mapping_layers: of the mapping network.
+    generator_architecture: 'skip', an image at every resolution, all added up; 'residual'; or
+      'plain'.
+    style_mixing: probability that later layers get the w of another latent, in training.
+    noise: add noise to every layer.
+    fixed_noise: the same for every image, so that a path in w is smooth.
+    bfloat16_stages: highest resolutions that are computed in bfloat16; weights stay float32.
+    remat_stages: highest resolutions whose activations are computed again for the gradient.
+    clamp: bound of the values of layers, 0: none. For bfloat16, as published, 256.
+
+  Raises:
+    UserError: for a shorter side that is not a power of two from 8, an unknown architecture, or a
+      number out of range.
+  """
+
+  resolution: Resolution
+  channels: int
+  latent_size: int
+  num_classes: int = 0
+  axis_name: str | None = None
+  channel_base: int = 32768
+  channel_max: int = 512
+  w_size: int = 512
+  mapping_layers: int = 8
+  generator_architecture: str = 'skip'
+  style_mixing: float = 0.9
+  noise: bool = True
+  fixed_noise: bool = False
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
+  clamp: float = 0.0
+
+  def setup(self) -> None:
+    """Makes the layers."""
+    _check(self)
+    check_positive('stylegan2', self, ('w_size', 'mapping_layers'))
+    accepted = ('skip', 'residual', 'plain')
+    check_choice('stylegan2', self, 'generator_architecture', accepted)
+    if not 0 <= self.style_mixing <= 1:
+      raise UserError(f'config.stylegan2.style_mixing={self.style_mixing}: accepted: 0 to 1')
+    self.to_w = _Mapping(self.w_size, self.mapping_layers, self.num_classes)
+    self.average = self.variable(AVERAGES, 'w', jnp.zeros, (self.w_size,))
+    steps, base = _sides(self.resolution)
+    width = lambda side: min(self.channel_base // side, self.channel_max)
+    init = nn.initializers.normal(1.0)
+    self.constant = self.param('constant', init, (*base, width(4)))
+    blocks, place = [], 0
+    for number, side in enumerate(steps):
+      low = number >= len(steps) - self.bfloat16_stages
+      again = number >= len(steps) - self.remat_stages
+      block = nn.remat(_SynthesisBlock) if again else _SynthesisBlock
+      blocks.append(
+        block(
+          width(side), self.channels, first=number == 0, last=side == steps[-1], place=place,
+          architecture=self.generator_architecture, noisy=self.noise, clamp=self.clamp,
+          dtype=jnp.bfloat16 if low else jnp.float32, name=f'block{side}',
+        )
+      )  # fmt: skip
+      place += 1 if number == 0 else 2
+    self.blocks, self.num_w = blocks, place + 1
+
+  def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Generates `[B, H, W, C]`; `train` mixes styles and moves the average of w."""
+    return self._images(self.mapping(latents, labels, train), noise.keys_of(latents))
+
+  def mapping(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """What every layer is told, `[B, layers, w_size]`."""
+    w = self.to_w(latents, labels)
+    if train and self.is_mutable_collection(AVERAGES) and not self.is_initializing():
+      mean = jax.lax.stop_gradient(w).mean(axis=0)
+      if self.axis_name is not None:
+        mean = jax.lax.pmean(mean, self.axis_name)
+      self.average.value = mean + _W_DECAY * (self.average.value - mean)
+    w = jnp.broadcast_to(w[:, None], (w.shape[0], self.num_w, w.shape[1]))
+    if train and self.style_mixing:
+      others, first = self._drawn(latents)
+      other = self.to_w(others, labels)
+      later = jnp.arange(self.num_w) >= first[:, None]
+      w = jnp.where(later[..., None], other[:, None], w)
+    return w
+
+  def synthesis(self, w: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Images of w; the noise is the same for all of them."""
+    del labels, train
+    return self._images(w, None)
+
+  def truncated(self, latents: jax.Array, labels: jax.Array, share: jax.Array) -> jax.Array:
+    """Images of w on the way from its average: at `share` `[B]`, 0 the average, 1 w itself."""
+    w, mean = self.mapping(latents, labels, train=False), self.average.value
+    w = mean + share[:, None, None] * (w - mean)
+    return self._images(w, noise.keys_of(latents))
+
+  def _images(self, w: jax.Array, keys: jax.Array | None) -> jax.Array:
+    keys = None if self.fixed_noise else keys
+    x = jnp.broadcast_to(self.constant, (w.shape[0], *self.constant.shape))
+    image = None
+    for block in self.blocks:
+      x, image = block(x, image, w, keys)
+    assert image is not None
+    return image
+
+  def _drawn(self, latents: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The other latent of each image, and its first layer, beyond the last where none is mixed."""
+
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+      of_latent, of_place, of_chance = jax.random.split(jax.random.fold_in(key, self.num_w), 3)
+      place = jax.random.randint(of_place, (), 1, self.num_w)
+      mixed = jax.random.uniform(of_chance) < self.style_mixing
+      other = jax.random.normal(of_latent, latents.shape[1:])
+      return other, jnp.where(mixed, place, self.num_w)
+
+    return jax.vmap(draw)(noise.keys_of(latents))
+
+
+class _DiscriminatorBlock(nn.Module):
+  """The layers of one resolution, which halve it; takes images at the first, or everywhere."""
+
+  features: int
+  after: int
+  architecture: str
+  clamp: float
+  dtype: Any
+
+  @nn.compact
+  def __call__(
+    self, x: jax.Array | None, image: jax.Array | None
+  ) -> tuple[jax.Array, jax.Array | None]:
+    common = {'clamp': self.clamp, 'dtype': self.dtype}
+    if image is not None:
+      seen = _Conv(self.features, 1, name='image', **common)(image)
+      x = seen if x is None else x.astype(self.dtype) + seen
+      image = resample.downsample(image) if self.architecture == 'skip' else None
+    assert x is not None
+    y = _Conv(self.features, 3, name='conv0', **common)(x)
+    gain = math.sqrt(0.5) if self.architecture == 'residual' else 1.0
+    y = _Conv(self.after, 3, down=True, name='conv1', **common)(y, gain)
+    if self.architecture == 'residual':
+      skip = _Conv(self.after, 1, down=True, plain=True, dtype=self.dtype, name='skip')
+      y = skip(x, gain) + y
+    return y, image
+
+
+class Discriminator(nn.Module):
+  """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`.
+
+  Attributes:
+    channel_base: width times side; `channel_max` bounds the width.
+    discriminator_architecture: 'residual'; 'skip', which looks at the image at every resolution; or
+      'plain'.
+    deviation_group: images whose standard deviation is a further channel of the last features, as
+      many at most as there are in a part of a device's batch; 0: none.
+    batch_parts: batches, one after the other in the rows, that have groups of their own.
+    bfloat16_stages: highest resolutions that are computed in bfloat16; weights stay float32.
+    remat_stages: highest resolutions whose activations are computed again for the gradient.
+    clamp: bound of the values of layers, 0: none.
+
+  Raises:
+    UserError: for a shorter side that is not a power of two from 8, an unknown architecture, or a
+      number out of range.
+  """
+
+  resolution: Resolution
+  channels: int
+  num_classes: int = 0
+  axis_name: str | None = None
+  channel_base: int = 32768
+  channel_max: int = 512
+  discriminator_architecture: str = 'residual'
+  deviation_group: int = 4
+  batch_parts: int = 1
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
+  clamp: float = 0.0
+
+  def for_parts(self, parts: int) -> Self:
+    """The same network for a batch of parts that have no part in each other's logits."""
+    return self.clone(batch_parts=parts)
+
+  @nn.compact
+  def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    """Scores the images; training and what follows it are the same."""
+    del train
+    _check(self)
+    accepted = ('residual', 'skip', 'plain')
+    check_choice('stylegan2', self, 'discriminator_architecture', accepted)
+    if self.deviation_group < 0:
+      raise UserError(f'config.stylegan2.deviation_group={self.deviation_group}: accepted: from 0')
+    steps, _ = _sides(self.resolution)
+    width = lambda side: min(self.channel_base // side, self.channel_max)
+    x: jax.Array | None = None
+    image: jax.Array | None = images
+    for number, side in enumerate(reversed(steps[1:])):
+      low, again = number < self.bfloat16_stages, number < self.remat_stages
+      block = nn.remat(_DiscriminatorBlock) if again else _DiscriminatorBlock
+      dtype = jnp.bfloat16 if low else jnp.float32
+      x, image = block(
+        width(side), width(side // 2), self.discriminator_architecture, self.clamp, dtype,
+        name=f'block{side}',
+      )(x, image)  # fmt: skip
+    assert x is not None
+    x = x.astype(jnp.float32)
+    if image is not None:
+      x += _Conv(width(4), 1, clamp=0.0, name='image')(image)
+    if self.deviation_group:
+      x = _with_deviation(x, self.deviation_group, self.batch_parts)
+    x = _Conv(width(4), 3, clamp=self.clamp, name='conv')(x)
+    x = _Dense(width(4), activated=True, name='dense')(x.reshape(x.shape[0], -1))
+    if not self.num_classes:
+      return _Dense(1, name='logit')(x)[:, 0]
+    x = _Dense(width(4), name='logit')(x)
+    classes = _Mapping(width(4), _CLASS_MAPPING_LAYERS, self.num_classes, name='mapping')
+    return (x * classes(None, labels)).sum(axis=1) / math.sqrt(width(4))
+
+
+def _with_deviation(x: jax.Array, group: int, parts: int) -> jax.Array:
+  """Features with a channel more: the standard deviation in the image's group (arXiv:1710.10196).
+
+  Groups are neighbours in the batch, so that they are the same however it is divided over devices,
+  as long as a device's part of it holds whole groups.
+  """
+  B, H, W, C = x.shape
+  size = math.gcd(B // parts, group)
+  grouped = x.reshape(B // size, size, H, W, C)
+  centred = grouped - grouped.mean(axis=1, keepdims=True)
+  deviation = jnp.sqrt(jnp.square(centred).mean(axis=1) + 1e-8).mean(axis=(1, 2, 3))
+  return jnp.concatenate(
+    [x, jnp.broadcast_to(deviation.repeat(size)[:, None, None, None], (B, H, W, 1))], axis=3
+  )
