@@ -23,7 +23,6 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.errors import UserError
 from gan_jax.models import noise
 from gan_jax.models.layers import (
   BatchNorm,
@@ -32,6 +31,7 @@ from gan_jax.models.layers import (
   ConvTranspose,
   ConvUp,
   Resolution,
+  base,
   check_choice,
   check_positive,
   halve,
@@ -52,19 +52,7 @@ _DECODER_WIDTH = 32
 
 def _base(resolution: Resolution) -> tuple[int, tuple[int, int]]:
   """The shorter side, and height and width of the features at 4 pixels of it."""
-  height, width = sides(resolution)
-  short = min(height, width)
-  if short not in _SIZES:
-    raise UserError(
-      f'dataset.resolution={short}: fastgan makes {", ".join(map(str, _SIZES))} pixels'
-    )
-  times = short // 4
-  if max(height, width) % times:
-    raise UserError(
-      f'dataset.resolution={height}, dataset.width={width}: fastgan makes a longer side that is a '
-      f'multiple of {times} here'
-    )
-  return short, (height // times, width // times)
+  return base(resolution, 'fastgan', _SIZES)
 
 
 def _glu(x: jax.Array) -> jax.Array:

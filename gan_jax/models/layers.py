@@ -1,6 +1,6 @@
 """Layers that more than one architecture uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -20,6 +20,30 @@ Resolution = int | tuple[int, int]
 def sides(resolution: Resolution) -> tuple[int, int]:
   """Height and width."""
   return (resolution, resolution) if isinstance(resolution, int) else resolution
+
+
+def base(
+  resolution: Resolution, network: str, accepted: Collection[int]
+) -> tuple[int, tuple[int, int]]:
+  """The shorter side, and height and width of features at 4 pixels of it.
+
+  Raises:
+    UserError: naming the network, for a shorter side that is not among those accepted, and for a
+      longer one that does not end in whole pixels.
+  """
+  height, width = sides(resolution)
+  short = min(height, width)
+  if short not in accepted:
+    raise UserError(
+      f'dataset.resolution={short}: {network} makes {", ".join(map(str, accepted))} pixels'
+    )
+  times = short // 4
+  if max(height, width) % times:
+    raise UserError(
+      f'dataset.resolution={height}, dataset.width={width}: {network} makes a longer side that is '
+      f'a multiple of {times} here'
+    )
+  return short, (height // times, width // times)
 
 
 def check_positive(section: str, network: nn.Module, names: tuple[str, ...]) -> None:

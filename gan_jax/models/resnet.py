@@ -14,19 +14,19 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.errors import UserError
 from gan_jax.models.layers import (
   BatchNorm,
   Bias,
   Conv,
   ConvDown,
   ConvUp,
+  Initializer,
   Resolution,
+  base,
   check_choice,
   check_positive,
   enlarge,
   halve,
-  sides,
 )
 from gan_jax.models.normalised import NormalisedDiscriminator
 
@@ -41,30 +41,13 @@ _UPWARDS = {
   256: (16, 16, 8, 8, 4, 2, 1),
 }
 # Widths of the discriminator's blocks from the image downwards, and how many of them halve.
-_DOWNWARDS = {
+DOWNWARDS = {
   16: ((2, 2, 2), 1),
   32: ((2, 2, 2, 2), 2),
   64: ((1, 2, 4, 8, 16), 4),
   128: ((1, 2, 4, 8, 16, 16), 5),
   256: ((1, 2, 4, 8, 8, 16, 16), 6),
 }
-
-
-def _base(resolution: Resolution) -> tuple[int, tuple[int, int]]:
-  """The shorter side, and height and width of the generator's first features."""
-  height, width = sides(resolution)
-  short = min(height, width)
-  if short not in _UPWARDS:
-    raise UserError(
-      f'dataset.resolution={short}: resnet makes {", ".join(map(str, _UPWARDS))} pixels'
-    )
-  times = short // 4
-  if max(height, width) % times:
-    raise UserError(
-      f'dataset.resolution={height}, dataset.width={width}: resnet makes a longer side that is a '
-      f'multiple of {times} here'
-    )
-  return short, (height // times, width // times)
 
 
 class _Norm(nn.Module):
@@ -124,7 +107,7 @@ class Generator(nn.Module):
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Generates `[B, H, W, C]`; `train` normalises by the batch and updates the averages."""
     check_positive('resnet', self, ('width',))
-    short, (height, width) = _base(self.resolution)
+    short, (height, width) = base(self.resolution, 'resnet', _UPWARDS)
     first, *rest = (self.width * times for times in _UPWARDS[short])
     x = nn.Dense(height * width * first, kernel_init=_INIT, name='stem')(latents)
     x = x.reshape(-1, height, width, first)
@@ -170,39 +153,48 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
     self, images: jax.Array, labels: jax.Array, train: bool
   ) -> jax.Array | dict[str, jax.Array]:
     """Scores the images; `train` normalises by the batch and updates the averages and u."""
-    self._check()
-    short, _ = _base(self.resolution)
-    widths, halvings = _DOWNWARDS[short]
+    self._check('resnet')
+    short, _ = base(self.resolution, 'resnet', _UPWARDS)
+    widths, halvings = DOWNWARDS[short]
     x = images
     for number, times in enumerate(widths):
       x = self._block(x, number, times * self.width, number < halvings, train)
-    features = nn.relu(x).sum(axis=(1, 2))
+    return self._judge(nn.relu(x).sum(axis=(1, 2)), labels, train)
+
+  def _check(self, section: str) -> None:
+    check_positive(section, self, ('width', 'spectral_iterations'))
+    self.check_norm(section)
+    check_choice(section, self, 'discriminator_condition', ('projection', 'classifier', 'none'))
+
+  def _judge(
+    self, features: jax.Array, labels: jax.Array, train: bool
+  ) -> jax.Array | dict[str, jax.Array]:
+    """What the features `[B, C]` say of the images, by the condition."""
+    init = self._initializer
     condition = self.discriminator_condition if self.num_classes else 'none'
     run = lambda layer: self.run_layer(layer, features, train)
-    logits = run(nn.Dense(1, kernel_init=_INIT, name='logit'))[:, 0]
+    logits = run(nn.Dense(1, kernel_init=init, name='logit'))[:, 0]
     if condition == 'projection':
-      table = nn.Embed(
-        self.num_classes, features.shape[-1], embedding_init=_INIT, name='projection'
-      )
+      table = nn.Embed(self.num_classes, features.shape[-1], embedding_init=init, name='projection')
       logits += jnp.sum(features * self.run_layer(table, labels, train), axis=-1)
     if condition == 'classifier':
-      classes = run(nn.Dense(self.num_classes, use_bias=False, kernel_init=_INIT, name='classes'))
+      classes = run(nn.Dense(self.num_classes, use_bias=False, kernel_init=init, name='classes'))
       return {'logits': logits, 'class_logits': classes}
     return logits
 
-  def _check(self) -> None:
-    check_positive('resnet', self, ('width', 'spectral_iterations'))
-    self.check_norm('resnet')
-    check_choice('resnet', self, 'discriminator_condition', ('projection', 'classifier', 'none'))
+  @property
+  def _initializer(self) -> Initializer:
+    return _INIT
 
   def _block(
     self, x: jax.Array, number: int, features: int, halves: bool, train: bool
   ) -> jax.Array:
     """A residual block, the first without an activation before it; `halves` height and width."""
-    first, name = number == 0, lambda part: f'block{number}_{part}'
+    first, init = number == 0, self._initializer
+    name = lambda part: f'block{number}_{part}'
     norm = lambda part, y: self._norm(name(part), y, train)
     conv = lambda part, y, layer: Bias(name=name(f'bias{part}'))(
-      self.run_layer(layer(features, kernel_init=_INIT, name=name(f'conv{part}')), y, train)
+      self.run_layer(layer(features, kernel_init=init, name=name(f'conv{part}')), y, train)
     )
     three = lambda features, **options: Conv(features, 3, padding=1, **options)
     one = lambda features, **options: Conv(features, 1, **options)
