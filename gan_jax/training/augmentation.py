@@ -63,6 +63,9 @@ class Augmentation:
     """Augments images `[B, H, W, C]`, or each of a tree of them, by the same keys `[B]`."""
     for number, (module, settings) in enumerate(self.operations):
       own = jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys)
+      if getattr(module, 'WHOLE_TREE', False):
+        images = _augment(module, settings, own, images, strength)
+        continue
       images = jax.tree.map(
         lambda x, m=module, s=settings, k=own: _augment(m, s, k, x, strength), images
       )
@@ -80,6 +83,6 @@ class Augmentation:
 # Traced once for the several times a step that images of one shape are augmented.
 @functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
 def _augment(
-  module: ModuleType, settings: Any, keys: jax.Array, images: jax.Array, strength: jax.Array
-) -> jax.Array:
+  module: ModuleType, settings: Any, keys: jax.Array, images: PyTree, strength: jax.Array
+) -> PyTree:
   return module.augment(keys, images, strength, settings)

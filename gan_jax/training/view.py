@@ -71,8 +71,16 @@ class _View:
     return self._recipe.mean(x)
 
   def normal_like(self, judged: Judged, purpose: str = '') -> PyTree:
-    """Draws N(0, 1) for every value of judged images, `[B, ...]` or a tree of such."""
+    """Draws N(0, 1) for every value of judged images, `[B, ...]` or a tree of such.
+
+    Of reals that are presented as a tree: for the images that it is made of, presented likewise.
+    """
     leaves, structure = jax.tree.flatten(judged.images)
+    present = getattr(self._recipe.discriminator, 'present', None)
+    if judged.examples.latents is None and present is not None:
+      shape = (*self._recipe.generator.resolution, self._recipe.generator.channels)
+      normal = functools.partial(jax.random.normal, shape=shape)
+      return present(jax.vmap(normal)(self.keys(f'{purpose}0', judged.examples.places)))
     drawn = []
     for number, x in enumerate(leaves):
       normal = functools.partial(jax.random.normal, shape=x.shape[1:], dtype=x.dtype)
