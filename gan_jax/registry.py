@@ -60,7 +60,9 @@ def find(room: str, name: str, key: str, needed: tuple[str, ...] | None = None) 
       hint = nearest(name, accepted)
       raise UserError(f'config.{key}={name!r}: unknown; {hint}, or the path of a .py file')
     module = importlib.import_module(f'gan_jax.{room}.{name}')
-  missing = [part for part in (needed or PARTS[room]) if not hasattr(module, part)]
+  missing = [
+    part for part in (PARTS[room] if needed is None else needed) if not hasattr(module, part)
+  ]
   if missing:
     raise UserError(
       f'config.{key}={name!r}: defines no {" and no ".join(missing)}; what a module of this kind '

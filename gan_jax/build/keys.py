@@ -186,10 +186,14 @@ def _own_sections(config: ConfigDict) -> dict[str, dict[str, Any]]:
     (sections.MODELS, 'model.name'): (config.model.name,),
     (sections.MODELS, 'model.discriminator'): (config.model.get('discriminator', ''),),
   }
+  needed = {
+    'model.name': sections.needed_of_model(config),
+    'model.discriminator': ('Discriminator',),
+  }
   for (room, key), names in parts.items():
     for part in sections.names(names, key):
       if part.endswith('.py'):
-        section = sections.of_module(room, registry.find(room, part, key, registry.PARTS[room][:1]))
+        section = sections.of_module(room, registry.find(room, part, key, needed.get(key)))
         found[sections.name_of(part)] = _rules(section, room == sections.REGULARISERS)
   return found
 

@@ -75,9 +75,9 @@ def model_modules(config: ConfigDict) -> tuple[ModuleType, ModuleType]:
   Raises:
     UserError: for an unknown model, or one without what is asked of it.
   """
-  of_generator = registry.find(sections.MODELS, config.model.name, 'model.name', ('Generator',))
-  other = config.model.get('discriminator', '')
-  key = 'model.discriminator' if other else 'model.name'
+  needed = sections.needed_of_model(config)
+  of_generator = registry.find(sections.MODELS, config.model.name, 'model.name', needed)
+  key = 'model.discriminator' if len(needed) == 1 else 'model.name'
   return of_generator, registry.find(sections.MODELS, judge_name(config), key, ('Discriminator',))
 
 

@@ -63,6 +63,11 @@ def section_of_model(module: ModuleType) -> ConfigDict:
   return section
 
 
+def needed_of_model(config: ConfigDict) -> tuple[str, ...]:
+  """What the module of `model.name` has to define: both networks, where no other one judges."""
+  return ('Generator',) if config.model.get('discriminator', '') else ('Generator', 'Discriminator')
+
+
 def section_of(regulariser: ModuleType) -> ConfigDict:
   """A regulariser's own keys, and those that all of them have."""
   section = ConfigDict(dataclasses.asdict(regulariser.Settings()))

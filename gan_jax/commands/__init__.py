@@ -11,6 +11,7 @@ from types import ModuleType
 from gan_jax.commands import (
   ablate,
   bench,
+  describe,
   evaluate,
   inspect,
   prepare,
@@ -25,6 +26,7 @@ from gan_jax.commands import (
 COMMANDS: dict[str, ModuleType] = {
   'prepare': prepare,
   'inspect': inspect,
+  'describe': describe,
   'train': train,
   'runs': runs,
   'sample': sample,

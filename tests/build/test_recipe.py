@@ -80,7 +80,7 @@ def test_accumulation_refuses_what_looks_at_the_whole_batch():
   [
     (
       {'regularisers': ('r3',)},
-      "config.regularisers='r3': unknown; accepted: .*, r1, r2, or the path",
+      "config.regularisers='r3': unknown; accepted: .*, r1, r2, .*, or the path",
     ),
     ({'regularisers': ('r1', 'r1')}, 'r1 is there twice'),
     ({'regularisers': ('r1',), 'r1__interval': 0}, 'config.r1.interval=0'),
