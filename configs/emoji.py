@@ -11,8 +11,6 @@ from configs import characters
 
 
 def get_config() -> ConfigDict:
-  config = characters.get_config()
+  config = characters.sprites()
   config.dataset.name = 'emoji'
-  config.dataset.flip = False  # flags and letters read one way
-  config.train.images = 120_000
   return config

@@ -9,11 +9,11 @@ gan_jax/data/datasets/mri.py for what it cannot be used for.
 
 from ml_collections import ConfigDict
 
-from configs import characters
+from configs import buildings
 
 
 def get_config() -> ConfigDict:
-  config = characters.get_config()
+  config = buildings.dcgan()
   config.dataset.name = 'mri'
   config.dataset.flip = False  # left and right of a head are not the same
   config.train.images = 100_000

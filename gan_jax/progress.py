@@ -185,7 +185,9 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     keys['dataset.width'] = width
   if not report['classes']:
     keys['model.conditional'] = False
-  _show_next(name, 'configs/characters.py', keys, data_dir)
+  # The features that `characters` is judged by want 64 pixels.
+  config = 'configs/characters.py' if min(width, height) >= 64 else 'configs/buildings.py'
+  _show_next(name, config, keys, data_dir)
 
 
 def show_dataset(builder: Any, data_dir: str) -> None:

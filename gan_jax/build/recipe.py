@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import registry
 from gan_jax.build import sections
-from gan_jax.build.players import Networks, frozen_names
+from gan_jax.build.players import Networks, frozen_names, judge_name
 from gan_jax.build.regularisers import regularisers
 from gan_jax.build.schedules import schedule
 from gan_jax.errors import UserError, nearest
@@ -88,6 +88,7 @@ def augmentation(config: ConfigDict) -> Augmentation:
 
 def _check_together(config: ConfigDict, made: Recipe) -> None:
   """Raises UserError for parts that do not go together."""
+  _check_form(config, made)
   variables, outputs = _of_discriminator(made)
   about = Run(
     part='',
@@ -167,6 +168,25 @@ def _check_accumulation(made: Recipe, about: Run) -> None:
     )
 
 
+def _check_form(config: ConfigDict, made: Recipe) -> None:
+  """Refuses a generator and a discriminator that do not have images in one form."""
+  latents = jnp.zeros((1, made.generator.latent_size))
+  images = _init(made.generator, latents, train=True)[0]
+  shape = (1, *made.generator.resolution, made.generator.channels)
+  present = getattr(made.discriminator, 'present', lambda images: images)
+  judged = jax.eval_shape(present, jnp.zeros(shape))
+  made_as, judged_as = (jax.tree.map(lambda x: x.shape, each) for each in (images, judged))
+  if made_as != judged_as:
+    say = lambda tree: ' and '.join(
+      'x'.join(map(str, leaf.shape[1:])) for leaf in jax.tree.leaves(tree)
+    )
+    raise UserError(
+      f'config.model.discriminator={judge_name(config)!r}: judges images of {say(judged)}, and '
+      f'{config.model.name} makes {say(images)}; accepted: its own discriminator, or a setting of '
+      'its section by which it makes one image'
+    )
+
+
 def _of_discriminator(made: Recipe) -> tuple[Any, tuple[str, ...]]:
   """Shapes of the discriminator's variables, and the names of its outputs beside the logits."""
   images, _ = _init(made.generator, jnp.zeros((1, made.generator.latent_size)))
@@ -174,10 +194,10 @@ def _of_discriminator(made: Recipe) -> tuple[Any, tuple[str, ...]]:
   return variables, tuple(set(result) - {'logits'}) if isinstance(result, dict) else ()
 
 
-def _init(module: Any, x: Any) -> tuple[Any, Any]:
+def _init(module: Any, x: Any, train: bool = False) -> tuple[Any, Any]:
   """Shapes of a network's result and of its variables."""
   labels = jnp.zeros((1,), jnp.int32)
   initialise: Callable[..., Any] = lambda x: module.init_with_output(
-    jax.random.key(0), x, labels, train=False
+    jax.random.key(0), x, labels, train=train
   )
   return jax.eval_shape(initialise, x)

@@ -12,9 +12,15 @@ EXAMPLE = 'launch.py describe --config=configs/published/stylegan2_paper1024.py 
 def define() -> None:
   """Defines the flags."""
   common.define_config()
-  flags.DEFINE_integer('channels', None, "Of the images; default: those of the config's dataset.")
-  flags.DEFINE_integer('classes', None, 'Of the dataset, with --channels; default: 0.')
-  flags.DEFINE_integer('depth', 2, 'Layers within layers that are shown, 0: the networks alone.')
+  flags.DEFINE_integer(
+    'channels', None, "Of the images; default: those of the config's dataset.", lower_bound=1
+  )
+  flags.DEFINE_integer(
+    'classes', None, 'Of the dataset, with --channels; default: 0.', lower_bound=0
+  )
+  flags.DEFINE_integer(
+    'depth', 2, 'Layers within layers that are shown, 0: the networks alone.', lower_bound=0
+  )
   common.define_path('json', None, 'File for the same as JSON.')
 
 
@@ -29,9 +35,6 @@ def run() -> None:
   from gan_jax.text import say
 
   _, config = common.config()
-  for name in ("channels", "classes", "depth"):
-    if FLAGS[name].value is not None and FLAGS[name].value < (1 if name == 'channels' else 0):
-      raise UserError(f'--{name}={FLAGS[name].value}: must be positive')
   if FLAGS.classes is not None and FLAGS.channels is None:
     raise UserError('--classes: goes with --channels')
   if FLAGS.channels is None:

@@ -133,7 +133,7 @@ def _after_blocks(release: Release, params: Params, x: jax.Array) -> Iterator[ja
   rows, columns = lax.padtype_to_pads(x.shape[1:3], stem['kernel'].shape[:2], (2, 2), 'SAME')
   x = conv(x, stem['kernel'], stride=2, padding=(rows, columns))
   x = _relu6(x + stem['bias'])
-  for block, stride in zip(params['blocks'], release.strides, strict=True):
+  for block, stride in zip(params['blocks'].values(), release.strides, strict=True):
     y = _relu6(dense(x, block['expand'])) if 'expand' in block else x
     filters = block['depthwise']
     y = _relu6(depthwise(y, filters['kernel'], stride, 'SAME') + filters['bias'])
@@ -174,7 +174,7 @@ def _fold_batch_norms(state: dict[str, np.ndarray], blocks: int) -> Params:
 
   return {
     'stem': layer('_conv_stem', '_bn0', 'full'),
-    'blocks': [block(index) for index in range(blocks)],
+    'blocks': {f'{index:02}': block(index) for index in range(blocks)},
     'head': layer('_conv_head', '_bn1', 'dense'),
     'classifier': {
       'kernel': np.ascontiguousarray(state['_fc.weight'].T),

@@ -196,3 +196,19 @@ def test_every_step_of_a_recipe_counts_its_images():
   recipe = made(train__d_steps=3, train__share_batch=False)
   assert (recipe.images_per_step, recipe.examples_per_step) == (48, 64)
   assert jax.device_count() == 8
+
+
+def test_a_generator_of_two_images_refuses_a_discriminator_of_one():
+  own = {'dataset__resolution': 256, 'fastgan__width': 4, 'model__name': 'fastgan'}
+  made(**own)
+  other = {**own, 'model__discriminator': 'projected', 'projected__side': 64}
+  refused('judges images of 256x256x1, and fastgan makes 256x256x1 and 128x128x1', **other)
+  made(**other, fastgan__small_image=False)
+
+
+def test_a_reconstruction_wants_what_decodes():
+  refused('decodes nothing', regularisers=('reconstruction',))
+  made(
+    regularisers=('reconstruction',), model__name='fastgan', dataset__resolution=32,
+    fastgan__width=4,
+  )  # fmt: skip

@@ -1,5 +1,7 @@
 """Each regulariser where its answer is known: D(x) = aᵀx, D(x) = ½ xᵀAx, G(z) = Bz."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,11 +23,13 @@ from gan_jax.training.regularisers import (
   gradient_penalty,
   latent_consistency,
   lecam,
+  level_consistency,
   logit_centring,
   orthogonal,
   path_length,
   r1,
   r2,
+  reconstruction,
 )
 
 BATCH, SIDE = 6, 4
@@ -66,6 +70,8 @@ class Matrix(nn.Module):
   """G(z) = Bz."""
 
   latent_size: int = 5
+  resolution: tuple[int, int] = (SIDE, SIDE)
+  channels: int = 1
 
   @nn.compact
   def __call__(self, latents, labels, train):
@@ -340,3 +346,55 @@ def test_gradient_normalisation_of_two_devices_is_that_of_one():
   found, states = jax.vmap(run, axis_name='d', out_axes=(0, None))(halves)
   np.testing.assert_allclose(found.reshape(whole.shape) / 2, whole, rtol=1e-5)
   np.testing.assert_allclose(states.square, moved.square, rtol=1e-5)
+
+
+class Levels(Linear):
+  """D(x₁, x₂) = aᵀ(x₁ + x₂) of images at two levels, which reals are twice."""
+
+  def present(self, images):
+    return images, images
+
+  @nn.compact
+  def __call__(self, images, labels, train):
+    levels = images if isinstance(images, tuple) else self.present(images)
+    a = self.param('a', nn.initializers.normal(1.0), (SIZE,))
+    return sum(x.reshape(len(x), -1) @ a for x in levels)
+
+
+def test_a_real_image_at_several_levels_is_moved_as_one():
+  """Then the finite difference is that of D by the image: its slope is 2a, not a twice over."""
+  made = make(regulariser(approximate_r1), Levels())
+  start, real, fake, moment = scene(made, batch=4000)
+  real, fake = (each._replace(images=(each.images, each.images)) for each in (real, fake))
+
+  @jax.jit
+  def term(params):
+    own = start.discriminator.replace(params=params)
+    both = judge_both(made, made.regularisers, own, real, fake, moment.strength)
+    seen = view.DiscriminatorView(
+      made, own, start.generator, lambda: (both.real, both.fake), fake, moment
+    )
+    return approximate_r1.discriminator(seen, approximate_r1.Settings())
+
+  params = start.discriminator.params
+  expected = np.square(2 * np.asarray(params['a'])).sum() / 2
+  np.testing.assert_allclose(term(params).mean(), expected, rtol=0.1)
+
+
+def test_levels_are_compared_with_the_whole_image_which_is_held():
+  levels = tuple(jax.random.normal(jax.random.key(k), (BATCH, SIDE, SIDE, 1)) for k in range(3))
+  seen = lambda images: types.SimpleNamespace(fake=types.SimpleNamespace(images=images))
+  term = lambda images: level_consistency.generator(seen(images), level_consistency.Settings())
+  expected = sum(np.square(x - levels[2]).mean(axis=(1, 2, 3)) for x in levels[:2]) / 2
+  np.testing.assert_allclose(term(levels), expected, rtol=1e-5)
+  slopes = jax.grad(lambda images: term(images).sum())(levels)
+  assert not slopes[2].any()
+  np.testing.assert_allclose(slopes[0], (levels[0] - levels[2]) / SIZE, rtol=1e-4)
+  assert not term(levels[2:]).any()
+
+
+def test_the_reconstruction_is_what_the_discriminator_says_of_reals():
+  outputs = {'reconstruction': jnp.arange(3.0)}
+  seen = types.SimpleNamespace(real=types.SimpleNamespace(outputs=outputs))
+  found = reconstruction.discriminator(seen, reconstruction.Settings())
+  np.testing.assert_array_equal(found, [0, 1, 2])
