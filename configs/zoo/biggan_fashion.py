@@ -1,7 +1,8 @@
 """BigGAN on Fashion-MNIST, small: five minutes on one core.
 
 Command: .venv/bin/python launch.py train --config=configs/zoo/biggan_fashion.py
-Score: SCORE
+Score: fd_classifier 17.1 (held-out reals 1.51), kid_classifier 0.83,
+  class_accuracy_classifier 0.853, N = 1,000, after 25,984 images.
 """
 
 from ml_collections import ConfigDict

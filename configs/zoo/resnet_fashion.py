@@ -1,7 +1,9 @@
 """SNGAN's residual networks on Fashion-MNIST, small: five minutes on one core.
 
 Command: .venv/bin/python launch.py train --config=configs/zoo/resnet_fashion.py
-Score: SCORE
+Score: fd_classifier 27.6 (held-out reals 1.51), kid_classifier 1.65,
+  class_accuracy_classifier 0.854, N = 1,000, after 28,832 images. Little variety within
+  a class: not done.
 """
 
 from ml_collections import ConfigDict

@@ -1,7 +1,8 @@
 """StyleGAN2 on Fashion-MNIST, small: five minutes on one core.
 
 Command: .venv/bin/python launch.py train --config=configs/zoo/stylegan2_fashion.py
-Score: SCORE
+Score: fd_classifier 24.3 (held-out reals 1.51), kid_classifier 1.13,
+  class_accuracy_classifier 0.759, N = 1,000, after 40,128 images.
 """
 
 from ml_collections import ConfigDict
