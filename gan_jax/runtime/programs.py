@@ -24,7 +24,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from gan_jax.runtime import cache, parallel
 
 # What a traced program can be made of, under the package: its steps, their parts, their operations.
-TRACED = ('build', 'training', 'models', 'ops', 'registry.py', 'runtime/parallel.py')
+TRACED = ('build', 'training', 'models', 'pretrained', 'ops', 'registry.py', 'runtime/parallel.py')
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax')
 _KEPT = 64  # programs; the one unused for the longest goes first
 _SUFFIX = '.program'

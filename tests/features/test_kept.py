@@ -74,10 +74,13 @@ def test_features_by_other_code_or_another_device_are_computed_anew(computed, mo
   assert len(calls) == 3
 
 
-@pytest.mark.parametrize('changed', ['features/resize.py', 'ops/pixels.py', 'models/layers.py'])
+@pytest.mark.parametrize(
+  'changed',
+  ['features/resize.py', 'ops/pixels.py', 'models/layers.py', 'pretrained/efficientnet_lite.py'],
+)
 def test_the_code_is_what_makes_features(tmp_path, monkeypatch, changed):
   root = pathlib.Path(kept.__file__).parents[1]
-  for name in ('features', 'ops', 'models'):
+  for name in ('features', 'ops', 'models', 'pretrained'):
     shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns('__pycache__'))
   monkeypatch.setattr(kept, '__file__', str(tmp_path / 'features' / 'kept.py'))
   before = kept._hash()
