@@ -125,16 +125,9 @@ def _forward_plain(window: Window, x: jax.Array, w: jax.Array) -> jax.Array:
   )
 
 
-def _input_gradient_plain(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
-  x = jax.ShapeDtypeStruct(_input_shape(window, g, w), g.dtype)
-  (dx,) = jax.linear_transpose(lambda x: _forward_plain(window, x, w), x)(g)
-  return dx
-
-
-def _weight_gradient_plain(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
-  w = jax.ShapeDtypeStruct(_kernel_shape(window, x, g), x.dtype)
-  (dw,) = jax.linear_transpose(lambda w: _forward_plain(window, x, w), w)(g)
-  return dw
+_input_gradient_plain, _weight_gradient_plain = linear.gradients(
+  _forward_plain, _input_shape, _kernel_shape
+)
 
 
 # --- CPU: in terms of convolutions without groups or dilation of the image ------------------------
@@ -359,35 +352,11 @@ def _phase_by_phase(window: Window, g: jax.Array, w: jax.Array) -> jax.Array:
   return full[:, : window.inputs[0], : window.inputs[1]]
 
 
-# --- The three operations, each with the other two as its transposes ------------------------------
+# --- The three operations -------------------------------------------------------------------------
 
-_forward: linear.Operation = linear.define(
+_forward, _input_gradient, _weight_gradient = linear.convolution(
   'conv',
-  _forward_shape,
-  _forward_plain,
-  cpu=_forward_cpu,
-  transposes=(
-    lambda window, dy, w: _input_gradient(window, dy, w),
-    lambda window, dy, x: _weight_gradient(window, x, dy),
-  ),
-)
-_input_gradient: linear.Operation = linear.define(
-  'conv_input_gradient',
-  _input_shape,
-  _input_gradient_plain,
-  cpu=_input_gradient_cpu,
-  transposes=(
-    lambda window, dx, w: _forward(window, dx, w),
-    lambda window, dx, g: _weight_gradient(window, dx, g),
-  ),
-)
-_weight_gradient: linear.Operation = linear.define(
-  'conv_weight_gradient',
-  _kernel_shape,
-  _weight_gradient_plain,
-  cpu=_weight_gradient_cpu,
-  transposes=(
-    lambda window, dw, g: _input_gradient(window, g, dw),
-    lambda window, dw, x: _forward(window, x, dw),
-  ),
+  shapes=(_forward_shape, _input_shape, _kernel_shape),
+  plain=(_forward_plain, _input_gradient_plain, _weight_gradient_plain),
+  cpu=(_forward_cpu, _input_gradient_cpu, _weight_gradient_cpu),
 )

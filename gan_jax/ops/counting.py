@@ -14,7 +14,7 @@ _KERNELS = {
   'depthwise': (None, 1),
   'depthwise_input_gradient': (0, 1),
 }
-_WEIGHT_GRADIENTS = ('conv_weight_gradient', 'depthwise_kernel_gradient')
+_WEIGHT_GRADIENTS = ('conv_weight_gradient', 'depthwise_weight_gradient')
 
 
 def multiply_adds(jaxpr: Any, prefix: str = '', times: int = 1) -> collections.Counter[str]:

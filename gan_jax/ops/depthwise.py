@@ -56,6 +56,21 @@ def depthwise(
   return _forward(window, x, kernel)
 
 
+def _output_shape(window: Window, x: jax.Array, kernel: jax.Array) -> tuple[int, ...]:
+  del kernel
+  return (x.shape[0], *window.outputs, x.shape[-1])
+
+
+def _input_shape(window: Window, g: jax.Array, kernel: jax.Array) -> tuple[int, ...]:
+  del kernel
+  return (g.shape[0], *window.inputs, g.shape[-1])
+
+
+def _kernel_shape(window: Window, x: jax.Array, g: jax.Array) -> tuple[int, ...]:
+  del g
+  return (*window.kernel, x.shape[-1])
+
+
 # --- GPU and TPU: the grouped convolution and its own gradients -----------------------------------
 
 
@@ -70,16 +85,9 @@ def _grouped(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
   )
 
 
-def _grouped_input_gradient(window: Window, g: jax.Array, kernel: jax.Array) -> jax.Array:
-  x = jax.ShapeDtypeStruct(_input_shape(window, g, kernel), g.dtype)
-  (dx,) = jax.linear_transpose(lambda x: _grouped(window, x, kernel), x)(g)
-  return dx
-
-
-def _grouped_kernel_gradient(window: Window, x: jax.Array, g: jax.Array) -> jax.Array:
-  kernel = jax.ShapeDtypeStruct(_kernel_shape(window, x, g), x.dtype)
-  (dk,) = jax.linear_transpose(lambda kernel: _grouped(window, x, kernel), kernel)(g)
-  return dk
+_grouped_input_gradient, _grouped_kernel_gradient = linear.gradients(
+  _grouped, _input_shape, _kernel_shape
+)
 
 
 # --- CPU: sums over the taps ----------------------------------------------------------------------
@@ -134,51 +142,11 @@ def _taps_input_gradient(window: Window, g: jax.Array, kernel: jax.Array) -> jax
   return grid[:, top : top + window.inputs[0], left : left + window.inputs[1]]
 
 
-# --- The three operations, each with the other two as its transposes ------------------------------
+# --- The three operations -------------------------------------------------------------------------
 
-
-def _output_shape(window: Window, x: jax.Array, kernel: jax.Array) -> tuple[int, ...]:
-  del kernel
-  return (x.shape[0], *window.outputs, x.shape[-1])
-
-
-def _input_shape(window: Window, g: jax.Array, kernel: jax.Array) -> tuple[int, ...]:
-  del kernel
-  return (g.shape[0], *window.inputs, g.shape[-1])
-
-
-def _kernel_shape(window: Window, x: jax.Array, g: jax.Array) -> tuple[int, ...]:
-  del g
-  return (*window.kernel, x.shape[-1])
-
-
-_forward: linear.Operation = linear.define(
+_forward, _input_gradient, _kernel_gradient = linear.convolution(
   'depthwise',
-  _output_shape,
-  _grouped,
-  cpu=_taps,
-  transposes=(
-    lambda window, dy, kernel: _input_gradient(window, dy, kernel),
-    lambda window, dy, x: _kernel_gradient(window, x, dy),
-  ),
-)
-_input_gradient: linear.Operation = linear.define(
-  'depthwise_input_gradient',
-  _input_shape,
-  _grouped_input_gradient,
-  cpu=_taps_input_gradient,
-  transposes=(
-    lambda window, dx, kernel: _forward(window, dx, kernel),
-    lambda window, dx, g: _kernel_gradient(window, dx, g),
-  ),
-)
-_kernel_gradient: linear.Operation = linear.define(
-  'depthwise_kernel_gradient',
-  _kernel_shape,
-  _grouped_kernel_gradient,
-  cpu=_taps_kernel_gradient,
-  transposes=(
-    lambda window, dk, g: _input_gradient(window, g, dk),
-    lambda window, dk, x: _forward(window, x, dk),
-  ),
+  shapes=(_output_shape, _input_shape, _kernel_shape),
+  plain=(_grouped, _grouped_input_gradient, _grouped_kernel_gradient),
+  cpu=(_taps, _taps_input_gradient, _taps_kernel_gradient),
 )

@@ -101,3 +101,79 @@ def define(
       lambda ct, x, y, **how: transpose(1, ct, x, **how),
     )
   return operation
+
+
+_Shape: TypeAlias = Callable[..., tuple[int, ...]]
+_Shapes: TypeAlias = tuple[_Shape, _Shape, _Shape]
+Forms: TypeAlias = tuple[Operation, Operation, Operation]
+"""Of a convolution `(static, images, kernel)`, of its gradient at the images `(static, gradient,
+kernel)`, and of that at the kernel `(static, images, gradient)`."""
+
+
+def convolution(name: str, shapes: _Shapes, plain: Forms, cpu: Forms) -> Forms:
+  """Makes a convolution and its two gradients, each with the other two as its transposes.
+
+  Args:
+    name: of the convolution's primitive; those of the gradients begin with it.
+    shapes: of the three results, each as `define` takes it.
+    plain: the forms for every platform that has none of its own.
+    cpu: the forms for CPUs.
+
+  Returns:
+    Operations, as `define` makes them.
+  """
+  forward = define(
+    name,
+    shapes[0],
+    plain[0],
+    cpu=cpu[0],
+    transposes=(
+      lambda static, dy, w: at_images(static, dy, w),
+      lambda static, dy, x: at_kernel(static, x, dy),
+    ),
+  )
+  at_images = define(
+    f'{name}_input_gradient',
+    shapes[1],
+    plain[1],
+    cpu=cpu[1],
+    transposes=(
+      lambda static, dx, w: forward(static, dx, w),
+      lambda static, dx, g: at_kernel(static, dx, g),
+    ),
+  )
+  at_kernel = define(
+    f'{name}_weight_gradient',
+    shapes[2],
+    plain[2],
+    cpu=cpu[2],
+    transposes=(
+      lambda static, dw, g: at_images(static, g, dw),
+      lambda static, dw, x: forward(static, x, dw),
+    ),
+  )
+  return forward, at_images, at_kernel
+
+
+def gradients(
+  forward: Operation, input_shape: _Shape, kernel_shape: _Shape
+) -> tuple[Operation, Operation]:
+  """The gradients of a plain convolution at images and kernel, as JAX has them.
+
+  Args:
+    forward: `(static, images, kernel)`.
+    input_shape: `(static, gradient, kernel) -> shape of the images`.
+    kernel_shape: `(static, images, gradient) -> shape of the kernel`.
+  """
+
+  def at_images(static: Any, g: jax.Array, w: jax.Array) -> jax.Array:
+    x = jax.ShapeDtypeStruct(input_shape(static, g, w), g.dtype)
+    (dx,) = jax.linear_transpose(lambda x: forward(static, x, w), x)(g)
+    return dx
+
+  def at_kernel(static: Any, x: jax.Array, g: jax.Array) -> jax.Array:
+    w = jax.ShapeDtypeStruct(kernel_shape(static, x, g), x.dtype)
+    (dw,) = jax.linear_transpose(lambda w: forward(static, x, w), w)(g)
+    return dw
+
+  return at_images, at_kernel
