@@ -127,7 +127,7 @@ def _player(name: str, network: nn.Module, x: Any, labels: Any) -> Player:
   )
   weights = traverse_util.flatten_dict(variables['params'], sep='/')
   within = lambda path, name: not path or name == path or name.startswith(f'{path}/')
-  first = f'{type(network).__name__}'
+  first = type(network).__name__
 
   def work(path: str) -> int:
     # Name stacks begin with the class of the network and may have names of calls between.

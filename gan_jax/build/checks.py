@@ -30,8 +30,7 @@ def check(config: ConfigDict) -> None:
     raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, network.RESIZES)}')
   if config.evaluate.images > 0:
     _check_weights(config)
-    allowed = config.evaluate.get('allow_trained_features', False)
-    scoring.check_features(config, tuple(config.evaluate.features), allowed)
+    scoring.check_features(config, tuple(config.evaluate.features))
   ranking(config)
 
 

@@ -88,8 +88,10 @@ def augmentation(config: ConfigDict) -> Augmentation:
 
 def _check_together(config: ConfigDict, made: Recipe) -> None:
   """Raises UserError for parts that do not go together."""
-  _check_form(config, made)
-  variables, outputs = _of_discriminator(made)
+  latents = jnp.zeros((1, made.generator.latent_size))
+  images, _ = _init(made.generator, latents, train=True)
+  _check_form(config, made, images)
+  variables, outputs = _of_discriminator(made, images)
   about = Run(
     part='',
     loss=config.loss.name,
@@ -168,10 +170,8 @@ def _check_accumulation(made: Recipe, about: Run) -> None:
     )
 
 
-def _check_form(config: ConfigDict, made: Recipe) -> None:
-  """Refuses a generator and a discriminator that do not have images in one form."""
-  latents = jnp.zeros((1, made.generator.latent_size))
-  images = _init(made.generator, latents, train=True)[0]
+def _check_form(config: ConfigDict, made: Recipe, images: Any) -> None:
+  """Refuses a generator whose images, of a training pass, are not in the form that is judged."""
   shape = (1, *made.generator.resolution, made.generator.channels)
   present = getattr(made.discriminator, 'present', lambda images: images)
   judged = jax.eval_shape(present, jnp.zeros(shape))
@@ -187,9 +187,8 @@ def _check_form(config: ConfigDict, made: Recipe) -> None:
     )
 
 
-def _of_discriminator(made: Recipe) -> tuple[Any, tuple[str, ...]]:
+def _of_discriminator(made: Recipe, images: Any) -> tuple[Any, tuple[str, ...]]:
   """Shapes of the discriminator's variables, and the names of its outputs beside the logits."""
-  images, _ = _init(made.generator, jnp.zeros((1, made.generator.latent_size)))
   result, variables = _init(made.discriminator, images)
   return variables, tuple(set(result) - {'logits'}) if isinstance(result, dict) else ()
 

@@ -8,17 +8,24 @@ from gan_jax.evaluation.evaluator import Asked
 from gan_jax.evaluation.options import Options, every_metric, strict
 
 
-def check_features(config: ConfigDict, features: tuple[str, ...], allowed: bool) -> None:
+def check_features(config: ConfigDict, features: tuple[str, ...], allowed: bool = False) -> None:
   """Raises UserError for features that the run is trained on, unless that is allowed.
 
   They would flatter it: what it learnt is to be alike in just these.
+
+  Args:
+    config: of the run, which may allow it.
+    features: that are asked for.
+    allowed: whoever asks allows it.
   """
-  for name in () if allowed else players.teachers(config):
+  if allowed or config.evaluate.get('allow_trained_features', False):
+    return
+  for name in players.teachers(config):
     if name in features:
+      other = 'efficientnet_lite0' if name == 'efficientnet_lite2' else 'efficientnet_lite2'
       raise UserError(
         f'{name}: {players.judge_name(config)} trains on these features, so scores by them are no '
-        'judgement; accepted: other features, such as '
-        f'{"efficientnet_lite2" if name != "efficientnet_lite2" else "efficientnet_lite0"}, or '
+        f'judgement; accepted: other features, such as {other}, or '
         'evaluate.allow_trained_features (--allow_trained_features), which marks them in their name'
       )
 
@@ -27,8 +34,7 @@ def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa
   """What a config asks to be scored, but for what the options say otherwise."""
   section = config.evaluate
   features = options.features or tuple(section.features)
-  allowed = options.allow_trained_features or section.get('allow_trained_features', False)
-  check_features(config, features, allowed)
+  check_features(config, features, options.allow_trained_features)
   weights = {name: path for name, path in section.get('weights', {}).items() if path}
   return Asked(
     metrics=every_metric(options.metrics) or tuple(section.metrics),

@@ -27,7 +27,7 @@ from gan_jax.models.layers import (
   check_positive,
   enlarge,
 )
-from gan_jax.models.spectral_norm import SpectralNorm
+from gan_jax.models.spectral_norm import normalised
 
 # Widths from 4 pixels upwards, in units of `width`; the first is that of the 4×4 features.
 _UPWARDS = {
@@ -54,7 +54,7 @@ class _Attention(nn.Module):
 
     def mix(y: jax.Array, features: int, name: str) -> jax.Array:
       layer = Conv(features, 1, kernel_init=self.initializer, name=name)
-      return SpectralNorm(layer, epsilon=self.epsilon, name=f'{name}_spectral')(y, train)
+      return normalised(layer, y, train, epsilon=self.epsilon)
 
     def pooled(y: jax.Array) -> jax.Array:
       return y.reshape(B, H // 2, 2, W // 2, 2, -1).max(axis=(2, 4)).reshape(B, H * W // 4, -1)
@@ -104,7 +104,7 @@ class Generator(nn.Module):
     check_positive('biggan', self, ('width',))
     check_choice('biggan', self, 'initial_weights', tuple(_INITS))
     short, (height, width) = base(self.resolution, 'biggan', _UPWARDS)
-    _check_attention(self.attention, short // 2, short)
+    _check_attention(self.attention, short)
     first, *rest = (self.width * times for times in _UPWARDS[short])
     stem, pieces = self._pieces(latents, len(rest))
     classes = None
@@ -134,9 +134,7 @@ class Generator(nn.Module):
     return jnp.tanh(Bias(name='image_bias')(self._run(image, nn.relu(norm(x, train)), train)))
 
   def _run(self, layer: nn.Module, x: jax.Array, train: bool) -> jax.Array:
-    return SpectralNorm(layer, epsilon=self.spectral_epsilon, name=f'{layer.name}_spectral')(
-      x, train
-    )
+    return normalised(layer, x, train, epsilon=self.spectral_epsilon)
 
   def _pieces(self, latents: jax.Array, blocks: int) -> tuple[jax.Array, list[jax.Array | None]]:
     """What of the latent the stem and each block are given."""
@@ -217,7 +215,7 @@ class Discriminator(resnet.Discriminator):
     check_positive('biggan', self, ('discriminator_width',))
     check_choice('biggan', self, 'initial_weights', tuple(_INITS))
     short, _ = base(self.resolution, 'biggan', _UPWARDS)
-    _check_attention(self.attention, short // 2, short)
+    _check_attention(self.attention, short)
     widths, halvings = resnet.DOWNWARDS[short]
     x, attended = images, False
     for number, times in enumerate(widths):
@@ -239,8 +237,8 @@ class Discriminator(resnet.Discriminator):
     return _INITS[self.initial_weights]
 
 
-def _check_attention(side: int, most: int, short: int) -> None:
-  accepted = [8 << n for n in range(most.bit_length() - 3)]
+def _check_attention(side: int, short: int) -> None:
+  accepted = [8 << n for n in range(short.bit_length() - 4)]
   if side and side not in accepted:
     raise UserError(
       f'config.biggan.attention={side}: accepted at {short} pixels: 0 (none), '

@@ -28,6 +28,7 @@ from gan_jax.models.layers import (
   Resolution,
   check_choice,
   check_positive,
+  first_size,
   sides,
 )
 from gan_jax.models.normalised import NormalisedDiscriminator
@@ -37,19 +38,13 @@ _INIT = nn.initializers.normal(0.02)
 
 def _levels(resolution: Resolution) -> tuple[int, tuple[int, int]]:
   """Number of halvings down to 4 pixels of the shorter side, and the size that is reached."""
-  height, width = sides(resolution)
-  short = min(height, width)
+  short = min(sides(resolution))
   if short < 16 or short & (short - 1):
     raise UserError(
       f'dataset.resolution={short}: dcgan makes powers of two from 16 (16, 32, 64, 128, ...)'
     )
   levels = short.bit_length() - 3
-  if max(height, width) % (1 << levels):
-    raise UserError(
-      f'dataset.resolution={height}, dataset.width={width}: dcgan makes a longer side that is a '
-      f'multiple of {1 << levels} here'
-    )
-  return levels, (height >> levels, width >> levels)
+  return levels, first_size(resolution, 'dcgan', 1 << levels)
 
 
 class _Norm(nn.Module):

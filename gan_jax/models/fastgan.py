@@ -35,9 +35,10 @@ from gan_jax.models.layers import (
   check_choice,
   check_positive,
   halve,
+  rms,
   sides,
 )
-from gan_jax.models.spectral_norm import SpectralNorm
+from gan_jax.models.spectral_norm import normalised
 
 _INIT = nn.initializers.normal(0.02)
 _SCALE_INIT = lambda *args: 1.0 + _INIT(*args)
@@ -61,11 +62,6 @@ def _glu(x: jax.Array) -> jax.Array:
   return value * nn.sigmoid(gate)
 
 
-def _run(layer: Any, x: jax.Array, train: bool) -> jax.Array:
-  """A layer with spectral norm 1."""
-  return SpectralNorm(layer, name=f'{layer.name}_spectral')(x, train)
-
-
 class _Excitation(nn.Module):
   """Gates `[B, 1, 1, features]` of the channels of a map, out of one of lower resolution."""
 
@@ -78,8 +74,8 @@ class _Excitation(nn.Module):
     h, w = self.base
     pooled = low.reshape(B, h, H // h, w, W // w, C).mean(axis=(2, 4))
     conv = Conv(self.features, self.base, kernel_init=_INIT, name='conv1')
-    x = nn.swish(_run(conv, pooled, train))
-    return nn.sigmoid(_run(Conv(self.features, 1, kernel_init=_INIT, name='conv2'), x, train))
+    x = nn.swish(normalised(conv, pooled, train))
+    return nn.sigmoid(normalised(Conv(self.features, 1, kernel_init=_INIT, name='conv2'), x, train))
 
 
 class _Norm(nn.Module):
@@ -95,7 +91,9 @@ class _Norm(nn.Module):
     )
     if classes is None:
       return x
-    linear = lambda name: _run(nn.Dense(x.shape[-1], name=name), classes, train)[:, None, None]
+    linear = lambda name: normalised(nn.Dense(x.shape[-1], name=name), classes, train)[
+      :, None, None
+    ]
     return x * (1 + linear('scale')) + linear('shift')
 
 
@@ -152,9 +150,9 @@ class Generator(nn.Module):
       )
       classes = embed(labels)
     if self.normalised_latent:
-      latents *= jax.lax.rsqrt(jnp.square(latents).mean(axis=1, keepdims=True) + 1e-8)
+      latents = rms(latents, 1e-8)
     stem = ConvTranspose(2 * self._features(4), base, stride=1, kernel_init=_INIT, name='stem')
-    x = _run(stem, latents[:, None, None], train)
+    x = normalised(stem, latents[:, None, None], train)
     norm = BatchNorm(scale_init=_SCALE_INIT, axis_name=self.axis_name, name='stem_norm')
     maps = {4: _glu(norm(x, train))}
     reach = 8 if short <= 64 else 16
@@ -166,13 +164,13 @@ class Generator(nn.Module):
         gate = _Excitation(self._features(side), base, name=f'excitation{side}')
         x *= gate(maps[side // reach], train)
       maps[side] = x
-    image = _run(Conv(self.channels, 3, padding=1, kernel_init=_INIT, name='image'), x, train)
+    image = normalised(Conv(self.channels, 3, padding=1, kernel_init=_INIT, name='image'), x, train)
     if self.image_bias:
       image = Bias(name='image_bias')(image)
     bound = jnp.tanh if self.tanh or short >= 1024 else lambda x: x
     if not self.small_image or short < _SMALL_FROM:
       return bound(image)
-    small = _run(Conv(self.channels, 1, kernel_init=_INIT, name='small'), maps[_SMALL], train)
+    small = normalised(Conv(self.channels, 1, kernel_init=_INIT, name='small'), maps[_SMALL], train)
     return {'image': bound(image), 'small': bound(small)} if train else bound(image)
 
   def _features(self, side: int) -> int:
@@ -186,7 +184,7 @@ class Generator(nn.Module):
     for number in range(2 if two else 1):
       layer: Any = functools.partial(Conv, kernel=3, padding=1) if number else ConvUp
       conv = layer(2 * self._features(side), kernel_init=_INIT, name=f'conv{side}_{number}')
-      x = _run(conv, x, train)
+      x = normalised(conv, x, train)
       if two:
         x = noise.Noise(2 * side + number, name=f'noise{side}_{number}')(x, keys)
       x = _glu(_Norm(self.axis_name, name=f'norm{side}_{number}')(x, classes, train))
@@ -243,7 +241,7 @@ class Discriminator(nn.Module):
     decoded = [('decoder_image', maps[8], image)]
     if isinstance(seen, dict):
       small = self._small_branch(seen['small'], train)
-      logits.append(_run(self._conv(1, 4, 'small_logit'), small, train))
+      logits.append(normalised(self._conv(1, 4, 'small_logit'), small, train))
       decoded.append(('decoder_small', small, image))
     result = {'logits': jnp.concatenate([x.reshape(x.shape[0], -1) for x in logits], axis=1)}
     if self.reconstruction != 'none':
@@ -273,13 +271,13 @@ class Discriminator(nn.Module):
     """The features at every resolution from the entry down to 8 pixels."""
     first, x = min(short, _SMALL_FROM), image
     if short <= _SMALL_FROM:
-      x = _run(self._conv(self._features(2 * first), 3, 'entry', padding=1), x, train)
+      x = normalised(self._conv(self._features(2 * first), 3, 'entry', padding=1), x, train)
     else:
       entry = self._conv(self._features(short), 4, 'entry', stride=2, padding=1)
-      x = _run(entry, x, train)
+      x = normalised(entry, x, train)
     if short == 1024:
       conv = self._conv(self._features(512), 4, 'entry2', stride=2, padding=1)
-      x = self._activated(_run(conv, nn.leaky_relu(x, 0.2), train), 'entry2_norm', train)
+      x = self._activated(normalised(conv, nn.leaky_relu(x, 0.2), train), 'entry2_norm', train)
     else:
       x = nn.leaky_relu(x, 0.2)
     maps, side = {first: x}, first
@@ -294,25 +292,25 @@ class Discriminator(nn.Module):
   def _down(self, x: jax.Array, side: int, train: bool) -> jax.Array:
     """Halves the resolution, to `side`: the mean of two ways."""
     features, name = self._features(2 * side), lambda part: f'down{side}_{part}'
-    y = _run(self._conv(features, 4, name('conv1'), stride=2, padding=1), x, train)
+    y = normalised(self._conv(features, 4, name('conv1'), stride=2, padding=1), x, train)
     y = self._activated(y, name('norm1'), train)
-    y = _run(self._conv(features, 3, name('conv2'), padding=1), y, train)
+    y = normalised(self._conv(features, 3, name('conv2'), padding=1), y, train)
     y = self._activated(y, name('norm2'), train)
-    direct = _run(self._conv(features, 1, name('direct')), halve(x), train)
+    direct = normalised(self._conv(features, 1, name('direct')), halve(x), train)
     return (y + self._activated(direct, name('direct_norm'), train)) / 2
 
   def _logits(self, name: str, x: jax.Array, train: bool) -> jax.Array:
-    x = _run(self._conv(self._features(8), 1, f'{name}_conv'), x, train)
+    x = normalised(self._conv(self._features(8), 1, f'{name}_conv'), x, train)
     x = self._activated(x, f'{name}_norm', train)
-    return _run(self._conv(1, 4, f'{name}_logit'), x, train)
+    return normalised(self._conv(1, 4, f'{name}_logit'), x, train)
 
   def _small_branch(self, x: jax.Array, train: bool) -> jax.Array:
     """Features at 8 pixels of the image of 128."""
     conv = self._conv(self._features(256), 4, 'small_entry', stride=2, padding=1)
-    x = nn.leaky_relu(_run(conv, x, train), 0.2)
+    x = nn.leaky_relu(normalised(conv, x, train), 0.2)
     for side in (128, 64, 32):
       conv = self._conv(self._features(side), 4, f'small{side}', stride=2, padding=1)
-      x = self._activated(_run(conv, x, train), f'small{side}_norm', train)
+      x = self._activated(normalised(conv, x, train), f'small{side}_norm', train)
     return x
 
   def _apart(self, name: str, x: jax.Array, target: jax.Array, train: bool) -> jax.Array:
@@ -321,12 +319,12 @@ class Discriminator(nn.Module):
       if x.shape[1] >= min(target.shape[1], _SMALL):
         break
       features = 2 * int(_GENERATOR[side] * _DECODER_WIDTH)
-      x = _run(ConvUp(features, kernel_init=_INIT, name=f'{name}_conv{side}'), x, train)
+      x = normalised(ConvUp(features, kernel_init=_INIT, name=f'{name}_conv{side}'), x, train)
       norm = BatchNorm(
         scale_init=_SCALE_INIT, axis_name=self.axis_name, track=False, name=f'{name}_norm{side}'
       )
       x = _glu(norm(x, train))
-    x = jnp.tanh(_run(self._conv(self.channels, 3, f'{name}_image', padding=1), x, train))
+    x = jnp.tanh(normalised(self._conv(self.channels, 3, f'{name}_image', padding=1), x, train))
     apart = jnp.abs(x - _nearest(target, target.shape[1] // x.shape[1]))
     return (jnp.square(apart) if self.reconstruction == 'squared' else apart).mean(axis=(1, 2, 3))
 

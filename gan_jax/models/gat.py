@@ -18,8 +18,8 @@ from flax import linen as nn
 
 from gan_jax.errors import UserError
 from gan_jax.models import transformer
-from gan_jax.models.layers import Resolution, check_positive, sides
-from gan_jax.models.transformer import Attention, Dense, RMSNorm, SwiGLU, rms
+from gan_jax.models.layers import Resolution, check_positive, rms, sides
+from gan_jax.models.transformer import Attention, Dense, RMSNorm, SwiGLU
 
 AVERAGES = 'averages'
 """The collection of the moving averages of w, one a class."""
@@ -48,10 +48,6 @@ def _grid(network: Any) -> tuple[int, int]:
       f'config.gat.patch={network.patch}: accepted: what divides {height} and {width} pixels'
     )
   return height // network.patch, width // network.patch
-
-
-def _unit(x: jax.Array) -> jax.Array:
-  return rms(x, 1e-8)
 
 
 class _Modulated(nn.Module):
@@ -138,9 +134,9 @@ class Generator(nn.Module):
 
   def mapping(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """What the layers are told, `[B, width]`."""
-    x = _unit(latents)
+    x = rms(latents, 1e-8)
     if self.num_classes:
-      x = jnp.concatenate([_unit(self.classes(labels)), x], axis=1)
+      x = jnp.concatenate([rms(self.classes(labels), 1e-8), x], axis=1)
     w = self.layer2(nn.silu(self.layer1(x)))
     if train and self.is_mutable_collection(AVERAGES) and not self.is_initializing():
       self._move_average(jax.lax.stop_gradient(w), labels)

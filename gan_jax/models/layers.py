@@ -31,19 +31,27 @@ def base(
     UserError: naming the network, for a shorter side that is not among those accepted, and for a
       longer one that does not end in whole pixels.
   """
-  height, width = sides(resolution)
-  short = min(height, width)
+  short = min(sides(resolution))
   if short not in accepted:
     raise UserError(
       f'dataset.resolution={short}: {network} makes {", ".join(map(str, accepted))} pixels'
     )
-  times = short // 4
+  return short, first_size(resolution, network, short // 4)
+
+
+def first_size(resolution: Resolution, network: str, times: int) -> tuple[int, int]:
+  """Height and width of the features that an image is so many times the size of.
+
+  Raises:
+    UserError: naming the network, for a longer side that does not end in whole pixels.
+  """
+  height, width = sides(resolution)
   if max(height, width) % times:
     raise UserError(
       f'dataset.resolution={height}, dataset.width={width}: {network} makes a longer side that is '
       f'a multiple of {times} here'
     )
-  return short, (height // times, width // times)
+  return height // times, width // times
 
 
 def check_positive(section: str, network: nn.Module, names: tuple[str, ...]) -> None:
@@ -59,6 +67,12 @@ def check_choice(section: str, network: nn.Module, name: str, accepted: tuple[st
   value = getattr(network, name)
   if value not in accepted:
     raise UserError(f'config.{section}.{name}={value!r}: accepted: {", ".join(accepted)}')
+
+
+def rms(x: jax.Array, epsilon: float) -> jax.Array:
+  """Brings the last axis to a root mean square of 1."""
+  squares = jnp.square(x.astype(jnp.float32)).mean(axis=-1, keepdims=True)
+  return x * jax.lax.rsqrt(squares + epsilon).astype(x.dtype)
 
 
 class Conv(nn.Module):

@@ -6,7 +6,7 @@ import jax
 
 from gan_jax.errors import UserError
 from gan_jax.models.layers import check_choice
-from gan_jax.models.spectral_norm import SpectralNorm
+from gan_jax.models.spectral_norm import normalised
 
 
 class NormalisedDiscriminator:
@@ -46,4 +46,4 @@ class NormalisedDiscriminator:
     if network.discriminator_norm != 'spectral':
       return layer(x)
     options = (network.spectral_iterations, network.spectral_epsilon)
-    return SpectralNorm(layer, *options, name=f'{layer.name}_spectral')(x, train)
+    return normalised(layer, x, train, *options)

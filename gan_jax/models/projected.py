@@ -25,7 +25,7 @@ from flax import linen as nn
 
 from gan_jax.errors import UserError
 from gan_jax.models.layers import BatchNorm, Bias, Conv, DepthwiseConv, Resolution, halve, sides
-from gan_jax.models.spectral_norm import SpectralNorm
+from gan_jax.models.spectral_norm import normalised
 from gan_jax.ops.resample import enlarge_aligned
 from gan_jax.pretrained import efficientnet_lite
 
@@ -132,7 +132,7 @@ class Discriminator(nn.Module):
   def _head(self, x: jax.Array, number: int, labels: jax.Array, train: bool) -> jax.Array:
     """One head's logits `[B, h, w]`."""
     name = lambda part: f'head{number}_{part}'
-    run = lambda layer, x: SpectralNorm(layer, name=f'{layer.name}_spectral')(x, train)
+    run = lambda layer, x: normalised(layer, x, train)
     of_pixels = number == self.heads
     nominal = _SHALLOWEST >> (0 if of_pixels else number)
     if self.mixing != 'scales' and not of_pixels:
@@ -209,9 +209,11 @@ def _weights(name: str) -> efficientnet_lite.Params:
 def _drawn(key: jax.Array, inputs: int, features: int) -> efficientnet_lite.Params:
   """Weights as PyTorch draws those of a convolution: U(−1/√n, 1/√n), the bias as well."""
   bound = 1 / np.sqrt(inputs)
-  draw = lambda key, shape: jax.random.uniform(key, shape, minval=-bound, maxval=bound)
   kernel, bias = jax.random.split(key)
-  return {'kernel': draw(kernel, (inputs, features)), 'bias': draw(bias, (features,))}
+  return {
+    'kernel': _uniform(kernel, (inputs, features)),
+    'bias': jax.random.uniform(bias, (features,), minval=-bound, maxval=bound),
+  }
 
 
 def _uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:

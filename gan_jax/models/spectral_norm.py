@@ -67,3 +67,10 @@ class SpectralNorm(nn.Module):
 
   def _unit(self, x: jax.Array) -> jax.Array:
     return x / jnp.maximum(jnp.linalg.norm(x), self.epsilon)
+
+
+def normalised(
+  layer: nn.Module, x: jax.Array, train: bool, iterations: int = 1, epsilon: float = 1e-12
+) -> jax.Array:
+  """A named layer's result with spectral norm 1, by a `SpectralNorm` that is named after it."""
+  return SpectralNorm(layer, iterations, epsilon, name=f'{layer.name}_spectral')(x, train)

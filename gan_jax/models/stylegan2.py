@@ -9,8 +9,7 @@ All weights are N(0, 1) and scaled when they are used (equalised learning rate),
 mapping so that they move a hundredth as far. Widths are `channel_base` over the side, at most
 `channel_max`; every setting of the paper's and of StyleGAN2-ADA's (arXiv:2006.06676) is a field.
 
-Resampling is by [1, 3, 3, 1]; where a doubling and a convolution meet they are a transposed
-convolution and the filter after it.
+Its layers are in `equalised.py`.
 """
 
 import math
@@ -22,15 +21,13 @@ from flax import linen as nn
 
 from gan_jax.errors import UserError
 from gan_jax.models import noise
-from gan_jax.models.layers import Resolution, check_choice, check_positive, sides
-from gan_jax.ops import channels as channel_ops
-from gan_jax.ops import conv as conv_op
+from gan_jax.models.equalised import Conv, Dense, Modulated, Styled, with_bias
+from gan_jax.models.layers import Resolution, check_choice, check_positive, first_size, rms, sides
 from gan_jax.ops import resample
 
 AVERAGES = 'averages'
 """The collection of the moving average of w."""
 
-_LEAK, _GAIN = 0.2, math.sqrt(2)
 _MAPPING_RATE = 0.01
 _CLASS_MAPPING_LAYERS = 8  # of the discriminator, whatever the generator's are
 _W_DECAY = 0.995
@@ -38,20 +35,13 @@ _W_DECAY = 0.995
 
 def _sides(resolution: Resolution) -> tuple[tuple[int, ...], tuple[int, int]]:
   """The shorter sides from 4 upwards, and height and width of the first features."""
-  height, width = sides(resolution)
-  short = min(height, width)
+  short = min(sides(resolution))
   if short < 8 or short & (short - 1):
     raise UserError(
       f'dataset.resolution={short}: stylegan2 makes powers of two from 8 (8, 16, 32, 64, ...)'
     )
-  times = short // 4
-  if max(height, width) % times:
-    raise UserError(
-      f'dataset.resolution={height}, dataset.width={width}: stylegan2 makes a longer side that is '
-      f'a multiple of {times} here'
-    )
   steps = tuple(4 << n for n in range(short.bit_length() - 2))
-  return steps, (height // times, width // times)
+  return steps, first_size(resolution, 'stylegan2', short // 4)
 
 
 def _check(network: Any) -> None:
@@ -66,138 +56,6 @@ def _check(network: Any) -> None:
       )
 
 
-def _unit(x: jax.Array) -> jax.Array:
-  """Rows of a root mean square of 1."""
-  return x * jax.lax.rsqrt(jnp.square(x).mean(axis=-1, keepdims=True) + 1e-8)
-
-
-def _activate(x: jax.Array, gain: float = 1.0, clamp: float = 0.0) -> jax.Array:
-  """Leaky ReLU at a gain that keeps the variance, times another one; clamped, if at all."""
-  x = nn.leaky_relu(x, _LEAK) * jnp.asarray(_GAIN * gain, x.dtype)
-  return jnp.clip(x, -clamp * gain, clamp * gain) if clamp else x
-
-
-class _Dense(nn.Module):
-  """A linear layer with equalised learning rate, times `rate`."""
-
-  features: int
-  rate: float = 1.0
-  bias_init: float = 0.0
-  activated: bool = False
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    init = nn.initializers.normal(1 / self.rate)
-    kernel = self.param('kernel', init, (x.shape[-1], self.features))
-    bias = self.param('bias', nn.initializers.constant(self.bias_init), (self.features,))
-    x = x @ (kernel * (self.rate / math.sqrt(x.shape[-1]))) + bias * self.rate
-    return _activate(x) if self.activated else x
-
-
-class _Conv(nn.Module):
-  """A convolution with equalised learning rate, bias and leaky ReLU; halves, where asked.
-
-  Attributes:
-    features: of the result.
-    kernel: side of the window.
-    down: halve the resolution.
-    plain: neither bias nor activation.
-    clamp: bound of the result's values, times the gain; 0: none.
-    dtype: of the computation.
-  """
-
-  features: int
-  kernel: int
-  down: bool = False
-  plain: bool = False
-  clamp: float = 0.0
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: jax.Array, gain: float = 1.0) -> jax.Array:
-    shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-    kernel = self.param('kernel', nn.initializers.normal(1.0), shape)
-    kernel = (kernel / math.sqrt(math.prod(shape[:-1]))).astype(self.dtype)
-    x = x.astype(self.dtype)
-    if self.down:
-      x = resample.downsample(x) if self.kernel == 1 else resample.smooth(x, 2)
-    stride = 2 if self.down and self.kernel > 1 else 1
-    padding = 0 if self.down else self.kernel // 2
-    x = _convolve(x, kernel, stride, padding)
-    if self.plain:
-      return x * jnp.asarray(gain, x.dtype)
-    return _activate(_with_bias(self, x), gain, self.clamp)
-
-
-def _convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
-  if kernel.shape[:2] == (1, 1):
-    flat = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
-    return flat.reshape(*x.shape[:-1], flat.shape[-1])
-  return conv_op.conv(x, kernel, stride=stride, padding=padding)
-
-
-def _with_bias(module: nn.Module, x: jax.Array) -> jax.Array:
-  bias = module.param('bias', nn.initializers.zeros, (x.shape[-1],))
-  return x + channel_ops.over_pixels(bias.astype(x.dtype)[None], x.shape)
-
-
-class _Modulated(nn.Module):
-  """A modulated convolution; its affine layer makes styles of w.
-
-  Scales channels before the convolution and after it, rather than weights for each image
-  (StyleGAN2, Section 2.2): the same result by one convolution of the whole batch.
-  """
-
-  features: int
-  kernel: int = 3
-  up: bool = False
-  demodulate: bool = True
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: jax.Array, w: jax.Array) -> jax.Array:
-    shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-    kernel = self.param('kernel', nn.initializers.normal(1.0), shape)
-    style = _Dense(x.shape[-1], bias_init=1.0, name='style')(w)
-    if self.demodulate:
-      squares = jnp.square(kernel).sum(axis=(0, 1))
-      if self.dtype != jnp.float32:  # neither factor may leave the range of the type
-        kernel /= math.sqrt(shape[2] * self.kernel**2) * jnp.abs(kernel).max(axis=(0, 1, 2))
-        squares = jnp.square(kernel).sum(axis=(0, 1))
-        style /= jnp.abs(style).max(axis=1, keepdims=True)
-      length = jax.lax.rsqrt(jnp.square(style) @ squares + 1e-8)
-    else:
-      style = style / math.sqrt(shape[2] * self.kernel**2)
-    x = x.astype(self.dtype) * style[:, None, None].astype(self.dtype)
-    kernel = kernel.astype(self.dtype)
-    if self.up:
-      x = conv_op.conv_transpose(x, kernel.swapaxes(2, 3), stride=2, padding=0)
-      x = resample.smooth(x, 1, gain=4.0)
-    else:
-      x = _convolve(x, kernel, 1, self.kernel // 2)
-    return x * length[:, None, None].astype(x.dtype) if self.demodulate else x
-
-
-class _Styled(nn.Module):
-  """A modulated convolution, noise, bias and leaky ReLU."""
-
-  features: int
-  number: int
-  up: bool = False
-  noisy: bool = True
-  clamp: float = 0.0
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(
-    self, x: jax.Array, w: jax.Array, keys: jax.Array | None, gain: float = 1.0
-  ) -> jax.Array:
-    x = _Modulated(self.features, up=self.up, dtype=self.dtype, name='conv')(x, w)
-    if self.noisy:
-      x = noise.Noise(self.number, name='noise')(x, keys)
-    return _activate(_with_bias(self, x), gain, self.clamp)
-
-
 class _Mapping(nn.Module):
   """From latents, classes or both to w `[B, features]`."""
 
@@ -207,13 +65,13 @@ class _Mapping(nn.Module):
 
   @nn.compact
   def __call__(self, latents: jax.Array | None, labels: jax.Array) -> jax.Array:
-    parts = [] if latents is None else [_unit(latents)]
+    parts = [] if latents is None else [rms(latents, 1e-8)]
     if self.num_classes:
       one_hot = jax.nn.one_hot(labels, self.num_classes)
-      parts.append(_unit(_Dense(self.features, name='classes')(one_hot)))
+      parts.append(rms(Dense(self.features, name='classes')(one_hot), 1e-8))
     x = jnp.concatenate(parts, axis=1)
     for number in range(self.layers):
-      x = _Dense(self.features, _MAPPING_RATE, activated=True, name=f'layer{number}')(x)
+      x = Dense(self.features, _MAPPING_RATE, activated=True, name=f'layer{number}')(x)
     return x
 
 
@@ -239,7 +97,7 @@ class _SynthesisBlock(nn.Module):
 
     def styled(name: str, x: jax.Array, up: bool = False, gain: float = 1.0) -> jax.Array:
       nonlocal at
-      layer = _Styled(self.features, at, up, self.noisy, self.clamp, self.dtype, name=name)
+      layer = Styled(self.features, at, up, self.noisy, self.clamp, self.dtype, name=name)
       x = layer(x, w[:, at], keys, gain)
       at += 1
       return x
@@ -247,15 +105,15 @@ class _SynthesisBlock(nn.Module):
     if self.first:
       x = styled('conv1', x)
     elif self.architecture == 'residual':
-      skip = _Conv(self.features, 1, plain=True, dtype=self.dtype, name='skip')(x, math.sqrt(0.5))
+      skip = Conv(self.features, 1, plain=True, dtype=self.dtype, name='skip')(x, math.sqrt(0.5))
       x = styled('conv1', styled('conv0', x, up=True), gain=math.sqrt(0.5))
       x = resample.upsample(skip) + x
     else:
       x = styled('conv1', styled('conv0', x, up=True))
     image = None if image is None else resample.upsample(image)
     if self.last or self.architecture == 'skip':
-      layer = _Modulated(self.channels, 1, demodulate=False, dtype=self.dtype, name='image')
-      new = _with_bias(self, layer(x, w[:, at]))
+      layer = Modulated(self.channels, 1, demodulate=False, dtype=self.dtype, name='image')
+      new = with_bias(self, layer(x, w[:, at]))
       new = jnp.clip(new, -self.clamp, self.clamp) if self.clamp else new
       new = new.astype(jnp.float32)
       image = new if image is None else image + new
@@ -397,15 +255,15 @@ class _DiscriminatorBlock(nn.Module):
   ) -> tuple[jax.Array, jax.Array | None]:
     common = {'clamp': self.clamp, 'dtype': self.dtype}
     if image is not None:
-      seen = _Conv(self.features, 1, name='image', **common)(image)
+      seen = Conv(self.features, 1, name='image', **common)(image)
       x = seen if x is None else x.astype(self.dtype) + seen
       image = resample.downsample(image) if self.architecture == 'skip' else None
     assert x is not None
-    y = _Conv(self.features, 3, name='conv0', **common)(x)
+    y = Conv(self.features, 3, name='conv0', **common)(x)
     gain = math.sqrt(0.5) if self.architecture == 'residual' else 1.0
-    y = _Conv(self.after, 3, down=True, name='conv1', **common)(y, gain)
+    y = Conv(self.after, 3, down=True, name='conv1', **common)(y, gain)
     if self.architecture == 'residual':
-      skip = _Conv(self.after, 1, down=True, plain=True, dtype=self.dtype, name='skip')
+      skip = Conv(self.after, 1, down=True, plain=True, dtype=self.dtype, name='skip')
       y = skip(x, gain) + y
     return y, image
 
@@ -470,14 +328,14 @@ class Discriminator(nn.Module):
     assert x is not None
     x = x.astype(jnp.float32)
     if image is not None:
-      x += _Conv(width(4), 1, clamp=0.0, name='image')(image)
+      x += Conv(width(4), 1, clamp=0.0, name='image')(image)
     if self.deviation_group:
       x = _with_deviation(x, self.deviation_group, self.batch_parts)
-    x = _Conv(width(4), 3, clamp=self.clamp, name='conv')(x)
-    x = _Dense(width(4), activated=True, name='dense')(x.reshape(x.shape[0], -1))
+    x = Conv(width(4), 3, clamp=self.clamp, name='conv')(x)
+    x = Dense(width(4), activated=True, name='dense')(x.reshape(x.shape[0], -1))
     if not self.num_classes:
-      return _Dense(1, name='logit')(x)[:, 0]
-    x = _Dense(width(4), name='logit')(x)
+      return Dense(1, name='logit')(x)[:, 0]
+    x = Dense(width(4), name='logit')(x)
     classes = _Mapping(width(4), _CLASS_MAPPING_LAYERS, self.num_classes, name='mapping')
     return (x * classes(None, labels)).sum(axis=1) / math.sqrt(width(4))
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from gan_jax.models.layers import Initializer
+from gan_jax.models.layers import Initializer, rms
 
 _XAVIER = nn.initializers.xavier_uniform()
 _ONES = nn.initializers.ones
@@ -49,12 +49,6 @@ def rotate(x: jax.Array, turned: tuple[np.ndarray, np.ndarray]) -> jax.Array:
   pairs = x.reshape(*x.shape[:-1], -1, 2)
   across = jnp.stack([-pairs[..., 1], pairs[..., 0]], axis=-1).reshape(x.shape)
   return jnp.concatenate([plain, x * cosines + across * sines], axis=2)
-
-
-def rms(x: jax.Array, epsilon: float) -> jax.Array:
-  """Brings the last axis to a root mean square of 1."""
-  squares = jnp.square(x.astype(jnp.float32)).mean(axis=-1, keepdims=True)
-  return x * jax.lax.rsqrt(squares + epsilon).astype(x.dtype)
 
 
 class Dense(nn.Module):

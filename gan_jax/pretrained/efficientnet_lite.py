@@ -66,17 +66,14 @@ class Release(NamedTuple):
 
 
 _LARGER = (1, 3, 3, 4, 4, 5, 1)
-RELEASES = {
-  'efficientnet_lite0': Release(
+_RELEASED = (
+  Release(
     'efficientnet_lite0', 'efficientnet-lite0-57934424.pth', (1, 2, 2, 3, 3, 4, 1), 224, 0.751
   ),
-  'efficientnet_lite1': Release(
-    'efficientnet_lite1', 'efficientnet-lite1-77cc7160.pth', _LARGER, 240, 0.767
-  ),
-  'efficientnet_lite2': Release(
-    'efficientnet_lite2', 'efficientnet-lite2-9656183e.pth', _LARGER, 260, 0.776
-  ),
-}
+  Release('efficientnet_lite1', 'efficientnet-lite1-77cc7160.pth', _LARGER, 240, 0.767),
+  Release('efficientnet_lite2', 'efficientnet-lite2-9656183e.pth', _LARGER, 260, 0.776),
+)
+RELEASES = {release.name: release for release in _RELEASED}
 
 
 @functools.cache

@@ -63,12 +63,9 @@ class Augmentation:
     """Augments images `[B, H, W, C]`, or each of a tree of them, by the same keys `[B]`."""
     for number, (module, settings) in enumerate(self.operations):
       own = jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys)
-      if getattr(module, 'WHOLE_TREE', False):
-        images = _augment(module, settings, own, images, strength)
-        continue
-      images = jax.tree.map(
-        lambda x, m=module, s=settings, k=own: _augment(m, s, k, x, strength), images
-      )
+      change = lambda x, m=module, s=settings, k=own: _augment(m, s, k, x, strength)
+      whole = getattr(module, 'WHOLE_TREE', False)
+      images = change(images) if whole else jax.tree.map(change, images)
     return images
 
   def mix(self, keys: jax.Array, reals: PyTree, fakes: PyTree, strength: jax.Array) -> PyTree:
