@@ -106,6 +106,7 @@ def channels_and_classes(config: ConfigDict) -> tuple[int, int]:
 
 
 def _player(name: str, network: nn.Module, x: Any, labels: Any) -> Player:
+  network = network.clone(axis_name=None)  # on no device
   order: dict[str, tuple[str, tuple[tuple[int, ...], ...]]] = {}
 
   def watch(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -127,15 +128,11 @@ def _player(name: str, network: nn.Module, x: Any, labels: Any) -> Player:
   )
   weights = traverse_util.flatten_dict(variables['params'], sep='/')
   within = lambda path, name: not path or name == path or name.startswith(f'{path}/')
+  # Name stacks name the network's class, and methods of classes, between the modules.
+  modules = lambda stack: [part for part in stack.split('/') if part and '.' not in part]
   first = type(network).__name__
-
-  def work(path: str) -> int:
-    # Name stacks begin with the class of the network and may have names of calls between.
-    total = 0
-    for stack, count in counts.items():
-      inner = stack.partition(first)[2].lstrip('/')
-      total += count if within(path, inner) else 0
-    return total
+  placed = [('/'.join(modules(stack.partition(first)[2])), n) for stack, n in counts.items()]
+  work = lambda path: sum(count for inner, count in placed if within(path, inner))
 
   layers = [
     Layer(
@@ -143,7 +140,7 @@ def _player(name: str, network: nn.Module, x: Any, labels: Any) -> Player:
       kind,
       shapes,
       sum(math.prod(leaf.shape) for name, leaf in weights.items() if within(path, name)),
-      sum(counts.values()) if not path else work(path),
+      work(path),
     )
     for path, (kind, shapes) in sorted(order.items(), key=lambda item: item[0] != '')
   ]

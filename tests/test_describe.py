@@ -18,8 +18,21 @@ def small(**model):
   return config
 
 
-def test_weights_are_those_of_a_run_and_layers_add_up():
-  config = small(conditional=True)
+@pytest.mark.parametrize(
+  ('name', 'options'),
+  [
+    ('dcgan', {'remat_stages': 2}),
+    ('biggan', {'width': 4, 'attention': 16, 'bfloat16_stages': 1}),
+    ('resnet', {'width': 4}),
+    ('stylegan2', {'channel_base': 64, 'remat_stages': 2}),
+    ('r3gan', {'widths': (16, 16, 16, 16), 'remat_stages': 4}),
+    ('fastgan', {'width': 4, 'remat_stages': 3}),
+    ('gat', {'depth': 4, 'width': 16, 'heads': 2, 'remat': True}),
+  ],
+)
+def test_weights_are_those_of_a_run_and_layers_add_up(name, options):
+  config = small(conditional=True, name=name, latent_size=60)
+  config[name].update(options)
   found = describe.describe(config, 1, 10)
   state = build.shapes(config, build.networks(config, 1, 10))
   for player, own in zip(found.players, (state.generator, state.discriminator), strict=True):
@@ -27,12 +40,14 @@ def test_weights_are_those_of_a_run_and_layers_add_up():
     assert whole.path == ''
     assert whole.weights == sum(int(np.prod(x.shape)) for x in jax.tree.leaves(own.params))
     top = [layer for layer in layers if '/' not in layer.path]
-    assert sum(layer.weights for layer in top) == whole.weights
-    assert sum(layer.multiply_adds for layer in top) == whole.multiply_adds > 0
+    own_weights = sum(x.size for x in own.params.values() if hasattr(x, 'size'))
+    assert sum(layer.weights for layer in top) + own_weights == whole.weights
+    of_layers = sum(layer.multiply_adds for layer in top)
+    assert 0.95 * whole.multiply_adds < of_layers <= whole.multiply_adds
     assert player.fixed == sum(int(np.prod(x.shape)) for x in jax.tree.leaves(own.mutable))
   generator, discriminator = found.players
   assert generator.layers[0].shapes == ((1, 32, 32, 1),)
-  assert discriminator.layers[0].shapes == ((1,),)
+  assert len(discriminator.layers[0].shapes[0]) <= 2 and discriminator.layers[0].shapes[0][0] == 1
 
 
 def test_dcgan_takes_the_operations_that_are_known_of_it():

@@ -26,6 +26,7 @@ def r3gan(resolution: int, widths: tuple[int, ...], gamma: float, batch_size: in
   config.model.name = 'r3gan'
   config.model.latent_size = 64
   config.r3gan.widths = widths
+  config.r3gan.discriminator_embedding_size = widths[0]
   config.loss.name = 'relativistic'
   config.regularisers = ('r1', 'r2')
   for penalty in (config.r1, config.r2):

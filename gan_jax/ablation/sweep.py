@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from flax import traverse_util
 from ml_collections import ConfigDict
 
 from gan_jax import build
@@ -194,6 +195,12 @@ def leave_one_out(
     f'without {name}': _merged((common, *(p for other, p in parts.items() if other != name)))
     for name in parts
   }
+
+
+def changes(base: ConfigDict, other: ConfigDict) -> Overrides:
+  """The overrides that make another config out of a base: two whole recipes as variants."""
+  old, new = (traverse_util.flatten_dict(each.to_dict(), sep='.') for each in (base, other))
+  return {key: value for key, value in new.items() if key not in old or old[key] != value}
 
 
 def _settings(axis: str, values: Any) -> list[tuple[str, Overrides]]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models import resnet
+from gan_jax.models import resnet, stages
 from gan_jax.models.layers import (
   BatchNorm,
   Bias,
@@ -61,9 +61,11 @@ class _Attention(nn.Module):
 
     queries = mix(x, C // 8, 'queries').reshape(B, H * W, -1)
     keys, values = pooled(mix(x, C // 8, 'keys')), pooled(mix(x, C // 2, 'values'))
-    shares = nn.softmax(jnp.einsum('bqc,bkc->bqk', queries, keys))
+    products = jnp.einsum('bqc,bkc->bqk', queries, keys).astype(jnp.float32)
+    shares = nn.softmax(products).astype(x.dtype)
     seen = jnp.einsum('bqk,bkc->bqc', shares, values).reshape(B, H, W, -1)
-    return x + self.param('weight', nn.initializers.zeros, ()) * mix(seen, C, 'result')
+    weight = self.param('weight', nn.initializers.zeros, ()).astype(x.dtype)
+    return x + weight * mix(seen, C, 'result')
 
 
 class Generator(nn.Module):
@@ -79,6 +81,7 @@ class Generator(nn.Module):
     initial_weights: 'orthogonal', or 'normal', N(0, 0.02).
     norm_epsilon: of batch normalisation, added to the variance.
     spectral_epsilon: the least norm that spectral normalisation divides by.
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: for a size without a table of widths, a latent that cannot be cut, or a setting out
@@ -97,6 +100,8 @@ class Generator(nn.Module):
   initial_weights: str = 'orthogonal'
   norm_epsilon: float = 1e-5
   spectral_epsilon: float = 1e-6
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
@@ -106,6 +111,7 @@ class Generator(nn.Module):
     short, (height, width) = base(self.resolution, 'biggan', _UPWARDS)
     _check_attention(self.attention, short)
     first, *rest = (self.width * times for times in _UPWARDS[short])
+    stages.check('biggan', self, len(rest))
     stem, pieces = self._pieces(latents, len(rest))
     classes = None
     if self.num_classes and self.shared_embedding:
@@ -121,7 +127,8 @@ class Generator(nn.Module):
     for number, features in enumerate(rest):
       known = [part for part in (classes, pieces[number]) if part is not None]
       about = jnp.concatenate(known, axis=1) if known else None
-      x = self._block(x, f'block{number}', features, about, labels, train)
+      apply = lambda self, x, *of, about=about: self._block(x, *of, about, labels, train)
+      x = stages.run(self, len(rest) - 1 - number, apply, x, f'block{number}', features)
       if 8 << number == self.attention:
         attention = _Attention(
           _INITS[self.initial_weights], self.spectral_epsilon, name='attention'
@@ -131,7 +138,8 @@ class Generator(nn.Module):
     image = Conv(
       self.channels, 3, padding=1, kernel_init=_INITS[self.initial_weights], name='image'
     )
-    return jnp.tanh(Bias(name='image_bias')(self._run(image, nn.relu(norm(x, train)), train)))
+    x = Bias(name='image_bias')(self._run(image, nn.relu(norm(x, train)), train))
+    return jnp.tanh(x.astype(jnp.float32))
 
   def _run(self, layer: nn.Module, x: jax.Array, train: bool) -> jax.Array:
     return normalised(layer, x, train, epsilon=self.spectral_epsilon)
@@ -189,7 +197,7 @@ class Generator(nn.Module):
           self.num_classes, x.shape[-1], embedding_init=init, name=f'{name}_{part}_of_class'
         )
         factors[place] += table(labels)[:, None, None]
-    return x * factors[0] + factors[1]
+    return x * factors[0].astype(x.dtype) + factors[1].astype(x.dtype)
 
 
 class Discriminator(resnet.Discriminator):
@@ -200,6 +208,7 @@ class Discriminator(resnet.Discriminator):
     discriminator_width: unit of the widths, of which there are 2 in every block at 32 pixels.
     attention: side of the features that attend, pixels; 0: none.
     initial_weights: 'orthogonal', or 'normal', N(0, 0.02).
+    bfloat16_stages, remat_stages: see `stages`.
   """
 
   discriminator_width: int = 64
@@ -211,21 +220,21 @@ class Discriminator(resnet.Discriminator):
     self, images: jax.Array, labels: jax.Array, train: bool
   ) -> jax.Array | dict[str, jax.Array]:
     """Scores the images; `train` normalises by the batch and updates the averages and u."""
-    self._check('biggan')
     check_positive('biggan', self, ('discriminator_width',))
     check_choice('biggan', self, 'initial_weights', tuple(_INITS))
     short, _ = base(self.resolution, 'biggan', _UPWARDS)
     _check_attention(self.attention, short)
     widths, halvings = resnet.DOWNWARDS[short]
+    self._check('biggan', len(widths))
     x, attended = images, False
     for number, times in enumerate(widths):
-      x = self._block(x, number, times * self.discriminator_width, number < halvings, train)
+      x = self._run_block(x, number, times * self.discriminator_width, number < halvings, train)
       if min(x.shape[1:3]) == self.attention and not attended:
         attention = _Attention(
           _INITS[self.initial_weights], self.spectral_epsilon, name='attention'
         )
         x, attended = attention(x, train), True
-    return self._judge(nn.relu(x).sum(axis=(1, 2)), labels, train)
+    return self._judge(x, labels, train)
 
   @property
   def piecewise_linear(self) -> bool:

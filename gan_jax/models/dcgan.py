@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
+from gan_jax.models import stages
 from gan_jax.models.layers import (
   BatchNorm,
   Bias,
@@ -69,7 +70,7 @@ class _Norm(nn.Module):
     one, zero = nn.initializers.ones, nn.initializers.zeros
     scale = nn.Embed(self.num_classes, x.shape[-1], embedding_init=one, name='scale')(labels)
     shift = nn.Embed(self.num_classes, x.shape[-1], embedding_init=zero, name='shift')(labels)
-    return x * scale[:, None, None] + shift[:, None, None]
+    return x * scale[:, None, None].astype(x.dtype) + shift[:, None, None].astype(x.dtype)
 
 
 class Generator(nn.Module):
@@ -78,6 +79,7 @@ class Generator(nn.Module):
   Attributes:
     generator_condition: where the label enters: 'embedding' beside z, 'batch_norm' as the scale and
       shift of every normalisation, or 'both'. Without classes: none.
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: for a shorter side that is not a power of two from 16, a size that is not positive,
@@ -93,33 +95,48 @@ class Generator(nn.Module):
   max_width: int = 512  # channels never exceed this
   embedding_size: int = 32  # length of a class embedding that is concatenated
   generator_condition: str = 'both'
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Generates `[B, H, W, C]`; `train` normalises by the batch and updates the averages."""
     check_positive('dcgan', self, ('width', 'max_width', 'embedding_size'))
     check_choice('dcgan', self, 'generator_condition', ('embedding', 'batch_norm', 'both'))
-    norm_classes = 0 if self.generator_condition == 'embedding' else self.num_classes
     levels, base = _levels(self.resolution)
+    stages.check('dcgan', self, levels)
     x = latents
     if self.num_classes and self.generator_condition != 'batch_norm':
       embedding = nn.Embed(self.num_classes, self.embedding_size, name='embedding')(labels)
       x = jnp.concatenate([x, embedding], axis=-1)
     x = x[:, None, None, :]
     for level in range(levels, 0, -1):
-      width = min(self.width << (level - 1), self.max_width)
-      first = level == levels
-      x = ConvTranspose(
-        width,
-        base if first else 4,
-        stride=1 if first else 2,
-        padding=0 if first else 1,
-        kernel_init=_INIT,
-        name=f'conv{level}',
-      )(x)
-      x = nn.relu(_Norm(norm_classes, self.axis_name, name=f'norm{level}')(x, labels, train))
+      stem = base if level == levels else None
+      apply = lambda self, x, *of: self._enlarged(x, *of, labels, train)
+      x = stages.run(self, level, apply, x, level, stem)
+    x = x.astype(stages.dtype(self, 0))
     x = ConvTranspose(self.channels, 4, stride=2, padding=1, kernel_init=_INIT, name='image')(x)
-    return jnp.tanh(x)
+    return jnp.tanh(x.astype(jnp.float32))
+
+  def _enlarged(
+    self,
+    x: jax.Array,
+    level: int,
+    stem: tuple[int, int] | None,
+    labels: jax.Array,
+    train: bool,
+  ) -> jax.Array:
+    """The features of a level: twice the size, or that of the stem."""
+    norm_classes = 0 if self.generator_condition == 'embedding' else self.num_classes
+    x = ConvTranspose(
+      min(self.width << (level - 1), self.max_width),
+      stem or 4,
+      stride=1 if stem else 2,
+      padding=0 if stem else 1,
+      kernel_init=_INIT,
+      name=f'conv{level}',
+    )(x)
+    return nn.relu(_Norm(norm_classes, self.axis_name, name=f'norm{level}')(x, labels, train))
 
 
 class Discriminator(NormalisedDiscriminator, nn.Module):
@@ -136,6 +153,7 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
       see `models`. Without classes: 'none'.
     spectral_iterations: of the power method in a pass.
     spectral_epsilon: the least norm that spectral normalisation divides by.
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: for a shorter side that is not a power of two from 16, an unknown norm or condition,
@@ -154,6 +172,8 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
   discriminator_condition: str = 'projection'
   spectral_iterations: int = 1
   spectral_epsilon: float = 1e-12
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   @nn.compact
   def __call__(
@@ -165,9 +185,8 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
     x = images
     levels, base = _levels(self.resolution)
     for level in range(levels):
-      width = min(self.width << level, self.max_width)
-      conv = self._conv(width, 4, f'conv{level}', stride=2, padding=1)
-      x = self._activate(self.run_layer(conv, x, train), level, train)
+      x = stages.run(self, level, lambda self, x, n: self._halved(x, n, train), x, level)
+    x = x.astype(jnp.float32)
     if condition == 'concatenation':
       maps = self._embed(labels, self.embedding_size, 'embedding', train)[:, None, None]
       maps = jnp.broadcast_to(maps, (*x.shape[:-1], self.embedding_size))
@@ -188,8 +207,14 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
     sizes = ('width', 'max_width', 'embedding_size', 'spectral_iterations')
     check_positive('dcgan', self, sizes)
     self.check_norm('dcgan')
+    stages.check('dcgan', self, _levels(self.resolution)[0])
     conditions = ('projection', 'concatenation', 'classifier', 'none')
     check_choice('dcgan', self, 'discriminator_condition', conditions)
+
+  def _halved(self, x: jax.Array, level: int, train: bool) -> jax.Array:
+    width = min(self.width << level, self.max_width)
+    conv = self._conv(width, 4, f'conv{level}', stride=2, padding=1)
+    return self._activate(self.run_layer(conv, x, train), level, train)
 
   def _conv(self, features: int, kernel: Resolution, name: str, **options: Any) -> Conv:
     # N(0, 0.02) relies on batch normalisation to restore the scale; without it, keep the variance.

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.models import noise
+from gan_jax.models import noise, stages
 from gan_jax.models.layers import (
   BatchNorm,
   Bias,
@@ -54,6 +54,11 @@ _DECODER_WIDTH = 32
 def _base(resolution: Resolution) -> tuple[int, tuple[int, int]]:
   """The shorter side, and height and width of the features at 4 pixels of it."""
   return base(resolution, 'fastgan', _SIZES)
+
+
+def _doublings(side: int, short: int) -> int:
+  """From features of a side to the image."""
+  return (short // side).bit_length() - 1
 
 
 def _glu(x: jax.Array) -> jax.Array:
@@ -94,7 +99,7 @@ class _Norm(nn.Module):
     linear = lambda name: normalised(nn.Dense(x.shape[-1], name=name), classes, train)[
       :, None, None
     ]
-    return x * (1 + linear('scale')) + linear('shift')
+    return x * (1 + linear('scale')).astype(x.dtype) + linear('shift').astype(x.dtype)
 
 
 class Generator(nn.Module):
@@ -113,6 +118,7 @@ class Generator(nn.Module):
     image_bias: of the last convolution.
     tanh: bounds images below 1024 pixels as well.
     fixed_noise: the same for every image, so that a path between latents is smooth.
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: for a size without a table of widths, unknown blocks, or a width that is not
@@ -131,6 +137,8 @@ class Generator(nn.Module):
   image_bias: bool = False
   tanh: bool = False
   fixed_noise: bool = False
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   @nn.compact
   def __call__(
@@ -140,6 +148,7 @@ class Generator(nn.Module):
     check_positive('fastgan', self, ('width',))
     check_choice('fastgan', self, 'blocks', ('alternating', 'two', 'one'))
     short, base = _base(self.resolution)
+    stages.check('fastgan', self, _doublings(4, short))
     keys, classes = None if self.fixed_noise else noise.keys_of(latents), None
     if self.num_classes:
       embed = nn.Embed(
@@ -159,15 +168,17 @@ class Generator(nn.Module):
     side = 4
     while side < short:
       side *= 2
-      x = self._block(maps[side // 2], side, keys, classes, train)
+      apply = lambda self, x, side: self._block(x, side, keys, classes, train)
+      x = stages.run(self, _doublings(side, short), apply, maps[side // 2], side)
       if side // reach in maps and side // reach <= 32:
         gate = _Excitation(self._features(side), base, name=f'excitation{side}')
-        x *= gate(maps[side // reach], train)
+        x *= gate(maps[side // reach], train).astype(x.dtype)
       maps[side] = x
     image = normalised(Conv(self.channels, 3, padding=1, kernel_init=_INIT, name='image'), x, train)
     if self.image_bias:
       image = Bias(name='image_bias')(image)
-    bound = jnp.tanh if self.tanh or short >= 1024 else lambda x: x
+    bounded = self.tanh or short >= 1024
+    bound = lambda x: jnp.tanh(x.astype(jnp.float32)) if bounded else x.astype(jnp.float32)
     if not self.small_image or short < _SMALL_FROM:
       return bound(image)
     small = normalised(Conv(self.channels, 1, kernel_init=_INIT, name='small'), maps[_SMALL], train)
@@ -202,6 +213,7 @@ class Discriminator(nn.Module):
     reconstruction: 'absolute' differences or 'squared' ones, means over the pixels; 'none' decodes
       nothing.
     batch_parts: batches, one after the other in the rows, that are normalised each by itself.
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: for a size without a table of widths, an unknown reconstruction, or a width that is
@@ -215,6 +227,8 @@ class Discriminator(nn.Module):
   width: int = 64
   reconstruction: str = 'absolute'
   batch_parts: int = 1
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   def for_parts(self, parts: int) -> Self:
     """The same network for a batch of parts that have no part in each other's logits."""
@@ -234,6 +248,7 @@ class Discriminator(nn.Module):
     check_positive('fastgan', self, ('width',))
     check_choice('fastgan', self, 'reconstruction', ('absolute', 'squared', 'none'))
     short, base = _base(self.resolution)
+    stages.check('fastgan', self, _doublings(4, short))
     seen = images if isinstance(images, dict) else self.present(images)
     image = seen['image'] if isinstance(seen, dict) else seen
     maps = self._maps(image, short, base, train)
@@ -269,7 +284,7 @@ class Discriminator(nn.Module):
     self, image: jax.Array, short: int, base: tuple[int, int], train: bool
   ) -> dict[int, jax.Array]:
     """The features at every resolution from the entry down to 8 pixels."""
-    first, x = min(short, _SMALL_FROM), image
+    first, x = min(short, _SMALL_FROM), image.astype(stages.dtype(self, 0))
     if short <= _SMALL_FROM:
       x = normalised(self._conv(self._features(2 * first), 3, 'entry', padding=1), x, train)
     else:
@@ -282,10 +297,12 @@ class Discriminator(nn.Module):
       x = nn.leaky_relu(x, 0.2)
     maps, side = {first: x}, first
     while side > 8:
+      stage = _doublings(side, short)
       side //= 2
-      x = self._down(x, side, train)
+      x = stages.run(self, stage, lambda self, x, side: self._down(x, side, train), x, side)
       if 8 * side in maps:
-        x *= _Excitation(x.shape[-1], base, name=f'excitation{side}')(maps[8 * side], train)
+        gate = _Excitation(x.shape[-1], base, name=f'excitation{side}')
+        x *= gate(maps[8 * side], train).astype(x.dtype)
       maps[side] = x
     return maps
 
@@ -301,7 +318,7 @@ class Discriminator(nn.Module):
 
   def _logits(self, name: str, x: jax.Array, train: bool) -> jax.Array:
     x = normalised(self._conv(self._features(8), 1, f'{name}_conv'), x, train)
-    x = self._activated(x, f'{name}_norm', train)
+    x = self._activated(x, f'{name}_norm', train).astype(jnp.float32)
     return normalised(self._conv(1, 4, f'{name}_logit'), x, train)
 
   def _small_branch(self, x: jax.Array, train: bool) -> jax.Array:
@@ -324,7 +341,8 @@ class Discriminator(nn.Module):
         scale_init=_SCALE_INIT, axis_name=self.axis_name, track=False, name=f'{name}_norm{side}'
       )
       x = _glu(norm(x, train))
-    x = jnp.tanh(normalised(self._conv(self.channels, 3, f'{name}_image', padding=1), x, train))
+    x = normalised(self._conv(self.channels, 3, f'{name}_image', padding=1), x, train)
+    x = jnp.tanh(x.astype(jnp.float32))
     apart = jnp.abs(x - _nearest(target, target.shape[1] // x.shape[1]))
     return (jnp.square(apart) if self.reconstruction == 'squared' else apart).mean(axis=(1, 2, 3))
 

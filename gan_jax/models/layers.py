@@ -1,7 +1,6 @@
 """Layers that more than one architecture uses."""
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -76,7 +75,7 @@ def rms(x: jax.Array, epsilon: float) -> jax.Array:
 
 
 class Conv(nn.Module):
-  """Convolution without bias on `[B, H, W, C]`; the result is in `dtype`, weights are float32.
+  """Convolution without bias on `[B, H, W, C]`, computed in the images' type; weights are float32.
 
   Attributes:
     features: channels of the result.
@@ -85,7 +84,6 @@ class Conv(nn.Module):
     padding: zeros on every side, pixels.
     groups: channel groups that do not see each other.
     kernel_init: initializer of the kernel `[h, w, C / groups, features]`.
-    dtype: of the computation.
   """
 
   features: int
@@ -94,14 +92,12 @@ class Conv(nn.Module):
   padding: int = 0
   groups: int = 1
   kernel_init: Initializer = nn.initializers.lecun_normal()
-  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Convolves `[B, H, W, C]`."""
     shape = (*sides(self.kernel), x.shape[-1] // self.groups, self.features)
-    kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
-    x = x.astype(self.dtype)
+    kernel = self.param('kernel', self.kernel_init, shape).astype(x.dtype)
     if self.kernel == 1 and self.stride == 1 and self.groups == 1 and self.padding == 0:
       # A product of two matrices is what every platform runs best; over more axes than two, the
       # CPU would copy a transpose of the images for the gradient.
@@ -120,7 +116,8 @@ class DepthwiseConv(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Filters `[B, H, W, C]`."""
     shape = (self.kernel, self.kernel, x.shape[-1])
-    return depthwise(x, self.param('kernel', self.kernel_init, shape), padding=self.padding)
+    kernel = self.param('kernel', self.kernel_init, shape).astype(x.dtype)
+    return depthwise(x, kernel, padding=self.padding)
 
 
 class ConvTranspose(nn.Module):
@@ -144,7 +141,7 @@ class ConvTranspose(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Enlarges `[B, H, W, C]` to `H' = (H - 1) * stride + k - 2 * padding`."""
     shape = (*sides(self.kernel), self.features, x.shape[-1])
-    kernel = self.param('kernel', self.kernel_init, shape)
+    kernel = self.param('kernel', self.kernel_init, shape).astype(x.dtype)
     return conv_op.conv_transpose(x, kernel, stride=self.stride, padding=self.padding)
 
 
@@ -175,7 +172,7 @@ class ConvUp(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Maps `[B, H, W, C]` to `[B, 2 H, 2 W, features]`."""
     kernel = self.param('kernel', self.kernel_init, (3, 3, x.shape[-1], self.features))
-    wide = _doubled(kernel[::-1, ::-1]).swapaxes(2, 3)
+    wide = _doubled(kernel[::-1, ::-1]).swapaxes(2, 3).astype(x.dtype)
     return conv_op.conv_transpose(x, wide, stride=2, padding=1)
 
 
@@ -189,7 +186,8 @@ class ConvDown(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Maps `[B, H, W, C]` to `[B, H / 2, W / 2, features]`."""
     kernel = self.param('kernel', self.kernel_init, (3, 3, x.shape[-1], self.features))
-    return conv_op.conv(x, _doubled(kernel) / 4, stride=2, padding=1, groups=1)
+    wide = (_doubled(kernel) / 4).astype(x.dtype)
+    return conv_op.conv(x, wide, stride=2, padding=1, groups=1)
 
 
 def _doubled(kernel: jax.Array) -> jax.Array:
@@ -212,10 +210,11 @@ class Bias(nn.Module):
 
 
 class BatchNorm(nn.Module):
-  """Batch normalisation of `[..., C]` (Ioffe and Szegedy 2015, arXiv:1502.03167).
+  """Batch normalisation of `[..., C]` (Ioffe and Szegedy 2015, arXiv:1502.03167), in float32.
 
-  A training batch's statistics are those of all devices of `axis_name`. Their moving averages,
-  which normalise outside training, are the collection `batch_stats`.
+  The result has the images' type. A training batch's statistics are those of all devices of
+  `axis_name`. Their moving averages, which normalise outside training, are the collection
+  `batch_stats`.
 
   Attributes:
     momentum: share of the old value in an update of the moving averages.
@@ -239,7 +238,8 @@ class BatchNorm(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, train: bool) -> jax.Array:
     """Normalises by the batch's statistics where `train`, else by the moving averages."""
-    shape = (x.shape[-1],)
+    shape, dtype = (x.shape[-1],), x.dtype
+    x = x.astype(jnp.float32)
     averages = []
     if self.track:
       averages = [
@@ -271,4 +271,5 @@ class BatchNorm(nn.Module):
     shift = -mean * scale
     if self.affine:
       shift += self.param('bias', nn.initializers.zeros, shape)
-    return x * channels.over_pixels(scale, x.shape) + channels.over_pixels(shift, x.shape)
+    x = x * channels.over_pixels(scale, x.shape) + channels.over_pixels(shift, x.shape)
+    return x.astype(dtype)

@@ -6,13 +6,13 @@ activations and the weights is learned; initial variance is set by a fixed gain 
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
+from gan_jax.models import stages
 from gan_jax.models.layers import (
   Bias,
   Conv,
@@ -49,15 +49,8 @@ def _base(resolution: Resolution, widths: tuple[int, ...]) -> tuple[int, int]:
 
 def _check(network: 'Generator | Discriminator') -> None:
   """Raises UserError for sizes that no network has."""
-  check_positive(
-    'r3gan', network, ('widths', 'blocks', 'group_size', 'expansion', 'embedding_size')
-  )
-  stages = len(network.widths)
-  if not 0 <= network.bfloat16_stages <= stages:
-    raise UserError(
-      f'config.r3gan.bfloat16_stages={network.bfloat16_stages}: accepted: 0 to {stages}, the '
-      'number of r3gan.widths'
-    )
+  check_positive('r3gan', network, ('widths', 'blocks', 'group_size', 'expansion'))
+  stages.check('r3gan', network, len(network.widths))
 
 
 class _Block(nn.Module):
@@ -66,7 +59,6 @@ class _Block(nn.Module):
   depth: int  # residual blocks in the whole network: L of the gain
   expansion: int
   group_size: int
-  dtype: Any
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -79,7 +71,7 @@ class _Block(nn.Module):
       )
     # The gain of a leaky rectifier of slope 0.2, shared among L blocks: Section 3.3 and appendix.
     gain = math.sqrt(2 / 1.04) * self.depth**-0.25
-    y = Conv(wide, 1, kernel_init=_scaled_normal(width, gain), dtype=self.dtype, name='widen')(x)
+    y = Conv(wide, 1, kernel_init=_scaled_normal(width, gain), name='widen')(x)
     y = nn.leaky_relu(Bias(name='bias1')(y), 0.2)
     y = Conv(
       wide,
@@ -87,12 +79,10 @@ class _Block(nn.Module):
       padding=1,
       groups=wide // self.group_size,
       kernel_init=_scaled_normal(self.group_size * 9, gain),
-      dtype=self.dtype,
       name='mix',
     )(y)
     y = nn.leaky_relu(Bias(name='bias2')(y), 0.2)
-    zero = nn.initializers.zeros
-    return x + Conv(width, 1, kernel_init=zero, dtype=self.dtype, name='narrow')(y)
+    return x + Conv(width, 1, kernel_init=nn.initializers.zeros, name='narrow')(y)
 
 
 class _Stages(nn.Module):
@@ -103,31 +93,29 @@ class _Stages(nn.Module):
   expansion: int
   group_size: int
   bfloat16_stages: int
+  remat_stages: int
 
-  def dtype(self, stage: int) -> Any:
-    """Of a stage's computation, stage 0 being the 4×4 one."""
-    low = stage >= len(self.widths) - self.bfloat16_stages
-    return jnp.bfloat16 if low else jnp.float32
+  @classmethod
+  def of(cls, network: 'Generator | Discriminator') -> '_Stages':
+    """Those of a network."""
+    names = ('widths', 'blocks', 'expansion', 'group_size', 'bfloat16_stages', 'remat_stages')
+    return cls(*(getattr(network, name) for name in names), name='stages')
 
   @nn.compact
   def __call__(self, x: jax.Array, upwards: bool) -> jax.Array:
     """Runs all stages over `[B, H, W, C]`, from 4 pixels upwards or from the image downwards."""
-    stages = range(len(self.widths))
-    for stage in stages if upwards else reversed(stages):
-      dtype = self.dtype(stage)
+    depth = self.blocks * len(self.widths)
+    from_base = range(len(self.widths))
+    for stage in from_base if upwards else reversed(from_base):
+      from_image = len(self.widths) - 1 - stage
       if upwards and stage > 0:
-        x = resample.upsample(self._change_width(x.astype(dtype), stage))
-      elif not upwards and stage < len(self.widths) - 1:
+        x = self._change_width(x.astype(stages.dtype(self, from_image)), stage)
+        x = resample.upsample(x)
+      elif not upwards and from_image > 0:
         x = self._change_width(resample.downsample(x), stage)
-      x = x.astype(dtype)
       for block in range(self.blocks):
-        x = _Block(
-          self.blocks * len(self.widths),
-          self.expansion,
-          self.group_size,
-          dtype,
-          name=f'stage{stage}_block{block}',
-        )(x)
+        apply = lambda self, x, name: _Block(depth, self.expansion, self.group_size, name=name)(x)
+        x = stages.run(self, from_image, apply, x, f'stage{stage}_block{block}')
     return x
 
   def _change_width(self, x: jax.Array, stage: int) -> jax.Array:
@@ -136,11 +124,14 @@ class _Stages(nn.Module):
     if x.shape[-1] == width:
       return x
     init = _scaled_normal(x.shape[-1])
-    return Conv(width, 1, kernel_init=init, dtype=x.dtype, name=f'change{stage}')(x)
+    return Conv(width, 1, kernel_init=init, name=f'change{stage}')(x)
 
 
 class Generator(nn.Module):
   """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]`, float32, not bounded.
+
+  Attributes:
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: where resolution and widths, or widths and group size, do not fit, or a size is not
@@ -158,11 +149,13 @@ class Generator(nn.Module):
   expansion: int = 2
   embedding_size: int = 64
   bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
     """Generates `[B, H, W, C]`; training and sampling do not differ."""
     _check(self)
+    check_positive('r3gan', self, ('embedding_size',))
     base = _base(self.resolution, self.widths)
     x = latents
     if self.num_classes:
@@ -174,12 +167,8 @@ class Generator(nn.Module):
     x = nn.Dense(width, use_bias=False, kernel_init=_scaled_normal(x.shape[-1]), name='stem')(x)
     basis = self.param('basis', nn.initializers.normal(1.0), (*base, width))
     x = basis * x[:, None, None, :]
-    x = _Stages(
-      self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
-    )(x, upwards=True)
-    x = Conv(
-      self.channels, 1, kernel_init=_scaled_normal(x.shape[-1]), dtype=x.dtype, name='image'
-    )(x)
+    x = _Stages.of(self)(x, upwards=True)
+    x = Conv(self.channels, 1, kernel_init=_scaled_normal(x.shape[-1]), name='image')(x)
     return x.astype(jnp.float32)
 
 
@@ -187,9 +176,12 @@ class Discriminator(nn.Module):
   """Maps images `[B, H, W, C]` and labels `[B]` to logits `[B]`, float32.
 
   Attributes:
+    discriminator_embedding_size: of the label's embedding; in the published presets the width at 4
+      pixels.
     discriminator_condition: 'projection', as published: the logit is the features' product with an
       embedding of the label; 'none': it does not see the label; 'classifier': nor does it then, and
       the result is a dict of `logits` and `class_logits`, see `models`. Without classes: 'none'.
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: where resolution and widths, or widths and group size, do not fit, a size is not
@@ -204,8 +196,9 @@ class Discriminator(nn.Module):
   blocks: int = 2
   group_size: int = 16
   expansion: int = 2
-  embedding_size: int = 64
+  discriminator_embedding_size: int = 64
   bfloat16_stages: int = 0
+  remat_stages: int = 0
   discriminator_condition: str = 'projection'
 
   def for_parts(self, parts: int) -> 'Discriminator':
@@ -223,16 +216,13 @@ class Discriminator(nn.Module):
   ) -> jax.Array | dict[str, jax.Array]:
     """Scores the images; training and scoring do not differ."""
     _check(self)
+    check_positive('r3gan', self, ('discriminator_embedding_size',))
     check_choice('r3gan', self, 'discriminator_condition', ('projection', 'classifier', 'none'))
     condition = self.discriminator_condition if self.num_classes else 'none'
     base = _base(self.resolution, self.widths)
-    stages = _Stages(
-      self.widths, self.blocks, self.expansion, self.group_size, self.bfloat16_stages, name='stages'
-    )
-    dtype = stages.dtype(len(self.widths) - 1)
-    init = _scaled_normal(self.channels)
-    x = Conv(self.widths[-1], 1, kernel_init=init, dtype=dtype, name='image')(images)
-    x = stages(x, upwards=False).astype(jnp.float32)
+    x = images.astype(stages.dtype(self, 0))
+    x = Conv(self.widths[-1], 1, kernel_init=_scaled_normal(self.channels), name='image')(x)
+    x = _Stages.of(self)(x, upwards=False).astype(jnp.float32)
     # A depthwise valid convolution as large as the image: one weighted sum a channel.
     basis = self.param('basis', _scaled_normal(base[0] * base[1]), (*base, x.shape[-1]))
     x = jnp.einsum('bhwc,hwc->bc', x, basis)
@@ -243,7 +233,9 @@ class Discriminator(nn.Module):
       return {'logits': head(1, 'head')[:, 0], 'class_logits': classes}
     if condition == 'none':
       return head(1, 'head')[:, 0]
-    features = head(self.embedding_size, 'head')
-    init = _scaled_normal(self.num_classes, gain=self.embedding_size**-0.5)
-    embedding = nn.Embed(self.num_classes, self.embedding_size, embedding_init=init)(labels)
+    features = head(self.discriminator_embedding_size, 'head')
+    init = _scaled_normal(self.num_classes, gain=self.discriminator_embedding_size**-0.5)
+    embedding = nn.Embed(self.num_classes, self.discriminator_embedding_size, embedding_init=init)(
+      labels
+    )
     return jnp.sum(features * embedding, axis=-1)

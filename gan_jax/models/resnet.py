@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.models import stages
 from gan_jax.models.layers import (
   BatchNorm,
   Bias,
@@ -65,7 +66,7 @@ class _Norm(nn.Module):
     embed = lambda name: nn.Embed(self.num_classes, x.shape[-1], embedding_init=_INIT, name=name)(
       labels
     )[:, None, None]
-    return x * (1 + embed('scale')) + embed('shift')
+    return x * (1 + embed('scale')).astype(x.dtype) + embed('shift').astype(x.dtype)
 
 
 class _UpBlock(nn.Module):
@@ -92,6 +93,9 @@ class _UpBlock(nn.Module):
 class Generator(nn.Module):
   """Maps latents `[B, z]` and labels `[B]` to images `[B, H, W, C]` in [-1, 1].
 
+  Attributes:
+    bfloat16_stages, remat_stages: see `stages`.
+
   Raises:
     UserError: for a shorter side without a table of widths, or a width that is not positive.
   """
@@ -102,6 +106,8 @@ class Generator(nn.Module):
   num_classes: int = 0
   axis_name: str | None = None
   width: int = 64  # unit of the widths: 256 channels at 32 pixels are 4 of them
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
@@ -109,14 +115,17 @@ class Generator(nn.Module):
     check_positive('resnet', self, ('width',))
     short, (height, width) = base(self.resolution, 'resnet', _UPWARDS)
     first, *rest = (self.width * times for times in _UPWARDS[short])
+    stages.check('resnet', self, len(rest))
     x = nn.Dense(height * width * first, kernel_init=_INIT, name='stem')(latents)
     x = x.reshape(-1, height, width, first)
     for number, features in enumerate(rest):
-      block = _UpBlock(features, self.num_classes, self.axis_name, name=f'block{number}')
-      x = block(x, labels, train)
+      apply = lambda self, x, features, name: _UpBlock(
+        features, self.num_classes, self.axis_name, name=name
+      )(x, labels, train)
+      x = stages.run(self, len(rest) - 1 - number, apply, x, features, f'block{number}')
     x = nn.relu(BatchNorm(epsilon=1e-4, axis_name=self.axis_name, name='norm')(x, train))
     x = Conv(self.channels, 3, padding=1, kernel_init=_INIT, name='image')(x)
-    return jnp.tanh(Bias(name='image_bias')(x))
+    return jnp.tanh(Bias(name='image_bias')(x).astype(jnp.float32))
 
 
 class Discriminator(NormalisedDiscriminator, nn.Module):
@@ -131,6 +140,7 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
     batch_parts: batches, one after the other in the rows, that are normalised each by itself.
     spectral_iterations: of the power method in a pass.
     spectral_epsilon: the least norm that spectral normalisation divides by.
+    bfloat16_stages, remat_stages: see `stages`.
 
   Raises:
     UserError: for a shorter side without a table of widths, an unknown norm or condition, or a size
@@ -147,29 +157,33 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
   batch_parts: int = 1
   spectral_iterations: int = 1
   spectral_epsilon: float = 1e-6
+  bfloat16_stages: int = 0
+  remat_stages: int = 0
 
   @nn.compact
   def __call__(
     self, images: jax.Array, labels: jax.Array, train: bool
   ) -> jax.Array | dict[str, jax.Array]:
     """Scores the images; `train` normalises by the batch and updates the averages and u."""
-    self._check('resnet')
     short, _ = base(self.resolution, 'resnet', _UPWARDS)
     widths, halvings = DOWNWARDS[short]
+    self._check('resnet', len(widths))
     x = images
     for number, times in enumerate(widths):
-      x = self._block(x, number, times * self.width, number < halvings, train)
-    return self._judge(nn.relu(x).sum(axis=(1, 2)), labels, train)
+      x = self._run_block(x, number, times * self.width, number < halvings, train)
+    return self._judge(x, labels, train)
 
-  def _check(self, section: str) -> None:
+  def _check(self, section: str, blocks: int) -> None:
+    stages.check(section, self, blocks)
     check_positive(section, self, ('width', 'spectral_iterations'))
     self.check_norm(section)
     check_choice(section, self, 'discriminator_condition', ('projection', 'classifier', 'none'))
 
   def _judge(
-    self, features: jax.Array, labels: jax.Array, train: bool
+    self, x: jax.Array, labels: jax.Array, train: bool
   ) -> jax.Array | dict[str, jax.Array]:
-    """What the features `[B, C]` say of the images, by the condition."""
+    """What the last features `[B, h, w, C]` say of the images, by the condition."""
+    features = nn.relu(x).astype(jnp.float32).sum(axis=(1, 2))
     init = self._initializer
     condition = self.discriminator_condition if self.num_classes else 'none'
     run = lambda layer: self.run_layer(layer, features, train)
@@ -185,6 +199,12 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
   @property
   def _initializer(self) -> Initializer:
     return _INIT
+
+  def _run_block(
+    self, x: jax.Array, number: int, features: int, halves: bool, train: bool
+  ) -> jax.Array:
+    apply = lambda self, x, *of: self._block(x, *of)
+    return stages.run(self, number, apply, x, number, features, halves, train)
 
   def _block(
     self, x: jax.Array, number: int, features: int, halves: bool, train: bool

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models import noise
+from gan_jax.models import noise, stages
 from gan_jax.models.equalised import Conv, Dense, Modulated, Styled, with_bias
 from gan_jax.models.layers import Resolution, check_choice, check_positive, first_size, rms, sides
 from gan_jax.ops import resample
@@ -47,13 +47,7 @@ def _sides(resolution: Resolution) -> tuple[tuple[int, ...], tuple[int, int]]:
 def _check(network: Any) -> None:
   names = ('channel_base', 'channel_max')
   check_positive('stylegan2', network, names)
-  stages = len(_sides(network.resolution)[0])
-  for name in ('bfloat16_stages', 'remat_stages'):
-    if not 0 <= getattr(network, name) <= stages:
-      raise UserError(
-        f'config.stylegan2.{name}={getattr(network, name)}: accepted: 0 to {stages}, the number '
-        'of stages'
-      )
+  stages.check('stylegan2', network, len(_sides(network.resolution)[0]))
 
 
 class _Mapping(nn.Module):
@@ -132,8 +126,7 @@ class Generator(nn.Module):
     style_mixing: probability that later layers get the w of another latent, in training.
     noise: add noise to every layer.
     fixed_noise: the same for every image, so that a path in w is smooth.
-    bfloat16_stages: highest resolutions that are computed in bfloat16; weights stay float32.
-    remat_stages: highest resolutions whose activations are computed again for the gradient.
+    bfloat16_stages, remat_stages: see `stages`.
     clamp: bound of the values of layers, 0: none. For bfloat16, as published, 256.
 
   Raises:
@@ -174,14 +167,13 @@ class Generator(nn.Module):
     self.constant = self.param('constant', init, (*base, width(4)))
     blocks, place = [], 0
     for number, side in enumerate(steps):
-      low = number >= len(steps) - self.bfloat16_stages
-      again = number >= len(steps) - self.remat_stages
-      block = nn.remat(_SynthesisBlock) if again else _SynthesisBlock
+      stage = len(steps) - 1 - number
+      block = nn.remat(_SynthesisBlock) if stage < self.remat_stages else _SynthesisBlock
       blocks.append(
         block(
           width(side), self.channels, first=number == 0, last=side == steps[-1], place=place,
           architecture=self.generator_architecture, noisy=self.noise, clamp=self.clamp,
-          dtype=jnp.bfloat16 if low else jnp.float32, name=f'block{side}',
+          dtype=stages.dtype(self, stage), name=f'block{side}',
         )
       )  # fmt: skip
       place += 1 if number == 0 else 2
@@ -278,8 +270,7 @@ class Discriminator(nn.Module):
     deviation_group: images whose standard deviation is a further channel of the last features, as
       many at most as there are in a part of a device's batch; 0: none.
     batch_parts: batches, one after the other in the rows, that have groups of their own.
-    bfloat16_stages: highest resolutions that are computed in bfloat16; weights stay float32.
-    remat_stages: highest resolutions whose activations are computed again for the gradient.
+    bfloat16_stages, remat_stages: see `stages`.
     clamp: bound of the values of layers, 0: none.
 
   Raises:
@@ -317,13 +308,11 @@ class Discriminator(nn.Module):
     width = lambda side: min(self.channel_base // side, self.channel_max)
     x: jax.Array | None = None
     image: jax.Array | None = images
-    for number, side in enumerate(reversed(steps[1:])):
-      low, again = number < self.bfloat16_stages, number < self.remat_stages
-      block = nn.remat(_DiscriminatorBlock) if again else _DiscriminatorBlock
-      dtype = jnp.bfloat16 if low else jnp.float32
+    for stage, side in enumerate(reversed(steps[1:])):
+      block = nn.remat(_DiscriminatorBlock) if stage < self.remat_stages else _DiscriminatorBlock
       x, image = block(
-        width(side), width(side // 2), self.discriminator_architecture, self.clamp, dtype,
-        name=f'block{side}',
+        width(side), width(side // 2), self.discriminator_architecture, self.clamp,
+        stages.dtype(self, stage), name=f'block{side}',
       )(x, image)  # fmt: skip
     assert x is not None
     x = x.astype(jnp.float32)

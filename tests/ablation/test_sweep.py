@@ -34,6 +34,17 @@ def test_zip_goes_along_its_axes_together():
     sweep.zip({'a': [1], 'b': [1, 2]})
 
 
+def test_changes_make_one_config_out_of_another():
+  base, other = smoke.get_config(), smoke.get_config()
+  other.loss.name, other.regularisers, other.train.images = 'hinge', ('r1',), 64
+  found = sweep.changes(base, other)
+  assert set(found) == {'loss.name', 'regularisers', 'train.images'}
+  both = a_sweep({'plain': {}, 'other': found}, base=base)
+  other.train.images = 192  # the budget's
+  assert sweep.changes(both.config('other', 0), other).keys() <= {'evaluate.halves'}
+  assert sweep.changes(base, base) == {}
+
+
 def test_a_chain_has_all_and_refuses_two_of_one_name():
   assert list(sweep.chain({'a': {}}, {'b': {'seed': 1}})) == ['a', 'b']
   with pytest.raises(UserError, match="two different variants are called 'a'"):

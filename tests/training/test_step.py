@@ -326,9 +326,10 @@ def test_the_loss_of_reals_is_computed_only_where_the_generator_uses_it():
 
 def test_r3gan_takes_a_step_with_both_penalties():
   shape = {'resolution': 16, 'channels': 1, 'num_classes': 3, 'widths': (8, 8, 8), 'blocks': 1}
-  shape |= {'group_size': 8, 'embedding_size': 4}
+  shape |= {'group_size': 8}
   tx = optim.adam(optim.Adam(constant(1e-3), 0.0, constant(0.9)))
-  parts = r3gan.Generator(latent_size=8, **shape), r3gan.Discriminator(**shape), tx, tx
+  generator = r3gan.Generator(latent_size=8, embedding_size=4, **shape)
+  parts = generator, r3gan.Discriminator(discriminator_embedding_size=5, **shape), tx, tx
   made = make(parts, relativistic, share_batch=False, regularisers=(R1, R2))
   step = jax.jit(make_train_step(made))
   current = initial_state(made)
