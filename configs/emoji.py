@@ -13,4 +13,6 @@ from configs import characters
 def get_config() -> ConfigDict:
   config = characters.sprites()
   config.dataset.name = 'emoji'
+  config.diffaugment.policy = 'translation,cutout'  # with colours as well, few of them are made
+  config.train.images = config.anneal_images = 26_000
   return config
