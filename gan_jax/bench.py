@@ -221,7 +221,7 @@ def _open_embedders(config: ConfigDict, datasets: build.Datasets) -> list[Embedd
   section = config.evaluate
   return [
     open_embedder(name, *datasets, section.weights, section.resize, section.batch_size)
-    for name in section.features
+    for name in build.features_of(config)
   ]
 
 

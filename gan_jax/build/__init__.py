@@ -23,7 +23,7 @@ from gan_jax.build.programs import (
   training_programs,
 )
 from gan_jax.build.recipe import recipe
-from gan_jax.build.scoring import asked_of
+from gan_jax.build.scoring import asked_of, features_of
 from gan_jax.build.summary import memory_line, summary
 from gan_jax.build.transfer import start_from
 
@@ -39,6 +39,7 @@ __all__ = [
   'datasets',
   'describe',
   'fake_labels',
+  'features_of',
   'held_out_batch',
   'image_size',
   'images_per_step',

@@ -30,13 +30,13 @@ def check(config: ConfigDict) -> None:
     raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, network.RESIZES)}')
   if config.evaluate.images > 0:
     _check_weights(config)
-    scoring.check_features(config, tuple(config.evaluate.features))
+    scoring.check_features(config, scoring.features_of(config))
   ranking(config)
 
 
 def _check_weights(config: ConfigDict) -> None:
   """Raises UserError where a feature network's weights are in no file, before training."""
-  for name in config.evaluate.features:
+  for name in scoring.features_of(config):
     module = registry.find('features', name, 'evaluate.features')
     path = config.evaluate.weights.get(name, '')
     if module.TAKES_WEIGHTS and not os.path.isfile(path):
@@ -54,7 +54,8 @@ def ranking(config: ConfigDict) -> Callable[[dict[str, float]], float]:
   """
   best, section = config.checkpoint.best_score, config.evaluate
   resize, teachers = section.get('resize', 'antialias'), players.teachers(config)
-  signs = keys.ordering(section.metrics, section.features, resize, teachers)
+  named = scoring.metrics_of(config), scoring.features_of(config)
+  signs = keys.ordering(*named, resize, teachers)
   if best not in signs:
     if config.checkpoint.keep_best and config.evaluate.images > 0:
       raise UserError(f'config.checkpoint.best_score={best!r}: {nearest(best, signs)}')

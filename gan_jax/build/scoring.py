@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from gan_jax.build import players
+from gan_jax.build import players, sections
 from gan_jax.errors import UserError
 from gan_jax.evaluation.evaluator import Asked
 from gan_jax.evaluation.options import Options, every_metric, strict
@@ -30,14 +30,24 @@ def check_features(config: ConfigDict, features: tuple[str, ...], allowed: bool 
       )
 
 
+def features_of(config: ConfigDict) -> tuple[str, ...]:
+  """The feature networks that a config names."""
+  return sections.names(config.evaluate.features, 'evaluate.features')
+
+
+def metrics_of(config: ConfigDict) -> tuple[str, ...]:
+  """The metrics that a config names."""
+  return sections.names(config.evaluate.metrics, 'evaluate.metrics')
+
+
 def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa: B008 - never changed
   """What a config asks to be scored, but for what the options say otherwise."""
   section = config.evaluate
-  features = options.features or tuple(section.features)
+  features = options.features or features_of(config)
   check_features(config, features, options.allow_trained_features)
   weights = {name: path for name, path in section.get('weights', {}).items() if path}
   return Asked(
-    metrics=every_metric(options.metrics) or tuple(section.metrics),
+    metrics=every_metric(options.metrics) or metrics_of(config),
     features=features,
     num_samples=options.num_samples or section.num_samples,
     num_reals=options.num_reals or section.num_reals,

@@ -42,6 +42,21 @@ def test_another_network_judges(config):
   assert asked.teachers == ('efficientnet_lite0',)
 
 
+def test_names_with_commas_are_as_good_as_a_tuple(config):
+  config.evaluate.features = ('efficientnet_lite2, pixels',)
+  config.evaluate.metrics = ('fd,kid', 'nearest')
+  build.check(config)
+  asked = scoring.asked_of(config)
+  assert asked.features == ('efficientnet_lite2', 'pixels')
+  assert asked.metrics == ('fd', 'kid', 'nearest')
+  config.evaluate.features = ('pixels,efficientnet_lite0',)
+  with pytest.raises(UserError, match='efficientnet_lite0: projected trains on'):
+    build.check(config)
+  config.evaluate.features = ('pixels,pixels',)
+  with pytest.raises(UserError, match='evaluate.features: pixels is there twice'):
+    build.check(config)
+
+
 def test_the_teacher_is_refused_by_name_with_a_way_out(config):
   config.evaluate.features = ('efficientnet_lite0',)
   with pytest.raises(UserError, match=r'efficientnet_lite0: projected trains on .*lite2, or'):
