@@ -1,8 +1,6 @@
 """What a page shows of a run's sample grids: strips over training, the last grid, real images."""
 
-import os
 import pathlib
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +12,6 @@ from gan_jax.workdir import record
 
 _MOMENTS, _LATENTS = 6, 8  # rows and columns of a strip
 _WIDTH = 260  # pixels on the page, of small pictures
-_GRID = re.compile(r'(\d{12})\.png')
 
 
 class Picture(NamedTuple):
@@ -40,7 +37,7 @@ def strip(workdir: str, caption: str) -> Picture | None:
 
   Latents are spread over the grid, so that classes are shown where its rows are classes.
   """
-  grids = _grids(workdir)
+  grids = record.sample_grids(workdir)
   size = _image_size(workdir)
   if not grids or size is None:
     return None
@@ -59,7 +56,7 @@ def strip(workdir: str, caption: str) -> Picture | None:
 
 def last_grid(workdir: str, caption: str) -> Picture | None:
   """The newest sample grid; None where there is none."""
-  grids = _grids(workdir)
+  grids = record.sample_grids(workdir)
   if not grids:
     return None
   images, path = grids[-1]
@@ -74,13 +71,6 @@ def reals(workdir: str) -> Picture | None:
   return _picture(_read(path), 'grid of real images', 'real images')
 
 
-def _grids(workdir: str) -> list[tuple[int, pathlib.Path]]:
-  folder = pathlib.Path(workdir) / 'samples'
-  names = os.listdir(folder) if folder.is_dir() else []
-  numbered = [(int(found[1]), folder / name) for name in names if (found := _GRID.fullmatch(name))]
-  return sorted(numbered)
-
-
 def _image_size(workdir: str) -> tuple[int, int] | None:
   try:
     return build.image_size(record.load_config(workdir))
@@ -88,7 +78,7 @@ def _image_size(workdir: str) -> tuple[int, int] | None:
     return None
 
 
-def _read(path: pathlib.Path) -> np.ndarray:
+def _read(path: str | pathlib.Path) -> np.ndarray:
   with Image.open(path) as image:
     pixels = np.asarray(image.convert('L' if image.mode == 'L' else 'RGB'))
   return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -142,16 +142,21 @@ def undo(workdir: str, step: int) -> int:
   return len(undone)
 
 
-def _set_samples_aside(workdir: str, images: int) -> int:
-  """Moves grids of more images than were shown to `samples/undone`; returns how many."""
+def sample_grids(workdir: str) -> list[tuple[int, str]]:
+  """The grids of generated images, in order: images shown until then, and the file's path."""
   folder = os.path.join(workdir, 'samples')
   names = os.listdir(folder) if os.path.isdir(folder) else []
-  numbers = {name: int(found[1]) for name in names if (found := _SAMPLES.fullmatch(name))}
-  later = [name for name, number in numbers.items() if number > images]
-  if later:
+  found = ((_SAMPLES.fullmatch(name), os.path.join(folder, name)) for name in names)
+  return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def _set_samples_aside(workdir: str, images: int) -> int:
+  """Moves grids of more images than were shown to `samples/undone`; returns how many."""
+  later = [path for number, path in sample_grids(workdir) if number > images]
+  for path in later:
+    folder, name = os.path.split(path)
     os.makedirs(os.path.join(folder, 'undone'), exist_ok=True)
-  for name in later:
-    os.replace(os.path.join(folder, name), os.path.join(folder, 'undone', name))
+    os.replace(path, os.path.join(folder, 'undone', name))
   return len(later)
 
 

@@ -53,7 +53,7 @@ def test_names_with_commas_are_as_good_as_a_tuple(config):
   with pytest.raises(UserError, match='efficientnet_lite0: projected trains on'):
     build.check(config)
   config.evaluate.features = ('pixels,pixels',)
-  with pytest.raises(UserError, match='evaluate.features: pixels is there twice'):
+  with pytest.raises(UserError, match=r'evaluate\.features: pixels is there twice'):
     build.check(config)
 
 
