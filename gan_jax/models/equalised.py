@@ -6,7 +6,6 @@ convolution and the filter after it.
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,13 +46,14 @@ class Dense(nn.Module):
 class Conv(nn.Module):
   """A convolution with equalised learning rate, bias and leaky ReLU; halves, where asked.
 
+  Computed in the images' type, as all layers here; weights are float32.
+
   Attributes:
     features: of the result.
     kernel: side of the window.
     down: halve the resolution.
     plain: neither bias nor activation.
     clamp: bound of the result's values, times the gain; 0: none.
-    dtype: of the computation.
   """
 
   features: int
@@ -61,15 +61,13 @@ class Conv(nn.Module):
   down: bool = False
   plain: bool = False
   clamp: float = 0.0
-  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: jax.Array, gain: float = 1.0) -> jax.Array:
     """Convolves `[B, H, W, C]`; `gain` is a factor on the result."""
     shape = (self.kernel, self.kernel, x.shape[-1], self.features)
     kernel = self.param('kernel', nn.initializers.normal(1.0), shape)
-    kernel = (kernel / math.sqrt(math.prod(shape[:-1]))).astype(self.dtype)
-    x = x.astype(self.dtype)
+    kernel = (kernel / math.sqrt(math.prod(shape[:-1]))).astype(x.dtype)
     if self.down:
       x = resample.downsample(x) if self.kernel == 1 else resample.smooth(x, 2)
     stride = 2 if self.down and self.kernel > 1 else 1
@@ -104,7 +102,6 @@ class Modulated(nn.Module):
   kernel: int = 3
   up: bool = False
   demodulate: bool = True
-  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: jax.Array, w: jax.Array) -> jax.Array:
@@ -114,15 +111,15 @@ class Modulated(nn.Module):
     style = Dense(x.shape[-1], bias_init=1.0, name='style')(w)
     if self.demodulate:
       squares = jnp.square(kernel).sum(axis=(0, 1))
-      if self.dtype != jnp.float32:  # neither factor may leave the range of the type
+      if x.dtype != jnp.float32:  # neither factor may leave the range of the type
         kernel /= math.sqrt(shape[2] * self.kernel**2) * jnp.abs(kernel).max(axis=(0, 1, 2))
         squares = jnp.square(kernel).sum(axis=(0, 1))
         style /= jnp.abs(style).max(axis=1, keepdims=True)
       length = jax.lax.rsqrt(jnp.square(style) @ squares + 1e-8)
     else:
       style = style / math.sqrt(shape[2] * self.kernel**2)
-    x = x.astype(self.dtype) * style[:, None, None].astype(self.dtype)
-    kernel = kernel.astype(self.dtype)
+    x = x * style[:, None, None].astype(x.dtype)
+    kernel = kernel.astype(x.dtype)
     if self.up:
       x = conv_op.conv_transpose(x, kernel.swapaxes(2, 3), stride=2, padding=0)
       x = resample.smooth(x, 1, gain=4.0)
@@ -139,14 +136,13 @@ class Styled(nn.Module):
   up: bool = False
   noisy: bool = True
   clamp: float = 0.0
-  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(
     self, x: jax.Array, w: jax.Array, keys: jax.Array | None, gain: float = 1.0
   ) -> jax.Array:
     """Maps `[B, H, W, C]` by styles of w and noise of `keys`, see `noise.planes`."""
-    x = Modulated(self.features, up=self.up, dtype=self.dtype, name='conv')(x, w)
+    x = Modulated(self.features, up=self.up, name='conv')(x, w)
     if self.noisy:
       x = noise.Noise(self.number, name='noise')(x, keys)
     return activate(with_bias(self, x), gain, self.clamp)

@@ -91,7 +91,7 @@ class _SynthesisBlock(nn.Module):
 
     def styled(name: str, x: jax.Array, up: bool = False, gain: float = 1.0) -> jax.Array:
       nonlocal at
-      layer = Styled(self.features, at, up, self.noisy, self.clamp, self.dtype, name=name)
+      layer = Styled(self.features, at, up, self.noisy, self.clamp, name=name)
       x = layer(x, w[:, at], keys, gain)
       at += 1
       return x
@@ -99,14 +99,14 @@ class _SynthesisBlock(nn.Module):
     if self.first:
       x = styled('conv1', x)
     elif self.architecture == 'residual':
-      skip = Conv(self.features, 1, plain=True, dtype=self.dtype, name='skip')(x, math.sqrt(0.5))
+      skip = Conv(self.features, 1, plain=True, name='skip')(x, math.sqrt(0.5))
       x = styled('conv1', styled('conv0', x, up=True), gain=math.sqrt(0.5))
       x = resample.upsample(skip) + x
     else:
       x = styled('conv1', styled('conv0', x, up=True))
     image = None if image is None else resample.upsample(image)
     if self.last or self.architecture == 'skip':
-      layer = Modulated(self.channels, 1, demodulate=False, dtype=self.dtype, name='image')
+      layer = Modulated(self.channels, 1, demodulate=False, name='image')
       new = with_bias(self, layer(x, w[:, at]))
       new = jnp.clip(new, -self.clamp, self.clamp) if self.clamp else new
       new = new.astype(jnp.float32)
@@ -245,17 +245,17 @@ class _DiscriminatorBlock(nn.Module):
   def __call__(
     self, x: jax.Array | None, image: jax.Array | None
   ) -> tuple[jax.Array, jax.Array | None]:
-    common = {'clamp': self.clamp, 'dtype': self.dtype}
+    x = None if x is None else x.astype(self.dtype)
     if image is not None:
-      seen = Conv(self.features, 1, name='image', **common)(image)
-      x = seen if x is None else x.astype(self.dtype) + seen
+      seen = Conv(self.features, 1, clamp=self.clamp, name='image')(image.astype(self.dtype))
+      x = seen if x is None else x + seen
       image = resample.downsample(image) if self.architecture == 'skip' else None
     assert x is not None
-    y = Conv(self.features, 3, name='conv0', **common)(x)
+    y = Conv(self.features, 3, clamp=self.clamp, name='conv0')(x)
     gain = math.sqrt(0.5) if self.architecture == 'residual' else 1.0
-    y = Conv(self.after, 3, down=True, name='conv1', **common)(y, gain)
+    y = Conv(self.after, 3, down=True, clamp=self.clamp, name='conv1')(y, gain)
     if self.architecture == 'residual':
-      skip = Conv(self.after, 1, down=True, plain=True, dtype=self.dtype, name='skip')
+      skip = Conv(self.after, 1, down=True, plain=True, name='skip')
       y = skip(x, gain) + y
     return y, image
 
