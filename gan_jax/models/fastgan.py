@@ -117,6 +117,7 @@ class Generator(nn.Module):
     normalised_latent: bring latents to a root mean square of 1.
     image_bias: of the last convolution.
     tanh: bounds images below 1024 pixels as well.
+    styled: latents enter by the scale and shift of every normalisation too, beside the classes.
     fixed_noise: the same for every image, so that a path between latents is smooth.
     bfloat16_stages, remat_stages: see `stages`.
 
@@ -137,6 +138,7 @@ class Generator(nn.Module):
   image_bias: bool = False
   tanh: bool = False
   fixed_noise: bool = False
+  styled: bool = False
   bfloat16_stages: int = 0
   remat_stages: int = 0
 
@@ -160,6 +162,8 @@ class Generator(nn.Module):
       classes = embed(labels)
     if self.normalised_latent:
       latents = rms(latents, 1e-8)
+    if self.styled:
+      classes = latents if classes is None else jnp.concatenate([classes, latents], axis=1)
     stem = ConvTranspose(2 * self._features(4), base, stride=1, kernel_init=_INIT, name='stem')
     x = normalised(stem, latents[:, None, None], train)
     norm = BatchNorm(scale_init=_SCALE_INIT, axis_name=self.axis_name, name='stem_norm')

@@ -1,5 +1,6 @@
 """Layers that more than one architecture uses."""
 
+import math
 from collections.abc import Callable, Collection
 
 import jax
@@ -72,6 +73,22 @@ def rms(x: jax.Array, epsilon: float) -> jax.Array:
   """Brings the last axis to a root mean square of 1."""
   squares = jnp.square(x.astype(jnp.float32)).mean(axis=-1, keepdims=True)
   return x * jax.lax.rsqrt(squares + epsilon).astype(x.dtype)
+
+
+def with_deviation(x: jax.Array, group: int, parts: int) -> jax.Array:
+  """Features with a channel more: the standard deviation in the image's group (arXiv:1710.10196).
+
+  Groups are neighbours in the batch, so that they are the same however it is divided over devices,
+  as long as a device's part of it holds whole groups.
+  """
+  B, H, W, C = x.shape
+  size = math.gcd(B // parts, group)
+  grouped = x.reshape(B // size, size, H, W, C)
+  centred = grouped - grouped.mean(axis=1, keepdims=True)
+  deviation = jnp.sqrt(jnp.square(centred).mean(axis=1) + 1e-8).mean(axis=(1, 2, 3))
+  return jnp.concatenate(
+    [x, jnp.broadcast_to(deviation.repeat(size)[:, None, None, None], (B, H, W, 1))], axis=3
+  )
 
 
 class Conv(nn.Module):

@@ -24,7 +24,16 @@ import numpy as np
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.models.layers import BatchNorm, Bias, Conv, DepthwiseConv, Resolution, halve, sides
+from gan_jax.models.layers import (
+  BatchNorm,
+  Bias,
+  Conv,
+  DepthwiseConv,
+  Resolution,
+  halve,
+  sides,
+  with_deviation,
+)
 from gan_jax.models.spectral_norm import normalised
 from gan_jax.ops.resample import enlarge_aligned
 from gan_jax.pretrained import efficientnet_lite
@@ -53,6 +62,10 @@ class Discriminator(nn.Module):
     separable: depthwise and 1×1 convolutions in the heads, as published with StyleGAN2's generator,
       in place of 4×4 ones, as with FastGAN's.
     pixels: a further head looks at the images themselves; that of RGBA is always there.
+    norm: of the heads, beside spectral norm: 'batch', as published, which hides from a head what
+      all images of a batch have in common, such as their colours; or 'none'.
+    deviation_group: images whose standard deviation is a further channel of each head's last
+      features; 0: none.
     mixing: 'scales', of channels and then of scales; 'channels'; or 'none', the features as they
       are.
     batch_parts: batches, one after the other in the rows, that are normalised each by itself.
@@ -70,6 +83,8 @@ class Discriminator(nn.Module):
   heads: int = 4
   separable: bool = False
   pixels: bool = False
+  norm: str = 'batch'
+  deviation_group: int = 0
   mixing: str = 'scales'
   batch_parts: int = 1
 
@@ -142,6 +157,8 @@ class Discriminator(nn.Module):
       nominal //= 2
       width = _WIDTHS[nominal] // (2 if of_pixels else 1)
       x = self._halved(x, width, name(str(nominal)), run, train)
+    if self.deviation_group:
+      x = with_deviation(x, self.deviation_group, self.batch_parts)
     outputs = _CLASS_MAP if self.num_classes else 1
     x = run(Conv(outputs, 4, kernel_init=_uniform, name=name('logit')), x)
     if self.num_classes:
@@ -163,8 +180,9 @@ class Discriminator(nn.Module):
     else:
       x = run(Conv(features, 4, stride=2, padding=1, kernel_init=_uniform, name=f'{name}_conv'), x)
       x = Bias(name=f'{name}_bias')(x)
-    norm = BatchNorm(axis_name=self.axis_name, parts=self.batch_parts, name=f'{name}_norm')
-    x = nn.leaky_relu(norm(x, train), 0.2)
+    if self.norm == 'batch':
+      x = BatchNorm(axis_name=self.axis_name, parts=self.batch_parts, name=f'{name}_norm')(x, train)
+    x = nn.leaky_relu(x, 0.2)
     return halve(x) if self.separable else x
 
   def _check(self) -> None:
@@ -175,6 +193,10 @@ class Discriminator(nn.Module):
       raise refuse('network', ', '.join(efficientnet_lite.RELEASES))
     if self.mixing not in ('scales', 'channels', 'none'):
       raise refuse('mixing', 'scales, channels, none')
+    if self.norm not in ('batch', 'none'):
+      raise refuse('norm', 'batch, none')
+    if self.deviation_group < 0:
+      raise refuse('deviation_group', 'from 0')
     if not 1 <= self.heads <= 4:
       raise refuse('heads', '1 to 4')
     if self.side < 0 or self.side % _STEP:

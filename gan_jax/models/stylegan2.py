@@ -22,7 +22,15 @@ from flax import linen as nn
 from gan_jax.errors import UserError
 from gan_jax.models import noise, stages
 from gan_jax.models.equalised import Conv, Dense, Modulated, Styled, with_bias
-from gan_jax.models.layers import Resolution, check_choice, check_positive, first_size, rms, sides
+from gan_jax.models.layers import (
+  Resolution,
+  check_choice,
+  check_positive,
+  first_size,
+  rms,
+  sides,
+  with_deviation,
+)
 from gan_jax.ops import resample
 
 AVERAGES = 'averages'
@@ -319,7 +327,7 @@ class Discriminator(nn.Module):
     if image is not None:
       x += Conv(width(4), 1, clamp=0.0, name='image')(image)
     if self.deviation_group:
-      x = _with_deviation(x, self.deviation_group, self.batch_parts)
+      x = with_deviation(x, self.deviation_group, self.batch_parts)
     x = Conv(width(4), 3, clamp=self.clamp, name='conv')(x)
     x = Dense(width(4), activated=True, name='dense')(x.reshape(x.shape[0], -1))
     if not self.num_classes:
@@ -327,19 +335,3 @@ class Discriminator(nn.Module):
     x = Dense(width(4), name='logit')(x)
     classes = _Mapping(width(4), _CLASS_MAPPING_LAYERS, self.num_classes, name='mapping')
     return (x * classes(None, labels)).sum(axis=1) / math.sqrt(width(4))
-
-
-def _with_deviation(x: jax.Array, group: int, parts: int) -> jax.Array:
-  """Features with a channel more: the standard deviation in the image's group (arXiv:1710.10196).
-
-  Groups are neighbours in the batch, so that they are the same however it is divided over devices,
-  as long as a device's part of it holds whole groups.
-  """
-  B, H, W, C = x.shape
-  size = math.gcd(B // parts, group)
-  grouped = x.reshape(B // size, size, H, W, C)
-  centred = grouped - grouped.mean(axis=1, keepdims=True)
-  deviation = jnp.sqrt(jnp.square(centred).mean(axis=1) + 1e-8).mean(axis=(1, 2, 3))
-  return jnp.concatenate(
-    [x, jnp.broadcast_to(deviation.repeat(size)[:, None, None, None], (B, H, W, 1))], axis=3
-  )

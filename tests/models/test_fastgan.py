@@ -137,6 +137,38 @@ def test_every_size_makes_and_scores_its_images(size, channels):
     assert any(name.startswith('decoder_small') for name in names) == (min(size) >= 256)
 
 
+@pytest.mark.parametrize('classes', [0, CLASSES])
+def test_styled_latents_scale_the_features_of_every_resolution(classes):
+  make = lambda styled: fastgan.Generator(
+    (32, 32), 3, LATENT, classes, width=4, blocks='one', small_image=False, styled=styled
+  )
+  latents = jnp.asarray(drawn.draw('latents', (2, LATENT)))
+  shapes = lambda network: {
+    name: leaf.shape
+    for name, leaf in traverse_util.flatten_dict(
+      jax.eval_shape(lambda: network.init(jax.random.key(0), latents, LABELS[:2], train=False))[
+        'params'
+      ],
+      sep='/',
+    ).items()
+    if name.endswith('scale/kernel')
+  }
+  inputs = LATENT + (LATENT if classes else 0)  # classes are embedded as wide as latents
+  found = shapes(make(True))
+  assert {shape[0] for shape in found.values()} == {inputs}
+  assert sorted(name.split('_')[0] for name in found) == ['norm16', 'norm32', 'norm8']
+  assert {shape[0] for shape in shapes(make(False)).values()} == ({LATENT} if classes else set())
+  variables = make(True).init(jax.random.key(0), latents, LABELS[:2], train=False)
+  # Without what goes in at the stem, the two images differ by their styles alone.
+  cut = traverse_util.flatten_dict(variables['params'], sep='/')
+  cut = {k: jnp.zeros_like(v) if k.startswith('stem/') else v for k, v in cut.items()}
+  biased = {k: v + 0.5 if k.startswith('stem_norm') else v for k, v in cut.items()}
+  params = traverse_util.unflatten_dict(biased, sep='/')
+  drawn_by = make(True).clone(fixed_noise=True)
+  images = drawn_by.apply({**variables, 'params': params}, latents, LABELS[:1].repeat(2), False)
+  assert np.abs(images[0] - images[1]).max() > 1e-4
+
+
 def test_what_cannot_be_is_refused():
   for options, message in (
     ({'resolution': 48}, 'fastgan makes 32, 64, 128, 256, 512, 1024 pixels'),

@@ -139,6 +139,25 @@ def test_parts_of_a_batch_have_no_part_in_each_others_logits(small):
   assert np.abs(judge(images)[2:] - judge(other)[2:]).max() > 1e-3
 
 
+@pytest.mark.parametrize(
+  ('norm', 'group', 'seen_by'),
+  [('none', 0, {1}), ('none', 2, {0, 1}), ('none', 4, {0, 1, 2, 3}), ('batch', 0, {0, 1, 2, 3})],
+)
+def test_an_image_is_judged_by_itself_but_for_normalisation_and_its_group(norm, group, seen_by):
+  network = projected.Discriminator((64, 64), 4, side=64, heads=1, norm=norm, deviation_group=group)
+  images = jnp.asarray(np.tanh(drawn.draw('images', (4, 64, 64, 4))))
+  labels = jnp.zeros(4, int)
+  variables = jax.jit(lambda: network.init(jax.random.key(1), images, labels, train=False))()
+  state = [name for name in variables if name != 'params']
+
+  @jax.jit
+  def judge(images):
+    return network.apply(variables, images, labels, train=True, mutable=state)[0]
+
+  change = np.abs(judge(images) - judge(images.at[1].multiply(0.5))).max(axis=1)
+  assert {row for row in range(4) if change[row] > 1e-5} == seen_by
+
+
 def test_taps_end_in_what_the_classifier_sees():
   """The last tap, through the head's convolution and the pool, gives the features of scores."""
   release = efficientnet_lite.RELEASES['efficientnet_lite0']
@@ -163,6 +182,8 @@ def test_taps_end_in_what_the_classifier_sees():
     ('network', 'vgg', 'efficientnet_lite0, efficientnet_lite1, efficientnet_lite2'),
     ('mixing', 'all', 'scales, channels, none'),
     ('heads', 5, '1 to 4'),
+    ('norm', 'layer', 'batch, none'),
+    ('deviation_group', -1, 'from 0'),
     ('side', 100, 'a multiple of 32'),
     ('side', 32, 'a multiple of 32 from 64'),
   ],

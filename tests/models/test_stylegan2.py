@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.models import noise, stylegan2
+from gan_jax.models import layers, noise, stylegan2
 from tests.models import drawn, originals
 
 SIDE, LATENT, W, BATCH, CLASSES, BASE, MOST = 16, 8, 12, 4, 3, 128, 16
@@ -173,8 +173,8 @@ def test_truncated_to_nothing_all_images_are_of_the_average(small):
 
 def test_groups_of_the_deviation_are_of_one_part_and_however_a_batch_is_divided():
   x = jax.random.normal(jax.random.key(0), (8, 4, 4, 3))
-  found = stylegan2._with_deviation(x, 4, 2)[..., -1]
-  halves = [stylegan2._with_deviation(x[i : i + 4], 4, 1)[..., -1] for i in (0, 4)]
+  found = layers.with_deviation(x, 4, 2)[..., -1]
+  halves = [layers.with_deviation(x[i : i + 4], 4, 1)[..., -1] for i in (0, 4)]
   np.testing.assert_allclose(found, jnp.concatenate(halves), rtol=1e-6)
   expected = np.asarray(x[:4]).std(axis=0).mean()
   np.testing.assert_allclose(found[:4], np.full((4, 4, 4), expected), rtol=1e-4)
