@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import functools
 import logging
 import os
 import shlex
@@ -89,7 +90,13 @@ def main(argv: list[str]) -> int:
     return _stop(_of_a_config(error), 2)
   if len(rest) > 1:
     return _stop(f'unexpected argument {rest[1]!r}; flags are written --name=value', 2)
-  return _guarded(command.run)
+  run = command.run
+  if getattr(command, 'SEVERAL_HOSTS', False):
+    from gan_jax.runtime import processes
+
+    if processes.asked_for(os.environ):
+      run = functools.partial(_one_of_several, run)
+  return _guarded(run)
 
 
 def _guarded(run: Callable[[], None]) -> int:
@@ -117,6 +124,29 @@ def _guarded(run: Callable[[], None]) -> int:
       raise
     return _stop(text, 1)
   return 0
+
+
+def _one_of_several(run: Callable[[], None]) -> None:
+  """Runs a command as one of several processes; what stops it ends this one."""
+  import jax
+
+  from gan_jax.errors import NonFiniteError, NotDoneError, Preempted, UserError
+  from gan_jax.runtime import hosts
+
+  hosts.join()
+  try:
+    run()
+  except (UserError, NonFiniteError, NotDoneError, Preempted) as stop:
+    hosts.leave(_stop(str(stop), stop.exit_code), agreed=True)
+    raise
+  except jax.errors.JaxRuntimeError as error:
+    found = ' '.join(str(error).split())[:200]
+    hosts.leave(_stop(f'another host is gone, or this one failed: {found}', 1), agreed=False)
+    raise
+  except Exception:
+    traceback.print_exc()
+    hosts.leave(1, agreed=False)
+    raise
 
 
 def _unraisable(raised: Any) -> None:

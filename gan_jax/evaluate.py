@@ -15,7 +15,7 @@ from gan_jax.evaluation.evaluator import Asked, Evaluator
 from gan_jax.evaluation.options import Options, check, check_best, every_metric, strict
 from gan_jax.evaluation.result import Evaluation, Found
 from gan_jax.evaluation.scores import Scored
-from gan_jax.runtime import cache, parallel
+from gan_jax.runtime import cache, hosts
 from gan_jax.workdir import checkpoint, record
 
 # Of folders, where the user names none: what needs neither classes nor files of weights.
@@ -108,7 +108,7 @@ def _evaluate_run(
     )
     row = Scored(workdir, [], number, run.images, tuple(datasets.train.class_names))
     row = found.add(row, one, evaluator, options.repeats)
-    if row.scores and writable and parallel.is_first_host():
+    if row.scores and writable and hosts.is_first():
       try:
         found_here = scores.flat(row.scores) | evaluator.digests()
         record.append_line(workdir, 'evaluate', number, run.images, found_here)

@@ -23,9 +23,12 @@ _MOST_LINES = 20  # of refused files on the screen; all are in the report
 class ProgressBar:
   """A live line: images, images/s, time to go, losses; on a plain stream, a line a log."""
 
-  def __init__(self, total: int, seconds: float | None = None):
-    """Counts to `total` images, or about so many seconds; shows nothing before it is entered."""
-    self._live = sys.stderr.isatty()
+  def __init__(self, total: int, seconds: float | None = None, shown: bool = True):
+    """Counts to `total` images, or about so many seconds; shows nothing before it is entered.
+
+    Where it is not `shown`, as on all hosts but one, nothing is printed either.
+    """
+    self._shown, self._live = shown, shown and sys.stderr.isatty()
     self._total, self._seconds, self._began = total, seconds, time.monotonic()
     self._bar = Progress(
       TextColumn('{task.description}'),
@@ -66,7 +69,7 @@ class ProgressBar:
     """Shows the newest averages."""
     losses = f'D {d_loss:.3f} G {g_loss:.3f}'
     self._bar.update(self._task, rate=f'{rate:,.0f} images/s', losses=losses)
-    if not self._live:
+    if self._shown and not self._live:
       left = (self._total - images) / rate if rate else 0.0
       of = f'/{self._total:,}'
       if self._seconds is not None:
@@ -82,7 +85,7 @@ class ProgressBar:
     text = printable(text)
     if self._live:
       self._bar.console.print(text, highlight=False, markup=False)
-    else:
+    elif self._shown:
       print(text, file=sys.stderr, flush=True)
 
 

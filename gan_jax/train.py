@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import jax
@@ -10,20 +11,19 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import build, progress, registry
-from gan_jax.errors import NonFiniteError, Preempted, UserError
+from gan_jax.errors import NonFiniteError, Preempted
 from gan_jax.evaluation import evaluator
 from gan_jax.evaluation.keeper import ScoreKeeper
 from gan_jax.monitoring import clock
 from gan_jax.monitoring.clock import Clock
 from gan_jax.monitoring.log import MetricsLog
-from gan_jax.runtime import cache, parallel
+from gan_jax.runtime import cache, hosts, parallel
 from gan_jax.runtime.preemption import StopSignal
 from gan_jax.runtime.programs import Program
 from gan_jax.sampling import grid
 from gan_jax.sampling.sampler import Sampler
 from gan_jax.training.state import TrainState
-from gan_jax.workdir import record
-from gan_jax.workdir.checkpoint import Checkpointer
+from gan_jax.workdir import record, shared
 
 # Steps whose metrics are still on their way: enough that the device never waits for the host, few
 # enough that the bar and Ctrl-C keep pace with it.
@@ -46,17 +46,14 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     NonFiniteError: when a loss or gradient was not finite; the last checkpoint is from before.
     Preempted: after SIGTERM or SIGINT, when the state is saved.
   """
-  if jax.process_count() > 1:
-    raise UserError(
-      f'training runs on one host; this is one of {jax.process_count()} (jax.distributed). All '
-      'devices of a host are used; scores and samples can be made on several'
-    )
   cache.enable_compilation_cache()
   build.check(config)
-  with record.claim(workdir, config, allow_config_changes), StopSignal() as stop:
+  with contextlib.ExitStack() as held:
+    hosts.on_first(lambda: held.enter_context(record.claim(workdir, config, allow_config_changes)))
+    stop = held.enter_context(StopSignal())
     try:
       with stop.at_once():
-        run = _opened(config, workdir, allow_config_changes, stop)
+        run = hosts.together(lambda: _opened(config, workdir, allow_config_changes, stop))
     except Preempted as signal:
       raise Preempted(f'{signal}: stopped before training; the same command goes on') from None
     try:
@@ -71,7 +68,7 @@ def _opened(
   config: ConfigDict, workdir: str, allow_config_changes: bool, stop: StopSignal
 ) -> '_Run':
   """Opens all that a run needs; whatever can refuse does so here, before anything is written."""
-  datasets = build.datasets(config)
+  datasets = hosts.in_turn(lambda: build.datasets(config))
   first = datasets.train
   parts = build.networks(config, first.shape[-1], first.num_classes)
   initial = build.initial_program(config, parts)
@@ -80,22 +77,27 @@ def _opened(
   if config.evaluate.images:
     evaluator.check(build.asked_of(config), *datasets)
   programs = build.training_programs(config, parts, first)
-  if config.init.workdir and not os.path.isdir(os.path.join(workdir, 'checkpoints')):
+  begins = hosts.on_first(lambda: not os.path.isdir(os.path.join(workdir, 'checkpoints')))
+  if config.init.workdir and begins:
     # Says what does not fit before anything is written.
     build.start_from(config, initial(jax.random.key(config.seed)), first)
   about = build.describe(config, datasets)
   if not allow_config_changes:
-    record.check_dataset(
-      workdir, about, 'name another workdir, or continue on these by --allow_config_changes'
-    )
+    otherwise = 'name another workdir, or continue on these by --allow_config_changes'
+    hosts.on_first(lambda: record.check_dataset(workdir, about, otherwise))
   run = _Run(config, workdir, datasets, parts, initial, programs, stop)
   # All that can refuse has had its say: from here on the workdir is this config's.
+  hosts.on_first(lambda: _keep_beginning(config, workdir, about, run.begins_at))
+  return run
+
+
+def _keep_beginning(
+  config: ConfigDict, workdir: str, data: dict[str, Any], begins_at: tuple[int, int]
+) -> None:
+  """Records the config and what makes this start."""
   record.keep_config(workdir, config)
   own = registry.own_files(config.to_dict())
-  record.keep_circumstances(
-    workdir, config, about, *run.begins_at, own, build.teacher_digests(config)
-  )
-  return run
+  record.keep_circumstances(workdir, config, data, *begins_at, own, build.teacher_digests(config))
 
 
 class _Run:
@@ -115,7 +117,9 @@ class _Run:
     self._parts, self._initial = parts, initial
     self._programs = programs
     self._per_step = build.images_per_step(config)
-    self._bar = progress.ProgressBar(config.train.images, config.train.get('seconds'))
+    self._bar = progress.ProgressBar(
+      config.train.images, config.train.get('seconds'), shown=hosts.is_first()
+    )
     self._sampler = Sampler(parts.generator, config.evaluate.batch_size, datasets.train.dtype)
     self._scores = ScoreKeeper(
       workdir,
@@ -125,7 +129,7 @@ class _Run:
       build.ranking(config),
       self._bar.say,
     )
-    self._checkpoints = Checkpointer(
+    self._checkpoints = shared.Checkpoints(
       workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._scores.ranks
     )
     self._closing = contextlib.ExitStack()
@@ -139,19 +143,20 @@ class _Run:
     self.begins_at = self._step, int(state.images)
     left = max(0, config.train.images - int(state.images))
     self._total = self._step + -(-left // self._per_step)
-    self._state = parallel.replicate(state)
+    self._state = parallel.across_hosts(parallel.replicate(state))
     self._scores.undo(self._step)
     self._bar.advance(self._images(self._step))
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._clock = Clock()
+    self._asked: Callable[[], bool] = lambda: False  # of the step before
     self._seconds_before = 0.0  # of training, of the starts before this one
 
   def open_record(self) -> None:
     """Begins to write: sets aside what came after the step that the run goes on from."""
     step, images = self.begins_at
-    self._record = record.Record(self._workdir, step, images)
+    self._record = shared.open_record(self._workdir, step, images)
     self._closing.callback(self._record.close)
-    for bad, why in self._checkpoints.damaged.items():
+    for bad, why in self._checkpoints.damaged().items():
       self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})
     self._checkpoints.set_damaged_aside()
     about = self._checkpoints.about(step) if step else {}
@@ -181,9 +186,9 @@ class _Run:
           self._sample_at(0)
         self._finish_interval()
         while self._step < self._total:
-          self._stop.check()
+          self._heed()
           with self._clock('input'):
-            batch = parallel.shard(next(batches))
+            batch = parallel.across_hosts(parallel.shard(next(batches)))
           if not step_function.ready:
             with self._clock('compile'):
               compiled = step_function.compiled(self._state, batch)
@@ -219,6 +224,20 @@ class _Run:
     """Waits for what is being written."""
     self._closing.close()
 
+  def _heed(self) -> None:
+    """Raises Preempted where a host was told to stop.
+
+    Several hosts ask one another beside each step and read the answer a step later, so that no step
+    waits for it, and all stop at the same one.
+    """
+    if jax.process_count() == 1:
+      self._stop.check()
+      return
+    answer, self._asked = self._asked, parallel.ask_all(self._stop.requested)
+    if answer():
+      self._stop.check()
+      raise Preempted('another host was told to stop')
+
   def _key(self) -> jax.Array:
     return jax.random.key(self._config.seed)
 
@@ -228,7 +247,7 @@ class _Run:
     if not other:
       return state
     state, told = build.start_from(self._config, state, self._datasets.train)
-    record.keep_init(self._workdir, told)
+    hosts.on_first(lambda: record.keep_init(self._workdir, told))
     return state
 
   def _images(self, step: int) -> int:
@@ -241,10 +260,14 @@ class _Run:
 
   def _time_is_up(self) -> bool:
     seconds = self._config.train.get('seconds')
-    return seconds is not None and self._trained_seconds() >= seconds
+    if seconds is None:
+      return False
+    return parallel.ask_all(hosts.is_first() and self._trained_seconds() >= seconds)()
 
   def _record_end(self) -> None:
     """Records that the run has come to its end, and how long it was trained for; once."""
+    if not hosts.is_first():
+      return
     ends = record.read_metrics(self._workdir, 'end')
     if self._step not in [line['step'] for line in ends]:
       images = self._images(self._step)
@@ -273,7 +296,9 @@ class _Run:
       self._sample_at(step)
     if score_due and step not in self._scores.lines:
       # The state is saved: a signal need not wait for a classifier that is trained, or for scores.
-      with self._clock('evaluate'), self._stop.at_once():
+      # Several hosts, which wait for one another within, stop after it, together.
+      alone = jax.process_count() == 1
+      with self._clock('evaluate'), self._stop.at_once() if alone else contextlib.nullcontext():
         self._evaluate()
 
   def _drain(self, keep: int) -> None:
@@ -287,7 +312,8 @@ class _Run:
     if not self._config.train.diagnose or not self._due(self._config.train.log_images):
       return None
     held_out = build.held_out_batch(self._config, self._datasets.holdout, self._step)
-    return self._programs.diagnosis(self._state, batch, *parallel.shard([held_out]))
+    held_out = parallel.across_hosts(parallel.shard(held_out))
+    return self._programs.diagnosis(self._state, batch, held_out)
 
   def _fail(self, step: int, player: str, values: dict[str, float]) -> None:
     names = f'{player[0]}_loss', f'{player[0]}_grad_norm'
@@ -309,7 +335,7 @@ class _Run:
   def _sample_at(self, step: int) -> None:
     """Draws a grid, unless it is there: a run that goes on does not do so again."""
     path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
-    if not os.path.exists(path):
+    if hosts.is_first() and not os.path.exists(path):
       with self._clock('sample'):
         self._sample(path)
 
@@ -356,6 +382,6 @@ class _Run:
     }
     with self._clock('save'):
       try:
-        self._checkpoints.save(self._step, parallel.to_host(self._state), about)
+        self._checkpoints.save(self._step, self._state, about)
       except NonFiniteError as error:
         self._stop_at_non_finite(self._step, str(error).split('/', 1)[0], str(error))

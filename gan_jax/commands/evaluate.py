@@ -64,7 +64,7 @@ def run() -> None:
   from gan_jax.errors import UserError
   from gan_jax.evaluation import options as options_of
   from gan_jax.evaluation import report
-  from gan_jax.runtime import parallel
+  from gan_jax.runtime import hosts
   from gan_jax.text import say
   from gan_jax.workdir import record
 
@@ -107,7 +107,7 @@ def run() -> None:
       )
     else:
       found = evaluate.evaluate_runs(FLAGS.workdir, FLAGS.step, FLAGS.all, options, watch)
-  if not parallel.is_first_host():
+  if not hosts.is_first():
     return
   report.show(found)
   if out:

@@ -1,6 +1,7 @@
 """`launch.py train`: flags and what they ask for."""
 
 import os
+import sys
 
 from absl import flags
 
@@ -9,6 +10,7 @@ from gan_jax.commands import common
 FLAGS = flags.FLAGS
 TEXT = 'Train a GAN, or go on with a run that was stopped.'
 EXAMPLE = 'launch.py train --config=configs/digits.py --workdir=runs/digits'
+SEVERAL_HOSTS = True
 
 
 def define() -> None:
@@ -22,6 +24,12 @@ def define() -> None:
     False,
     'Continue the run in the workdir even if it began with other values or other data.',
   )
+  flags.DEFINE_integer(
+    'processes',
+    1,
+    'Processes on this machine that train together, as several hosts would.',
+    lower_bound=1,
+  )
 
 
 def run() -> None:
@@ -30,9 +38,23 @@ def run() -> None:
   Raises:
     UserError: for flags that cannot be used.
   """
-  from gan_jax import progress, train
-
   name, config = common.config()
+  if FLAGS.processes > 1:
+    _run_processes()
+    return
+  from gan_jax import progress, train
+  from gan_jax.runtime import hosts
+
   workdir = FLAGS.workdir or os.path.join('runs', name)
   scores = train.train(config, workdir, FLAGS.allow_config_changes)
-  progress.show_run(workdir, scores)
+  if hosts.is_first():
+    progress.show_run(workdir, scores)
+
+
+def _run_processes() -> None:
+  from gan_jax.runtime import processes
+
+  rest = [each for each in sys.argv if not each.lstrip('-').startswith('processes')]
+  code = processes.run([sys.executable, *rest], FLAGS.processes)
+  if code:
+    sys.exit(code)

@@ -8,6 +8,7 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import subject
 from gan_jax.evaluation.evaluator import Asked, Evaluator
 from gan_jax.evaluation.scores import flat
+from gan_jax.runtime import hosts
 from gan_jax.runtime.tree import PyTree
 from gan_jax.sampling.sampler import Sampler
 from gan_jax.workdir import record
@@ -44,9 +45,8 @@ class ScoreKeeper:
     """
     self._workdir, self._asked, self._datasets = workdir, asked, datasets
     self._sampler, self._rank, self._say = sampler, rank, say
-    self.lines: dict[int, Line] = {
-      line['step']: line for line in record.read_metrics(workdir, 'scores')
-    }
+    before = hosts.on_first(lambda: record.read_metrics(workdir, 'scores'))
+    self.lines: dict[int, Line] = {line['step']: line for line in before}
     self.ranks = {step: rank(line) for step, line in self.lines.items() if step}
     self._evaluator: Evaluator | None = None
 
@@ -98,8 +98,8 @@ class ScoreKeeper:
   def _opened(self) -> Evaluator:
     """The evaluator, whose networks are opened, and maybe trained, when it is first asked for."""
     if self._evaluator is None:
-      self._evaluator = Evaluator(self._asked, *self._datasets)
-      self._keep_features(self._evaluator.describe())
+      evaluator = self._evaluator = Evaluator(self._asked, *self._datasets)
+      hosts.on_first(lambda: self._keep_features(evaluator.describe()))
     return self._evaluator
 
   def _keep_features(self, found: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gan_jax.monitoring import alarms
 from gan_jax.monitoring.clock import TRAINING, Clock
 from gan_jax.progress import ProgressBar
-from gan_jax.runtime import parallel
+from gan_jax.runtime import hosts, parallel
 from gan_jax.workdir import record
 
 Values = dict[str, float]
@@ -56,7 +56,8 @@ class MetricsLog:
     self._sums: Window = {name: list(pair) for name, pair in (window or {}).items()}
     self._steps = 0  # of this start since the last line
     self._alarms = alarms.Alarms()
-    for line in record.read_metrics(writer.workdir, 'train'):
+    before = record.read_metrics(writer.workdir, 'train') if hosts.is_first() else []
+    for line in before:
       self._alarms.update(line)
 
   def add(self, step: int, metrics: Any, diagnosis: Any = None) -> None:

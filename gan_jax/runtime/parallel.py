@@ -1,5 +1,6 @@
 """The only module that maps over devices: pmap, the axis that steps average over, hosts."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -58,11 +59,6 @@ def compile_for(function: Any, *arguments: Any) -> Any:
   return function.lower(*arguments).compile(compiler_options=compiler_options())
 
 
-def is_first_host() -> bool:
-  """Whether this process is the one that writes what all of them know."""
-  return jax.process_index() == 0
-
-
 def host_share(count: int) -> tuple[int, int]:
   """First and end of this host's part of `count` things; the parts, in order, are the whole."""
   host, hosts = jax.process_index(), jax.process_count()
@@ -83,6 +79,23 @@ def join_hosts(part: np.ndarray, count: int) -> np.ndarray:
   return np.concatenate([rows[:size] for rows, size in zip(gathered, sizes, strict=True)])
 
 
+def ask_all(question: bool) -> Callable[[], bool]:
+  """Asks whether any host says yes; the answer, the same on all, comes when it is called for.
+
+  Until then no device is waited for, so that it can be asked beside a step.
+  """
+  if jax.process_count() == 1:
+    return lambda: question
+  said = shard(np.full(jax.local_device_count(), question, np.int32))
+  heard = _sum_over_devices()(across_hosts(said))
+  return lambda: bool(to_host(heard))
+
+
+@functools.cache
+def _sum_over_devices() -> Callable[[Any], Any]:
+  return jax.pmap(lambda x: jax.lax.psum(x, AXIS), axis_name=AXIS)
+
+
 def check_batch(batch_size: int, name: str) -> None:
   """Raises UserError where the devices do not divide a batch."""
   devices = jax.device_count()
@@ -97,6 +110,25 @@ def shard(tree: PyTree) -> PyTree:
   sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
   split = lambda x: jax.device_put(x.reshape(len(devices), -1, *x.shape[1:]), sharding)
   return jax.tree.map(split, tree)
+
+
+def across_hosts(tree: PyTree) -> PyTree:
+  """Makes one array over all devices of what each host has on its own, as steps take them.
+
+  Args:
+    tree: arrays `[local devices, ...]` of `replicate` or `shard`.
+  """
+  if jax.process_count() == 1:
+    return tree
+  mesh = jax.sharding.Mesh(np.array(jax.devices()), (AXIS,))
+  sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+
+  def joined(x: jax.Array) -> jax.Array:
+    parts = [shard.data for shard in x.addressable_shards]
+    shape = (jax.device_count(), *x.shape[1:])
+    return jax.make_array_from_single_device_arrays(shape, sharding, parts)
+
+  return jax.tree.map(joined, tree)
 
 
 def map_batches(

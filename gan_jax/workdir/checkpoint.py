@@ -71,13 +71,17 @@ class Checkpointer:
       UserError: where it is read only and there is none.
     """
     best = _KeepBest({} if scores is None else scores, keep_best)
+    # Of several hosts each that opens one reads or writes by itself, and waits for no other.
+    host = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(host, {host}, f'host{host}')
     policies = [checkpoint_managers.LatestN(keep_last), best]
     options = ocp.CheckpointManagerOptions(
       preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
       step_format_fixed_length=9,
       cleanup_tmp_directories=not read_only,
-      create=not read_only,
+      create=False,
       read_only=read_only,
+      multiprocessing_options=alone,
     )
     self.damaged: dict[int, str] = {}
     self._workdir = workdir
@@ -85,7 +89,12 @@ class Checkpointer:
     self._read_back = False
     if read_only and not os.path.isdir(self._directory):
       raise UserError(f'--workdir={workdir}: holds no checkpoints')
-    handlers = {_STATE: ocp.PyTreeCheckpointHandler(), _ABOUT: ocp.JsonCheckpointHandler()}
+    if not read_only:
+      os.makedirs(self._directory, exist_ok=True)
+    handlers = {
+      _STATE: ocp.PyTreeCheckpointHandler(multiprocessing_options=alone),
+      _ABOUT: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
+    }
     self._manager = ocp.CheckpointManager(self._directory, options=options, item_handlers=handlers)
 
   def steps(self) -> list[int]:

@@ -30,6 +30,7 @@ from gan_jax.workdir.files import write_atomically, write_json
 
 __all__ = [
   'Record',
+  'Unkept',
   'append_line',
   'as_json',
   'check_dataset',
@@ -89,6 +90,23 @@ class Record:
   def close(self) -> None:
     """Flushes and closes the TensorBoard events."""
     self._board.close()
+
+
+class Unkept(Record):
+  """The record of a host that is not the one to write it: takes everything and keeps nothing."""
+
+  def __init__(self, workdir: str):
+    """Opens nothing."""
+    self.workdir = workdir
+
+  def write(self, kind: str, step: int, images: int, values: dict[str, Any]) -> None:
+    """Does nothing."""
+
+  def image(self, name: str, images: int, picture: np.ndarray) -> None:
+    """Does nothing."""
+
+  def close(self) -> None:
+    """Does nothing."""
 
 
 def append_line(workdir: str, kind: str, step: int, images: int, values: Line) -> None:

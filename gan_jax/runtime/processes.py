@@ -1,0 +1,94 @@
+"""Several processes of one command: whether there are, and starting them on this machine."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from gan_jax.errors import UserError
+
+_GRACE_SECONDS = 60.0  # that the others have once one has ended in an error
+_GPUS = 'CUDA_VISIBLE_DEVICES'
+
+
+def asked_for(environment: Mapping[str, str]) -> bool:
+  """Whether whoever started this process started others beside it, by what it left in variables."""
+  number = lambda name: int(environment.get(name, '1') or 1)
+  counts = 'JAX_NUM_PROCESSES', 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE'
+  return (
+    any(number(name) > 1 for name in counts)
+    or len(environment.get('TPU_WORKER_HOSTNAMES', '').split(',')) > 1
+  )
+
+
+def run(command: Sequence[str], count: int) -> int:
+  """Runs a command so many times, as the processes of one program, to the end of all.
+
+  Signals go on to all of them. GPUs that CUDA_VISIBLE_DEVICES names are dealt out.
+
+  Args:
+    command: program and arguments.
+    count: processes.
+
+  Returns:
+    0 where all end well, else the code of the first that did not, 128 + the signal of one killed.
+
+  Raises:
+    UserError: where there are fewer GPUs than processes.
+  """
+  with socket.socket() as free:
+    free.bind(('localhost', 0))
+    port = free.getsockname()[1]
+  shared = {'JAX_COORDINATOR_ADDRESS': f'localhost:{port}', 'JAX_NUM_PROCESSES': str(count)}
+  own = [{'JAX_PROCESS_ID': str(k), **gpus} for k, gpus in enumerate(_dealt(count))]
+  children = [subprocess.Popen(command, env={**os.environ, **shared, **each}) for each in own]
+  previous = {
+    number: signal.signal(number, lambda got, frame: _tell(children, got))
+    for number in (signal.SIGTERM, signal.SIGINT)
+  }
+  try:
+    return _code(_first_failure(children))
+  finally:
+    _tell(children, signal.SIGKILL)
+    for number, handler in previous.items():
+      signal.signal(number, handler)
+
+
+def _first_failure(children: list[subprocess.Popen[bytes]]) -> int:
+  """Waits for all; for those left over when one has failed, not for ever."""
+  failed, until = 0, float('inf')
+  while any(child.poll() is None for child in children):
+    codes = [code for child in children if (code := child.poll())]
+    if codes and not failed:
+      failed, until = codes[0], time.monotonic() + _GRACE_SECONDS
+    if time.monotonic() > until:
+      print('launch.py: a process went on after another had ended: killed', file=sys.stderr)
+      _tell(children, signal.SIGKILL)
+    time.sleep(0.05)
+  return failed or next((child.returncode for child in children if child.returncode), 0)
+
+
+def _tell(children: list[subprocess.Popen[bytes]], number: int) -> None:
+  for child in children:
+    if child.poll() is None:
+      child.send_signal(number)
+
+
+def _code(returned: int) -> int:
+  return 128 - returned if returned < 0 else returned
+
+
+def _dealt(count: int) -> list[dict[str, str]]:
+  """What each process sees of the GPUs that the user named."""
+  named = [each for each in os.environ.get(_GPUS, '').split(',') if each]
+  if not named:
+    return [{} for _ in range(count)]
+  if len(named) < count:
+    raise UserError(
+      f'--processes={count}: {_GPUS} names {len(named)}; accepted: no more processes than GPUs'
+    )
+  share = len(named) // count
+  return [{_GPUS: ','.join(named[k * share : (k + 1) * share])} for k in range(count)]

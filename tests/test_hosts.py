@@ -1,0 +1,144 @@
+"""Training over several processes, which stand for hosts: the same run as on one, and its ends."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax.workdir import record
+from gan_jax.workdir.checkpoint import Checkpointer
+
+pytestmark = pytest.mark.slow
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def start(workdir, *more, processes=2, devices=2):
+  """Begins a training of the smoke config; see `finish`."""
+  command = [sys.executable, 'launch.py', 'train', '--config=configs/smoke.py']
+  command += [f'--workdir={workdir}', f'--processes={processes}', *more]
+  environment = {**os.environ, 'JAX_NUM_CPU_DEVICES': str(devices)}
+  return subprocess.Popen(
+    command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+  )
+
+
+def finish(process, seconds=240):
+  """The exit code and what was said on the error stream."""
+  _, said = process.communicate(timeout=seconds)
+  return process.returncode, said
+
+
+def train(workdir, *more, **how):
+  code, said = finish(start(workdir, *more, **how))
+  assert code == 0, said
+  return said
+
+
+def state(workdir, step=None):
+  return Checkpointer(str(workdir), read_only=True).read(step)
+
+
+def assert_same(one, other, tolerance):
+  assert one[0] == other[0]
+  compare = lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+  jax.tree.map(compare, one[1], other[1])
+
+
+def children(process):
+  """The processes that `--processes` made, first host first."""
+  found = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+  return sorted(map(int, found))
+
+
+def wait_for(process, workdir, images):
+  """Waits until the record has a line of so many images."""
+  for _ in range(1200):
+    if any(line['images'] >= images for line in record.read_metrics(str(workdir))):
+      return
+    assert process.poll() is None, process.communicate()[1]
+    time.sleep(0.1)
+  raise AssertionError(f'{workdir}: no line of {images} images')
+
+
+@pytest.fixture(scope='module')
+def alone(tmp_path_factory):
+  """An undisturbed run of one process with four devices."""
+  workdir = tmp_path_factory.mktemp('alone') / 'run'
+  train(workdir, processes=1, devices=4)
+  return workdir
+
+
+@pytest.fixture(scope='module')
+def pair(tmp_path_factory):
+  """An undisturbed run of two processes with two devices each."""
+  workdir = tmp_path_factory.mktemp('pair') / 'run'
+  said = train(workdir)
+  assert said.count('images/s') > 0
+  assert said.count('scores at 192 images') == 1, 'one of them speaks'
+  return workdir
+
+
+def test_two_processes_make_the_run_of_one(alone, pair):
+  # Sums over devices are taken in another order: float32's rounding after twelve steps.
+  assert_same(state(alone), state(pair), 1e-4)
+  scores = [
+    {k: v for line in record.read_metrics(str(run), 'scores') for k, v in line.items()}
+    for run in (alone, pair)
+  ]
+  assert scores[0].keys() == scores[1].keys()
+  for name in ('fd_classifier', 'kid_classifier'):
+    assert scores[1][name] == pytest.approx(scores[0][name], rel=1e-3)
+  kinds = [[(n['kind'], n['step']) for n in record.read_metrics(str(r))] for r in (alone, pair)]
+  assert kinds[0] == kinds[1], 'every line is there, and once'
+  grids = [sorted(path.name for path in (run / 'samples').iterdir()) for run in (alone, pair)]
+  assert grids[0] == grids[1]
+  assert json.loads((pair / 'run.json').read_text())['starts'][-1]['hosts'] == 2
+
+
+def test_what_two_saved_one_goes_on_with_and_the_reverse(alone, tmp_path):
+  for first, then in ((2, 1), (1, 2)):
+    workdir = tmp_path / f'{first}_{then}'
+    train(workdir, '--config.train.images=96', processes=first, devices=4 // first)
+    train(workdir, processes=then, devices=4 // then)
+    assert_same(state(alone), state(workdir), 1e-4)
+
+
+def test_a_signal_to_one_stops_both_at_the_same_step_and_the_pair_goes_on(pair, tmp_path):
+  process = start(tmp_path, '--config.train.log_images=16')
+  wait_for(process, tmp_path, 16)
+  os.kill(children(process)[1], signal.SIGTERM)
+  code, said = finish(process)
+  assert code == 75, said
+  assert said.count('the same command continues') == 2, said
+  assert 0 < state(tmp_path)[0] < 12
+  train(tmp_path, '--config.train.log_images=16')
+  assert_same(state(pair), state(tmp_path), 0)
+
+
+@pytest.mark.parametrize('victim', [0, 1])
+def test_when_one_is_killed_the_other_ends_and_the_pair_started_again_does_not_differ(
+  pair, tmp_path, victim
+):
+  process = start(tmp_path, '--config.train.log_images=16')
+  wait_for(process, tmp_path, 112)
+  os.kill(children(process)[victim], signal.SIGKILL)
+  code, said = finish(process, 60)
+  assert code not in (0, 75), said
+  train(tmp_path, '--config.train.log_images=16')
+  assert_same(state(pair), state(tmp_path), 0)
+
+
+def test_what_one_refuses_all_refuse(tmp_path):
+  (tmp_path / 'run').write_text('a file')
+  code, said = finish(start(tmp_path / 'run'))
+  assert code == 2
+  assert said.count('launch.py: ') == 2
+  assert 'host 0: ' in said
