@@ -54,7 +54,7 @@ def run() -> None:
 def _run_processes() -> None:
   from gan_jax.runtime import processes
 
-  rest = [each for each in sys.argv if not each.lstrip('-').startswith('processes')]
-  code = processes.run([sys.executable, *rest], FLAGS.processes)
+  again = [sys.executable, *processes.without_flag(sys.argv, 'processes')]
+  code = processes.run(again, FLAGS.processes)
   if code:
     sys.exit(code)

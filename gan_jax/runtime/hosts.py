@@ -27,6 +27,7 @@ _STOPS = {
 }
 
 _ADDRESS = 'JAX_COORDINATOR_ADDRESS'
+_VARIABLES = _ADDRESS, 'JAX_NUM_PROCESSES', 'JAX_PROCESS_ID'
 _START_SECONDS = 300  # that the last may take to come after the first
 _SILENT_SECONDS = 30  # after which a host that says nothing is taken for gone
 _LEAVE_SECONDS = 60  # that the last may take to end after the first
@@ -44,17 +45,18 @@ def join() -> None:
   """
   given: dict[str, Any] = {}
   if os.environ.get('JAX_NUM_PROCESSES'):
-    missing = [n for n in (_ADDRESS, 'JAX_PROCESS_ID') if not os.environ.get(n)]
-    if missing:
+    number = lambda name: int(os.environ.get(name) or '')
+    try:
+      given = {
+        'coordinator_address': os.environ[_ADDRESS],
+        'num_processes': number('JAX_NUM_PROCESSES'),
+        'process_id': number('JAX_PROCESS_ID'),
+      }
+    except (KeyError, ValueError) as error:
+      found = ', '.join(f'{name}={os.environ.get(name, "")}' for name in _VARIABLES)
       raise errors.UserError(
-        f'JAX_NUM_PROCESSES={os.environ["JAX_NUM_PROCESSES"]}: {missing[0]} is missing; accepted: '
-        f'{_ADDRESS}=host:port of the first, and JAX_PROCESS_ID from 0'
-      )
-    given = {
-      'coordinator_address': os.environ[_ADDRESS],
-      'num_processes': int(os.environ['JAX_NUM_PROCESSES']),
-      'process_id': int(os.environ['JAX_PROCESS_ID']),
-    }
+        f'{found}: accepted: host:port of the first process, their number, and from 0 which this is'
+      ) from error
   try:
     jax.distributed.initialize(
       **given,

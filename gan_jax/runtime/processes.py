@@ -16,10 +16,9 @@ _GPUS = 'CUDA_VISIBLE_DEVICES'
 
 def asked_for(environment: Mapping[str, str]) -> bool:
   """Whether whoever started this process started others beside it, by what it left in variables."""
-  number = lambda name: int(environment.get(name, '1') or 1)
   counts = 'JAX_NUM_PROCESSES', 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE'
   return (
-    any(number(name) > 1 for name in counts)
+    any(environment.get(name, '') not in ('', '1') for name in counts)
     or len(environment.get('TPU_WORKER_HOSTNAMES', '').split(',')) > 1
   )
 
@@ -55,6 +54,18 @@ def run(command: Sequence[str], count: int) -> int:
     _tell(children, signal.SIGKILL)
     for number, handler in previous.items():
       signal.signal(number, handler)
+
+
+def without_flag(arguments: Sequence[str], name: str) -> list[str]:
+  """A command line without a flag that takes a value, however it is written."""
+  rest: list[str] = []
+  value_follows = False
+  for each in arguments:
+    flag = each.startswith('-') and each.lstrip('-')
+    if not value_follows and not (flag and flag.split('=')[0] == name):
+      rest.append(each)
+    value_follows = not value_follows and flag == name
+  return rest
 
 
 def _first_failure(children: list[subprocess.Popen[bytes]]) -> int:
