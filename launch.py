@@ -106,13 +106,13 @@ def _guarded(run: Callable[[], None]) -> int:
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   # Orbax reads in tasks; what fails in one of them is said once, by whoever asked for it.
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
-  from gan_jax.errors import NonFiniteError, NotDoneError, Preempted, UserError
+  from gan_jax.errors import STOPS
 
   sys.unraisablehook = _unraisable
   threading.excepthook = _in_a_thread
   try:
     run()
-  except (UserError, NonFiniteError, NotDoneError, Preempted) as stop:
+  except STOPS as stop:
     return _stop(str(stop), stop.exit_code)
   except flags.Error as error:
     return _stop(str(error), 2)
@@ -130,23 +130,20 @@ def _one_of_several(run: Callable[[], None]) -> None:
   """Runs a command as one of several processes; what stops it ends this one."""
   import jax
 
-  from gan_jax.errors import NonFiniteError, NotDoneError, Preempted, UserError
+  from gan_jax.errors import STOPS
   from gan_jax.runtime import hosts
 
   hosts.join()
   try:
     run()
-  except (UserError, NonFiniteError, NotDoneError, Preempted) as stop:
+  except STOPS as stop:
     hosts.leave(_stop(str(stop), stop.exit_code), agreed=True)
-    raise
   except jax.errors.JaxRuntimeError as error:
     found = ' '.join(str(error).split())[:200]
     hosts.leave(_stop(f'another host is gone, or this one failed: {found}', 1), agreed=False)
-    raise
   except Exception:
     traceback.print_exc()
     hosts.leave(1, agreed=False)
-    raise
 
 
 def _unraisable(raised: Any) -> None:

@@ -36,6 +36,10 @@ class Preempted(Exception):  # noqa: N818 - not an error: the run is saved and w
   exit_code = 75  # EX_TEMPFAIL: schedulers retry it
 
 
+STOPS = (UserError, NonFiniteError, NotDoneError, Preempted)
+"""What ends a command with a line and a code of its own."""
+
+
 def nearest(found: str, accepted: Iterable[str]) -> str:
   """Says what is accepted instead of `found`, the nearest name first where one is near."""
   accepted = sorted(accepted)

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -21,10 +21,7 @@ from gan_jax.runtime.tree import PyTree
 
 T = TypeVar('T')
 
-_STOPS = {
-  kind.__name__: kind
-  for kind in (errors.UserError, errors.NonFiniteError, errors.NotDoneError, errors.Preempted)
-}
+_STOPS = {kind.__name__: kind for kind in errors.STOPS}
 
 _ADDRESS = 'JAX_COORDINATOR_ADDRESS'
 _VARIABLES = _ADDRESS, 'JAX_NUM_PROCESSES', 'JAX_PROCESS_ID'
@@ -70,13 +67,11 @@ def join() -> None:
     ) from error
 
 
-def leave(code: int, agreed: bool) -> None:
-  """Ends this process, if it is one of several, for a reason that all know of or it alone does.
+def leave(code: int, agreed: bool) -> NoReturn:
+  """Ends this one of several processes, for a reason that all know of or it alone does.
 
   One that fails alone waits for nobody: its end is what the others notice.
   """
-  if jax.process_count() == 1:
-    return
   sys.stdout.flush()
   sys.stderr.flush()
   if agreed:
@@ -103,12 +98,7 @@ def together(work: Callable[[], T]) -> T:
   """
   if jax.process_count() == 1:
     return work()
-  try:
-    found = work()
-  except (*_STOPS.values(), OSError) as error:
-    if not getattr(error, _TOLD, False):
-      _exchange(None, error)
-    raise
+  found = _attempt(work)
   _exchange(None)
   return found
 
@@ -123,8 +113,7 @@ def on_first(work: Callable[[], T]) -> T:
   """What the first host finds, of JSON's types, on all; what it raises, all raise."""
   if jax.process_count() == 1:
     return work()
-  found = together(lambda: work() if is_first() else None)
-  return _exchange(found)[0]
+  return _exchange(_attempt(work) if is_first() else None)[0]
 
 
 def of_first(tree: PyTree, shapes: PyTree) -> PyTree:
@@ -145,6 +134,16 @@ def of_first(tree: PyTree, shapes: PyTree) -> PyTree:
     return np.asarray(sent).view(shape.dtype).reshape(shape.shape)
 
   return jax.tree.map(send, shapes, *([tree] if is_first() else []))
+
+
+def _attempt(work: Callable[[], T]) -> T:
+  """Does this host's part; tells the others where it raises what they do not know of."""
+  try:
+    return work()
+  except (*errors.STOPS, OSError) as error:
+    if not getattr(error, _TOLD, False):
+      _exchange(None, error)
+    raise
 
 
 def _exchange(value: Any, error: Exception | None = None) -> list[Any]:

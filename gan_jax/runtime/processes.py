@@ -78,6 +78,7 @@ def _first_failure(children: list[subprocess.Popen[bytes]]) -> int:
     if time.monotonic() > until:
       print('launch.py: a process went on after another had ended: killed', file=sys.stderr)
       _tell(children, signal.SIGKILL)
+      until = float('inf')
     time.sleep(0.05)
   return failed or next((child.returncode for child in children if child.returncode), 0)
 
