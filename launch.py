@@ -107,11 +107,13 @@ def _guarded(run: Callable[[], None]) -> int:
   # Orbax reads in tasks; what fails in one of them is said once, by whoever asked for it.
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   from gan_jax.errors import STOPS
+  from gan_jax.runtime.preemption import StopSignal
 
   sys.unraisablehook = _unraisable
   threading.excepthook = _in_a_thread
   try:
-    run()
+    with StopSignal() as signals, signals.at_once('stopped; run the same command again'):
+      run()
   except STOPS as stop:
     return _stop(str(stop), stop.exit_code)
   except flags.Error as error:
@@ -138,6 +140,8 @@ def _one_of_several(run: Callable[[], None]) -> None:
     run()
   except STOPS as stop:
     hosts.leave(_stop(str(stop), stop.exit_code), agreed=True)
+  except OSError as error:
+    hosts.leave(_stop(_of_the_system(error) or str(error), 1), agreed=False)
   except jax.errors.JaxRuntimeError as error:
     found = ' '.join(str(error).split())[:200]
     hosts.leave(_stop(f'another host is gone, or this one failed: {found}', 1), agreed=False)

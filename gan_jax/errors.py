@@ -30,8 +30,11 @@ class NotDoneError(RuntimeError):
   exit_code = 1
 
 
-class Preempted(Exception):  # noqa: N818 - not an error: the run is saved and wants to go on
-  """The run was asked to stop and has saved its state; the same command continues it."""
+class Preempted(BaseException):
+  """The process was asked to stop; what there is to save is saved, and the same command goes on.
+
+  As KeyboardInterrupt, it is nothing that code which can live with failures should catch.
+  """
 
   exit_code = 75  # EX_TEMPFAIL: schedulers retry it
 

@@ -1,5 +1,6 @@
 """Scores runs and folders of images against real images."""
 
+import functools
 import os
 from collections.abc import Sequence
 
@@ -45,7 +46,7 @@ def evaluate_runs(
     UserError: for what options, runs or data cannot give.
   """
   check(options)
-  configs = {workdir: record.load_config(workdir) for workdir in workdirs}
+  configs = hosts.together(lambda: {one: record.load_config(one) for one in workdirs})
   asked = {workdir: build.asked_of(config, options) for workdir, config in configs.items()}
   sizes = {workdir: one.num_samples for workdir, one in asked.items()}
   scores.check_comparable(sizes, options.allow_different_n)
@@ -81,21 +82,24 @@ def _evaluate_run(
   watch: Watch,
 ) -> dict[str, str]:
   """Scores checkpoints of one run; returns the fingerprints of its data."""
-  run = build.open_run(workdir, step)
+  run = hosts.together(lambda: build.open_run(workdir, step))
   if options.data_dir:
     run.config.dataset.data_dir = options.data_dir
-  datasets = build.datasets(run.config)
+  datasets = hosts.in_turn(lambda: build.datasets(run.config))
   described = build.describe(run.config, datasets)
-  record.check_dataset(workdir, described, 'bring back those of the run')
+  hosts.together(lambda: record.check_dataset(workdir, described, 'bring back those of the run'))
   writable = os.access(workdir, os.W_OK)
   if not writable:
     found.notes.append(f'{workdir}: cannot be written; its own record does not get these scores')
   evaluator = Evaluator(asked, *datasets, watch)
   sampler = run.sampler(run.config.evaluate.batch_size)
-  steps = checkpoint.Checkpointer(workdir, read_only=True).steps() if every_step else [run.step]
+  steps = [run.step]
+  if every_step:
+    steps = hosts.on_first(lambda: checkpoint.Checkpointer(workdir, read_only=True).steps())
   for number in steps:
     try:
-      run = run if number == run.step else build.open_run(workdir, number)
+      if number != run.step:
+        run = hosts.together(functools.partial(build.open_run, workdir, number))
     except UserError as error:
       found.refuse(error)
       continue

@@ -98,14 +98,14 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextlib.contextmanager
 def stages(
-  unit: str, between: float = _SECONDS_BETWEEN_LINES
+  unit: str, between: float = _SECONDS_BETWEEN_LINES, shown: bool = True
 ) -> Iterator[Callable[[str, int, int], None]]:
   """A bar for work of several parts; gives the function that takes which, how many of how many.
 
   A total of 0 is for what is not counted. On a plain stream it is a line now and then, with so many
-  seconds `between`.
+  seconds `between`; where it is not `shown`, nothing.
   """
-  live = sys.stderr.isatty()
+  live = shown and sys.stderr.isatty()
   bar = Progress(
     TextColumn('{task.description}'),
     BarColumn(bar_width=None),
@@ -124,7 +124,7 @@ def stages(
       current = what
     counted = f'{done:,} of {total:,} {unit}' if total else ''
     bar.update(task, completed=done, total=total or None, counted=counted)
-    if not live and time.monotonic() - last > between:
+    if shown and not live and time.monotonic() - last > between:
       last = time.monotonic()
       print(f'{what}: {counted}' if counted else what, file=sys.stderr, flush=True)
 

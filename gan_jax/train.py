@@ -51,11 +51,8 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
   with contextlib.ExitStack() as held:
     hosts.on_first(lambda: held.enter_context(record.claim(workdir, config, allow_config_changes)))
     stop = held.enter_context(StopSignal())
-    try:
-      with stop.at_once():
-        run = hosts.together(lambda: _opened(config, workdir, allow_config_changes, stop))
-    except Preempted as signal:
-      raise Preempted(f'{signal}: stopped before training; the same command goes on') from None
+    with stop.at_once('stopped before training; the same command goes on'):
+      run = hosts.together(lambda: _opened(config, workdir, allow_config_changes, stop))
     try:
       run.open_record()
       run.loop()
@@ -190,8 +187,9 @@ class _Run:
           with self._clock('input'):
             batch = parallel.across_hosts(parallel.shard(next(batches)))
           if not step_function.ready:
-            with self._clock('compile'):
-              compiled = step_function.compiled(self._state, batch)
+            with self._clock('compile'), self._stop.at_once():
+              ready = functools.partial(step_function.compiled, self._state, batch)
+              compiled = hosts.together(ready)
             self._bar.say(build.memory_line(compiled))
           with self._clock('step'):
             self._state, metrics = step_function(self._state, batch)
@@ -292,14 +290,13 @@ class _Run:
     # what is still due is done when the run continues. Scores are compared at the next save.
     if save_due or score_due:
       self._save()
-    if sample_due:
-      self._sample_at(step)
-    if score_due and step not in self._scores.lines:
-      # The state is saved: a signal need not wait for a classifier that is trained, or for scores.
-      # Several hosts, which wait for one another within, stop after it, together.
-      alone = jax.process_count() == 1
-      with self._clock('evaluate'), self._stop.at_once() if alone else contextlib.nullcontext():
-        self._evaluate()
+    # A signal need not wait for a sampler's compilation, a classifier's training, or scores.
+    with self._stop.at_once():
+      if sample_due:
+        hosts.together(lambda: self._sample_at(step))
+      if score_due and step not in self._scores.lines:
+        with self._clock('evaluate'):
+          hosts.together(self._evaluate)
 
   def _drain(self, keep: int) -> None:
     """Reads the metrics of all but the newest steps, and logs where that is due."""

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,14 +21,23 @@ pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-def start(workdir, *more, processes=2, devices=2):
-  """Begins a training of the smoke config; see `finish`."""
-  command = [sys.executable, 'launch.py', 'train', '--config=configs/smoke.py']
-  command += [f'--workdir={workdir}', f'--processes={processes}', *more]
-  environment = {**os.environ, 'JAX_NUM_CPU_DEVICES': str(devices)}
+def begin(*arguments, devices=2, **variables):
+  """Begins a command; see `finish`."""
+  environment = {**os.environ, 'JAX_NUM_CPU_DEVICES': str(devices), **variables}
   return subprocess.Popen(
-    command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    [sys.executable, 'launch.py', *arguments],
+    cwd=ROOT,
+    env=environment,
+    text=True,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
   )
+
+
+def start(workdir, *more, processes=2, devices=2, **variables):
+  """Begins a training of the smoke config."""
+  training = ['train', '--config=configs/smoke.py', f'--workdir={workdir}']
+  return begin(*training, f'--processes={processes}', *more, devices=devices, **variables)
 
 
 def finish(process, seconds=240):
@@ -36,10 +46,15 @@ def finish(process, seconds=240):
   return process.returncode, said
 
 
+def succeed(*processes):
+  """What was said on the error stream by processes that all end well."""
+  found = [finish(process) for process in processes]
+  assert [code for code, _ in found] == [0] * len(found), found
+  return found[0][1]
+
+
 def train(workdir, *more, **how):
-  code, said = finish(start(workdir, *more, **how))
-  assert code == 0, said
-  return said
+  return succeed(start(workdir, *more, **how))
 
 
 def state(workdir, step=None):
@@ -66,6 +81,15 @@ def wait_for(process, workdir, images):
     assert process.poll() is None, process.communicate()[1]
     time.sleep(0.1)
   raise AssertionError(f'{workdir}: no line of {images} images')
+
+
+def each_host(arguments, variables=lambda k: {}):
+  """Begins a command on each of two hosts, of which both know by variables alone."""
+  with socket.socket() as free:
+    free.bind(('localhost', 0))
+    port = free.getsockname()[1]
+  told = {'JAX_COORDINATOR_ADDRESS': f'localhost:{port}', 'JAX_NUM_PROCESSES': '2'}
+  return [begin(*arguments(k), JAX_PROCESS_ID=str(k), **told, **variables(k)) for k in range(2)]
 
 
 @pytest.fixture(scope='module')
@@ -142,3 +166,56 @@ def test_what_one_refuses_all_refuse(tmp_path):
   assert code == 2
   assert said.count('launch.py: ') == 2
   assert 'host 0: ' in said
+
+
+def test_evaluation_and_samples_of_two_processes_are_those_of_one(alone, tmp_path):
+  found = {}
+  for count in (1, 2):
+    out = tmp_path / str(count)
+    options = '--num_samples=33', '--num_reals=101', '--metrics=all', f'--out={out}'
+    succeed(begin('evaluate', f'--workdir={alone}', *options, f'--processes={count}', devices=1))
+    found[count] = json.loads((out / 'scores.json').read_text())
+  values = lambda count: {
+    score['name']: score['value'] for row in found[count]['rows'] for score in row['scores']
+  }
+  assert values(2) == pytest.approx(values(1), rel=1e-4, abs=1e-5)
+  grids = [tmp_path / f'{k}.png' for k in range(2)]
+  succeed(begin('sample', f'--workdir={alone}', '--count=8', f'--out={grids[0]}'))
+  succeed(*each_host(lambda k: ('sample', f'--workdir={alone}', '--count=8', f'--out={grids[1]}')))
+  assert grids[0].read_bytes() == grids[1].read_bytes()
+
+
+def test_hosts_with_homes_of_their_own_have_one_classifier(tmp_path):
+  homes = [tmp_path / f'home{k}' for k in range(2)]
+  begun = lambda name: each_host(
+    lambda k: ('train', '--config=configs/smoke.py', f'--workdir={tmp_path / name}'),
+    lambda k: {'XDG_CACHE_HOME': str(homes[k])},
+  )
+  succeed(*begun('first'))
+  kept = [sorted((home / 'gan_jax' / 'features').iterdir()) for home in homes]
+  assert [path.name for path in kept[0]] == [path.name for path in kept[1]]
+  assert all(a.read_bytes() == b.read_bytes() for a, b in zip(*kept, strict=True))
+  for path in kept[1]:
+    path.unlink()
+  succeed(*begun('second'))
+  assert_same(state(tmp_path / 'first'), state(tmp_path / 'second'), 0)
+  assert [path.name for path in sorted((homes[1] / 'gan_jax' / 'features').iterdir())] == [
+    path.name for path in kept[1]
+  ], 'the second host has it again'
+
+
+def test_a_signal_while_it_is_scored_stops_all_with_the_state_saved(pair, tmp_path):
+  processes = each_host(
+    lambda k: ('train', '--config=configs/smoke.py', f'--workdir={tmp_path / "run"}'),
+    lambda k: {'XDG_CACHE_HOME': str(tmp_path / f'home{k}')},
+  )
+  for line in processes[0].stderr:
+    if 'training the classifier' in line:
+      break
+  for process in processes:
+    process.send_signal(signal.SIGTERM)
+  found = [finish(process, 60) for process in processes]
+  assert [code for code, _ in found] == [75, 75], found
+  assert all('the same command continues' in said for _, said in found), found
+  train(tmp_path / 'run')
+  assert_same(state(pair), state(tmp_path / 'run'), 0)

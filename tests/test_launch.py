@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -191,6 +192,48 @@ def test_a_run_is_stopped_by_a_signal_continued_sampled_and_evaluated(tmp_path):
   refused = run('sample', f'--workdir={workdir}', '--classes=10', f'--out={out}2')
   assert refused.returncode == 2
   assert 'accepted: 0 to 9' in one_line(refused.stderr)
+
+
+def heeds_sigterm(process):
+  """Whether a process has set a handler of SIGTERM."""
+  status = pathlib.Path(f'/proc/{process.pid}/status').read_text()
+  return int(status.split('SigCgt:')[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+  'command',
+  [
+    ('prepare', '--source={0}/images.npy', '--name=mine', '--data_dir={0}/data'),
+    ('describe', '--config=configs/digits_r3gan.py'),
+    ('bench', '--config=configs/bench/r3gan32.py'),
+  ],
+)
+def test_a_signal_ends_any_command_with_a_line(command, number, tmp_path):
+  images = np.random.default_rng(0).integers(0, 256, (20_000, 16, 16, 1), np.uint8)
+  np.save(tmp_path / 'images.npy', images)
+  process = subprocess.Popen(
+    [sys.executable, str(ROOT / 'launch.py'), *(each.format(tmp_path) for each in command)],
+    cwd=ROOT,
+    stderr=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  )
+  while not heeds_sigterm(process):
+    time.sleep(0.02)
+  time.sleep(random.Random(number).random() * 3)
+  process.send_signal(number)
+  _, said = process.communicate(timeout=60)
+  if process.returncode == 0:  # it was done already
+    return
+  assert process.returncode == 75
+  name = signal.Signals(number).name
+  assert (
+    said.strip().splitlines()[-1] == f'launch.py: {name}: stopped; run the same command again'
+  )
+  assert 'Traceback' not in said
+  assert not list(tmp_path.rglob('dataset_info.json')), 'half a dataset is none'
 
 
 def test_a_run_that_is_to_start_from_nothing_is_refused_and_leaves_nothing(tmp_path):

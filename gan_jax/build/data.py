@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
-from gan_jax.runtime import parallel
+from gan_jax.runtime import hosts
 from gan_jax.training import labels
 
 
@@ -75,7 +75,7 @@ def held_out_batch(config: ConfigDict, dataset: ImageDataset, step: int) -> pipe
 
   Of a set smaller than a batch some are there twice.
   """
-  first, end = parallel.host_share(config.train.batch_size)
+  first, end = hosts.share(config.train.batch_size)
   order = np.random.default_rng((config.seed % 2**32, step)).permutation(len(dataset))
   return dataset.fetch(np.resize(order, config.train.batch_size)[first:end])
 

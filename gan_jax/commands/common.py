@@ -1,6 +1,7 @@
 """Flags that several commands share."""
 
 import os
+import sys
 from typing import Any
 
 from absl import flags
@@ -76,3 +77,29 @@ def refuse_beside(flag: str, others: tuple[str, ...]) -> None:
       raise flags.IllegalFlagValueError(
         f'--{other}: has no part in --{flag}; leave one of them out'
       )
+
+
+def define_processes() -> None:
+  """Defines `--processes`, of a command that several hosts run together."""
+  flags.DEFINE_integer(
+    'processes',
+    1,
+    'Processes on this machine that work together, as several hosts would.',
+    lower_bound=1,
+  )
+
+
+def ran_as_processes() -> bool:
+  """Runs this command as several processes where they are asked for; whether it has.
+
+  Exits with the code of the first that does not end well.
+  """
+  if FLAGS.processes == 1:
+    return False
+  from gan_jax.runtime import processes
+
+  again = [sys.executable, *processes.without_flag(sys.argv, 'processes')]
+  code = processes.run(again, FLAGS.processes)
+  if code:
+    sys.exit(code)
+  return True

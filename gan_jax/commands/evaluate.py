@@ -7,6 +7,7 @@ from absl import flags
 from gan_jax.commands import common
 
 FLAGS = flags.FLAGS
+SEVERAL_HOSTS = True
 TEXT = 'Score runs, or folders of images, against real images.'
 EXAMPLE = 'launch.py evaluate --workdir=runs/digits --all --metrics=all'
 
@@ -52,6 +53,7 @@ def define() -> None:
     None,
     'Folder for scores.json, .csv and .png; default: evaluation in the (first) workdir.',
   )
+  common.define_processes()
 
 
 def run() -> None:
@@ -95,11 +97,13 @@ def run() -> None:
     data_dir=FLAGS.data_dir,
   )
   options_of.check(options)
+  if common.ran_as_processes():
+    return
   if out:
     for workdir in FLAGS.workdir or ():
       record.load_config(workdir)  # says where there is no run, before a folder is made
-    report.check(out)
-  with progress.stages('images') as watch:
+    hosts.on_first(lambda: report.check(out))
+  with progress.stages('images', shown=hosts.is_first()) as watch:
     if FLAGS.images:
       folders = FLAGS.labels == 'folders'
       found = evaluate.evaluate_folders(

@@ -5,6 +5,7 @@ from absl import flags
 from gan_jax.commands import common
 
 FLAGS = flags.FLAGS
+SEVERAL_HOSTS = True
 TEXT = 'Draw images from a trained generator.'
 EXAMPLE = 'launch.py sample --workdir=runs/digits --count=50 --classes=3,7 --out=digits.png'
 
@@ -28,11 +29,17 @@ def define() -> None:
 
 
 def run() -> None:
-  """Runs the command.
+  """Runs the command; of several hosts the first draws.
 
   Raises:
     UserError: for flags that cannot be used.
   """
+  from gan_jax.runtime import hosts
+
+  hosts.on_first(_run)
+
+
+def _run() -> None:
   from gan_jax import build, sample
   from gan_jax.text import say
 

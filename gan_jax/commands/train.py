@@ -1,7 +1,6 @@
 """`launch.py train`: flags and what they ask for."""
 
 import os
-import sys
 
 from absl import flags
 
@@ -24,12 +23,7 @@ def define() -> None:
     False,
     'Continue the run in the workdir even if it began with other values or other data.',
   )
-  flags.DEFINE_integer(
-    'processes',
-    1,
-    'Processes on this machine that train together, as several hosts would.',
-    lower_bound=1,
-  )
+  common.define_processes()
 
 
 def run() -> None:
@@ -39,8 +33,7 @@ def run() -> None:
     UserError: for flags that cannot be used.
   """
   name, config = common.config()
-  if FLAGS.processes > 1:
-    _run_processes()
+  if common.ran_as_processes():
     return
   from gan_jax import progress, train
   from gan_jax.runtime import hosts
@@ -49,12 +42,3 @@ def run() -> None:
   scores = train.train(config, workdir, FLAGS.allow_config_changes)
   if hosts.is_first():
     progress.show_run(workdir, scores)
-
-
-def _run_processes() -> None:
-  from gan_jax.runtime import processes
-
-  again = [sys.executable, *processes.without_flag(sys.argv, 'processes')]
-  code = processes.run(again, FLAGS.processes)
-  if code:
-    sys.exit(code)

@@ -1,5 +1,6 @@
 """Runs images through feature networks, batch by batch, over devices and hosts."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from gan_jax.data.source import ImageDataset
 from gan_jax.evaluation.subject import Subject
 from gan_jax.features.network import FeatureNetwork, Request, Resize
 from gan_jax.metrics.features import Features
-from gan_jax.runtime import parallel
+from gan_jax.runtime import hosts, parallel
 
 Watch = Callable[[str, int, int], None]
 _Run = Callable[[Any, np.ndarray], Iterator[Any]]
@@ -90,11 +91,40 @@ def embed(
     watch: called between batches with the subject, how many of how many images.
     keep_images: whether to give the images too.
   """
-  first, end = parallel.host_share(subject.size)
+  first, end = hosts.share(subject.size)
+  own = hosts.together(lambda: _own(subject, seed, first, end, embedders, watch, keep_images))
+  images = None if own.images is None else hosts.joined(own.images, subject.size)
+  features = []
+  for parts in own.parts:
+    pooled, logits = zip(*parts, strict=True)
+    joined = None if logits[0] is None else _join(logits, subject)
+    features.append(Features(_join(pooled, subject), joined, subject.labels))
+  said = hosts.each(own.only)
+  constant = subject.size > 1 and '' not in said and len(set(said)) == 1
+  return Embedded(features, images, constant)
+
+
+class _Own(NamedTuple):
+  """This host's share of a subject: by each network, the images, a digest where all are one."""
+
+  parts: list[list[Any]]
+  images: np.ndarray | None
+  only: str
+
+
+def _own(
+  subject: Subject,
+  seed: int,
+  first: int,
+  end: int,
+  embedders: Sequence[Embedder],
+  watch: Watch,
+  keep_images: bool,
+) -> _Own:
   parts: list[list[Any]] = [[] for _ in embedders]
   images: np.ndarray | None = None
   one: np.ndarray | None = None
-  done, constant = 0, subject.size > 1
+  done, constant = 0, True
   watch(subject.name, 0, end - first)
   for batch in subject.batches(seed, first, end):
     for embedder, into in zip(embedders, parts, strict=True):
@@ -106,14 +136,8 @@ def embed(
     constant = constant and bool((batch == one).all())
     done += len(batch)
     watch(subject.name, done, end - first)
-  if images is not None:
-    images = parallel.join_hosts(images, subject.size)
-  features = []
-  for into in parts:
-    pooled, logits = zip(*into, strict=True)
-    joined = None if logits[0] is None else _join(logits, subject)
-    features.append(Features(_join(pooled, subject), joined, subject.labels))
-  return Embedded(features, images, constant)
+  assert one is not None  # more images than hosts
+  return _Own(parts, images, hashlib.sha256(one.tobytes()).hexdigest() if constant else '')
 
 
 def embed_pairs(
@@ -121,14 +145,18 @@ def embed_pairs(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Pooled features `[N, F]` of both images of each pair of a generator; see `Subject.pairs`."""
   assert subject.pairs is not None  # asked of a generator alone
-  first, end = parallel.host_share(subject.size)
+  first, end = hosts.share(subject.size)
   ends: tuple[list[Any], list[Any]] = ([], [])
-  done = 0
-  for pair in subject.pairs(seed, first, end):
-    for images, into in zip(pair, ends, strict=True):
-      into.extend(pooled for pooled, _ in embedder(images))
-    done += len(pair[0])
-    watch(f'{subject.name}, paths', done, end - first)
+
+  def own() -> None:
+    done = 0
+    for pair in subject.pairs(seed, first, end):  # type: ignore[misc]
+      for images, into in zip(pair, ends, strict=True):
+        into.extend(pooled for pooled, _ in embedder(images))
+      done += len(pair[0])
+      watch(f'{subject.name}, paths', done, end - first)
+
+  hosts.together(own)
   return _join(ends[0], subject), _join(ends[1], subject)
 
 
@@ -145,7 +173,7 @@ def stored(subject: Subject) -> np.ndarray:
 
 
 def _join(parts: Sequence[np.ndarray], subject: Subject) -> np.ndarray:
-  return parallel.join_hosts(np.concatenate(parts), subject.size)
+  return hosts.joined(np.concatenate(parts), subject.size)
 
 
 def _on_disk(count: int, batch: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from gan_jax.features import kept
 from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.models.layers import Conv
 from gan_jax.ops import pixels
-from gan_jax.runtime import cache, parallel
+from gan_jax.runtime import cache, hosts, parallel
 
 RESIZES = False
 TAKES_WEIGHTS = False
@@ -112,20 +112,7 @@ def load(request: Request) -> FeatureNetwork:
   train, holdout = request.train, request.holdout
   model = Classifier(train.num_classes, RECIPE)
   apply = functools.partial(run, model)
-  path = _path(train, holdout)
-  loaded = _load(path)
-  if loaded is None:
-    logging.getLogger(__name__).info(
-      'training the classifier of %s (once; kept in %s)', train.name, path
-    )
-    params = fit(model, train.fetch, len(train))
-    logits_of: Any = lambda images: apply(params, images)[1]
-    share = accuracy(logits_of, holdout.fetch, len(holdout))
-    _save(path, params, share)
-  else:
-    with contextlib.suppress(OSError):  # not ours to touch
-      os.utime(path)
-    params, share = loaded
+  params, share = _params(model, train, holdout)
   description = {
     'holdout_accuracy': share,
     'holdout_images': len(holdout),
@@ -134,6 +121,31 @@ def load(request: Request) -> FeatureNetwork:
     'digest': _digest(params),
   }
   return FeatureNetwork('classifier', params, apply, description, classes='dataset')
+
+
+def _params(model: Classifier, train: ImageDataset, holdout: ImageDataset) -> tuple[Any, float]:
+  """The weights and their held-out accuracy: kept ones, or trained now; the same on all hosts."""
+  path = _path(train, holdout)
+  loaded = _load(path)
+  # All train where the first has none: a host that only waited would heed no signal.
+  missing = hosts.on_first(lambda: loaded is None)
+  if missing:
+    if hosts.is_first():
+      text = 'training the classifier of %s (once; kept in %s)'
+      logging.getLogger(__name__).info(text, train.name, path)
+    params = fit(model, train.fetch, len(train))
+    logits_of: Any = lambda images: run(model, params, images)[1]
+    loaded = params, accuracy(logits_of, holdout.fetch, len(holdout))
+  elif loaded is not None:
+    with contextlib.suppress(OSError):  # not ours to touch
+      os.utime(path)
+  start = lambda key: model.init(key, jnp.zeros((1, *train.shape)))['params']
+  shapes = jax.eval_shape(start, jax.random.key(0)), jax.ShapeDtypeStruct((), np.float64)
+  # The first's, bit by bit: on others their own may differ in rounding.
+  params, share = hosts.of_first(loaded, shapes)
+  if missing or loaded is None:
+    _save(path, params, float(share))
+  return params, float(share)
 
 
 def fit(model: Classifier, fetch: Fetch, count: int) -> Any:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gan_jax.features.network import FeatureNetwork
-from gan_jax.runtime import cache
+from gan_jax.runtime import cache, hosts
 
 # The file unused for the longest goes first. One of 50,000 images is up to 600 MB.
 _KEPT = 16
@@ -34,7 +34,9 @@ def real_features(
   """
   path = _path(network, fingerprint, rows)
   arrays = cache.load_arrays(path)
-  if arrays is not None:
+  # Several hosts, which may have homes of their own, compute together or not at all.
+  if not any(hosts.each(arrays is None)):
+    assert arrays is not None
     with contextlib.suppress(OSError):  # removed by another process, or not ours to touch
       os.utime(path)
     return arrays['pooled'], arrays.get('logits')

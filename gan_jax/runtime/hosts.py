@@ -116,6 +116,32 @@ def on_first(work: Callable[[], T]) -> T:
   return _exchange(_attempt(work) if is_first() else None)[0]
 
 
+def each(found: Any) -> list[Any]:
+  """What each host found, of JSON's types, in their order: the same list on all."""
+  return [found] if jax.process_count() == 1 else _exchange(found)
+
+
+def share(count: int) -> tuple[int, int]:
+  """First and end of this host's part of `count` things; the parts, in order, are the whole."""
+  host, hosts = jax.process_index(), jax.process_count()
+  return count * host // hosts, count * (host + 1) // hosts
+
+
+def joined(part: np.ndarray, count: int) -> np.ndarray:
+  """Joins the hosts' shares, `[share, ...]` of `count` rows in all, on every host."""
+  hosts = jax.process_count()
+  if hosts == 1:
+    return part
+  _exchange(None)
+  longest = -(-count // hosts)  # a collective takes arrays of one shape
+  filled = np.zeros((longest, *part.shape[1:]), part.dtype)
+  filled[: len(part)] = part
+  gathered = multihost_utils.process_allgather(filled)
+  ends = [count * host // hosts for host in range(hosts + 1)]
+  sizes = np.diff(ends)
+  return np.concatenate([rows[:size] for rows, size in zip(gathered, sizes, strict=True)])
+
+
 def of_first(tree: PyTree, shapes: PyTree) -> PyTree:
   """Sends a tree of NumPy arrays from the first host to all, bit by bit.
 
@@ -146,7 +172,7 @@ def _attempt(work: Callable[[], T]) -> T:
     raise
 
 
-def _exchange(value: Any, error: Exception | None = None) -> list[Any]:
+def _exchange(value: Any, error: BaseException | None = None) -> list[Any]:
   """What each host has to say, in their order; raises what stops one of them on all others."""
   stop = None if error is None else [type(error).__name__, str(error)]
   said = np.frombuffer(json.dumps([value, stop]).encode(), np.uint8)

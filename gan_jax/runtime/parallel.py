@@ -7,9 +7,9 @@ from typing import Any
 import flax.jax_utils
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from gan_jax.errors import UserError
+from gan_jax.runtime import preemption
 from gan_jax.runtime.tree import PyTree
 
 AXIS = 'devices'
@@ -56,27 +56,8 @@ def compiler_options() -> dict[str, str]:
 
 def compile_for(function: Any, *arguments: Any) -> Any:
   """Compiles the result of `jax.jit` or `jax.pmap` for arguments of these shapes."""
-  return function.lower(*arguments).compile(compiler_options=compiler_options())
-
-
-def host_share(count: int) -> tuple[int, int]:
-  """First and end of this host's part of `count` things; the parts, in order, are the whole."""
-  host, hosts = jax.process_index(), jax.process_count()
-  return count * host // hosts, count * (host + 1) // hosts
-
-
-def join_hosts(part: np.ndarray, count: int) -> np.ndarray:
-  """Joins the hosts' shares, `[share, ...]` of `count` rows in all, on every host."""
-  hosts = jax.process_count()
-  if hosts == 1:
-    return part
-  longest = -(-count // hosts)  # a collective takes arrays of one shape
-  filled = np.zeros((longest, *part.shape[1:]), part.dtype)
-  filled[: len(part)] = part
-  gathered = multihost_utils.process_allgather(filled)
-  ends = [count * host // hosts for host in range(hosts + 1)]
-  sizes = np.diff(ends)
-  return np.concatenate([rows[:size] for rows, size in zip(gathered, sizes, strict=True)])
+  lowered = function.lower(*arguments)
+  return preemption.interruptible(lambda: lowered.compile(compiler_options=compiler_options()))
 
 
 def ask_all(question: bool) -> Callable[[], bool]:

@@ -3,10 +3,14 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType, TracebackType
+from typing import TypeVar
 
 from gan_jax.errors import Preempted
+
+T = TypeVar('T')
 
 
 class StopSignal:
@@ -19,7 +23,7 @@ class StopSignal:
 
   def __init__(self) -> None:
     self._name: str | None = None
-    self._at_once = False
+    self._at_once, self._means = False, ''
     self._previous: dict[int, object] = {}
 
   @property
@@ -30,17 +34,22 @@ class StopSignal:
   def check(self) -> None:
     """Raises Preempted if a signal has come."""
     if self._name is not None:
-      raise Preempted(self._name)
+      raise Preempted(f'{self._name}: {self._means}' if self._means else self._name)
 
   @contextlib.contextmanager
-  def at_once(self) -> Iterator[None]:
-    """Within it, a signal raises Preempted wherever the main thread is."""
-    self.check()
-    self._at_once = True
+  def at_once(self, means: str = '') -> Iterator[None]:
+    """Within it, a signal raises Preempted wherever the main thread is.
+
+    Args:
+      means: what the user is told beside the signal's name.
+    """
+    self._at_once, self._means = True, means
     try:
+      self.check()
       yield
+      self.check()  # raised in a place that lets no exception out, it would be lost
     finally:
-      self._at_once = False
+      self._at_once, self._means = False, ''
 
   def __enter__(self) -> 'StopSignal':
     # Only the main thread may set handlers; a run in another is stopped by whoever owns it.
@@ -65,4 +74,17 @@ class StopSignal:
     self._name = signal.Signals(number).name
     if self._at_once:
       self._at_once = False
-      raise Preempted(self._name)
+      self.check()
+
+
+def interruptible(work: Callable[[], T]) -> T:
+  """Does in a thread what runs long outside of Python, such as a compilation.
+
+  Python heeds signals between its own instructions: a main thread that waits for another does so at
+  once, one that compiles only afterwards. What is interrupted goes on by itself to its end.
+  """
+  pool = ThreadPoolExecutor(1)
+  try:
+    return pool.submit(work).result()
+  finally:
+    pool.shutdown(wait=False)

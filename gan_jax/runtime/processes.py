@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from gan_jax.errors import UserError
+from gan_jax.errors import Preempted, UserError
 
 _GRACE_SECONDS = 60.0  # that the others have once one has ended in an error
 _GPUS = 'CUDA_VISIBLE_DEVICES'
@@ -33,7 +33,8 @@ def run(command: Sequence[str], count: int) -> int:
     count: processes.
 
   Returns:
-    0 where all end well, else the code of the first that did not, 128 + the signal of one killed.
+    0 where all end well, 75 where one was asked to stop, else the code of the first that did not
+    end well, 128 + the signal of one killed.
 
   Raises:
     UserError: where there are fewer GPUs than processes.
@@ -80,7 +81,11 @@ def _first_failure(children: list[subprocess.Popen[bytes]]) -> int:
       _tell(children, signal.SIGKILL)
       until = float('inf')
     time.sleep(0.05)
-  return failed or next((child.returncode for child in children if child.returncode), 0)
+  codes = [child.returncode for child in children]
+  # Whatever the others saw of it.
+  if Preempted.exit_code in codes:
+    return Preempted.exit_code
+  return failed or next(filter(None, codes), 0)
 
 
 def _tell(children: list[subprocess.Popen[bytes]], number: int) -> None:

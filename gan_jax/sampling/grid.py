@@ -1,5 +1,6 @@
 """Images laid out for the eye, and written."""
 
+import contextlib
 import math
 import os
 
@@ -73,5 +74,9 @@ def save_image(path: str, image: np.ndarray) -> None:
   """Writes `[H, W, C]`, C of 1, 3 or 4, as PNG of its own depth; a reader never sees a part."""
   temporary = f'{path}.{os.getpid()}.tmp'
   pixels = image[:, :, 0] if image.shape[-1] == 1 else image
-  Image.fromarray(pixels).save(temporary, format='PNG')
-  os.replace(temporary, path)
+  try:
+    Image.fromarray(pixels).save(temporary, format='PNG')
+    os.replace(temporary, path)
+  finally:
+    with contextlib.suppress(FileNotFoundError):
+      os.unlink(temporary)

@@ -1,13 +1,15 @@
 """Signals stop a run where it can be stopped, and at once where nothing is to be ended first."""
 
+import contextlib
 import os
 import signal
+import threading
 import time
 
 import pytest
 
 from gan_jax.errors import Preempted
-from gan_jax.runtime.preemption import StopSignal
+from gan_jax.runtime.preemption import StopSignal, interruptible
 
 
 def send(number):
@@ -58,3 +60,37 @@ def test_handlers_are_put_back():
   with StopSignal():
     assert signal.getsignal(signal.SIGTERM) != before
   assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_user_is_told_what_it_means():
+  means = 'stopped before the end'
+  said = pytest.raises(Preempted, match=f'^SIGTERM: {means}$')
+  with StopSignal() as stop, said, stop.at_once(means):
+    send(signal.SIGTERM)
+
+
+def test_a_signal_that_was_lost_on_its_way_is_raised_at_the_end():
+  lost = contextlib.suppress(BaseException)
+  with StopSignal() as stop, pytest.raises(Preempted), stop.at_once(), lost:
+    send(signal.SIGTERM)
+
+
+def test_code_that_lives_with_failures_does_not_catch_it():
+  assert not issubclass(Preempted, Exception)
+
+
+def test_interruptible_work_gives_what_it_finds_and_raises():
+  assert interruptible(lambda: threading.current_thread() is threading.main_thread()) is False
+  with pytest.raises(ZeroDivisionError):
+    interruptible(lambda: 1 // 0)
+
+
+def test_interruptible_work_does_not_keep_a_signal_waiting():
+  may_end = threading.Event()
+  threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+  try:
+    with StopSignal() as stop, pytest.raises(Preempted), stop.at_once():
+      interruptible(lambda: may_end.wait(60))
+    assert not may_end.is_set()
+  finally:
+    may_end.set()
