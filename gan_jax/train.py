@@ -300,7 +300,8 @@ class _Run:
 
   def _drain(self, keep: int) -> None:
     """Reads the metrics of all but the newest steps, and logs where that is due."""
-    bad = self._log.drain(keep)
+    with self._clock('step'):  # waiting for a step is part of it
+      bad = self._log.drain(keep)
     if bad is not None:
       self._fail(bad.step, bad.player, bad.values)
 

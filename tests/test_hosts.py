@@ -2,94 +2,25 @@
 
 import json
 import os
-import pathlib
 import signal
-import socket
-import subprocess
-import sys
-import time
 
-import jax
-import numpy as np
 import pytest
 
 from gan_jax.workdir import record
-from gan_jax.workdir.checkpoint import Checkpointer
+from tests.several_hosts import (
+  assert_same,
+  begin,
+  children,
+  each_host,
+  finish,
+  start,
+  state,
+  succeed,
+  train,
+  wait_for,
+)
 
 pytestmark = pytest.mark.slow
-
-ROOT = pathlib.Path(__file__).parent.parent
-
-
-def begin(*arguments, devices=2, **variables):
-  """Begins a command; see `finish`."""
-  environment = {**os.environ, 'JAX_NUM_CPU_DEVICES': str(devices), **variables}
-  return subprocess.Popen(
-    [sys.executable, 'launch.py', *arguments],
-    cwd=ROOT,
-    env=environment,
-    text=True,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-  )
-
-
-def start(workdir, *more, processes=2, devices=2, **variables):
-  """Begins a training of the smoke config."""
-  training = ['train', '--config=configs/smoke.py', f'--workdir={workdir}']
-  return begin(*training, f'--processes={processes}', *more, devices=devices, **variables)
-
-
-def finish(process, seconds=240):
-  """The exit code and what was said on the error stream."""
-  _, said = process.communicate(timeout=seconds)
-  return process.returncode, said
-
-
-def succeed(*processes):
-  """What was said on the error stream by processes that all end well."""
-  found = [finish(process) for process in processes]
-  assert [code for code, _ in found] == [0] * len(found), found
-  return found[0][1]
-
-
-def train(workdir, *more, **how):
-  return succeed(start(workdir, *more, **how))
-
-
-def state(workdir, step=None):
-  return Checkpointer(str(workdir), read_only=True).read(step)
-
-
-def assert_same(one, other, tolerance):
-  assert one[0] == other[0]
-  compare = lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
-  jax.tree.map(compare, one[1], other[1])
-
-
-def children(process):
-  """The processes that `--processes` made, first host first."""
-  found = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
-  return sorted(map(int, found))
-
-
-def wait_for(process, workdir, images):
-  """Waits until the record has a line of so many images."""
-  for _ in range(1200):
-    if any(line['images'] >= images for line in record.read_metrics(str(workdir))):
-      return
-    assert process.poll() is None, process.communicate()[1]
-    time.sleep(0.1)
-  raise AssertionError(f'{workdir}: no line of {images} images')
-
-
-def each_host(arguments, variables=lambda k: {}):
-  """Begins a command on each of two hosts, of which both know by variables alone."""
-  with socket.socket() as free:
-    free.bind(('localhost', 0))
-    port = free.getsockname()[1]
-  told = {'JAX_COORDINATOR_ADDRESS': f'localhost:{port}', 'JAX_NUM_PROCESSES': '2'}
-  return [begin(*arguments(k), JAX_PROCESS_ID=str(k), **told, **variables(k)) for k in range(2)]
 
 
 @pytest.fixture(scope='module')

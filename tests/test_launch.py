@@ -229,9 +229,7 @@ def test_a_signal_ends_any_command_with_a_line(command, number, tmp_path):
     return
   assert process.returncode == 75
   name = signal.Signals(number).name
-  assert (
-    said.strip().splitlines()[-1] == f'launch.py: {name}: stopped; run the same command again'
-  )
+  assert said.strip().splitlines()[-1] == f'launch.py: {name}: stopped; run the same command again'
   assert 'Traceback' not in said
   assert not list(tmp_path.rglob('dataset_info.json')), 'half a dataset is none'
 
