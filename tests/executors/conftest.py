@@ -6,9 +6,13 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
+from absl import flags
+
+import launch
 
 PROGRAMS = (
   'munged',
@@ -106,6 +110,24 @@ def free_ports(count):
     for each in sockets:
       each.bind(('', 0))
     return [each.getsockname()[1] for each in sockets]
+
+
+@pytest.fixture
+def train(monkeypatch, capsys):
+  """Runs `launch.py train` here; its exit code and what it said."""
+
+  def run(*words):
+    monkeypatch.setattr(sys, 'argv', ['launch.py', 'train', *words])
+    before = set(flags.FLAGS)
+    try:
+      code = launch.main(sys.argv)
+    finally:
+      for name in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, name)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+  return run
 
 
 @pytest.fixture(scope='module')
