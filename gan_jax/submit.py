@@ -36,7 +36,7 @@ def to_slurm(
     UserError: for what cannot be trained or queued; nothing is left then.
   """
   build.check(config)
-  _check_devices(config, job.nodes * job.devices)
+  _check_devices(config, job.nodes * (job.devices or job.processes))
   if job.devices % job.processes:
     shared = f'--devices={job.devices}, which they share'
     raise UserError(f'--processes={job.processes}: accepted: what divides {shared}')
@@ -68,7 +68,7 @@ def to_kubernetes(
     UserError: for what cannot be trained or written.
   """
   build.check(config, elsewhere=True)
-  _check_devices(config, pods.nodes * pods.devices)
+  _check_devices(config, pods.nodes * (pods.devices or 1))
   jobset.check(pods)
   if not any(_is_within(workdir, mounted) for mounted in pods.volumes):
     raise UserError(
@@ -85,10 +85,9 @@ def to_kubernetes(
 def _check_devices(config: ConfigDict, devices: int) -> None:
   """Raises UserError where a batch cannot be divided by the devices that are asked for."""
   size = config.train.batch_size
-  if devices and size % devices:
+  if size % devices:
     raise UserError(
-      f'config.train.batch_size={size}: must be a multiple of the {devices} devices that '
-      '--nodes and --devices ask for'
+      f'config.train.batch_size={size}: must be a multiple of the {devices} devices of all nodes'
     )
 
 

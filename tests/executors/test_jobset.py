@@ -187,6 +187,7 @@ def test_a_mistake_is_a_line_and_leaves_nothing(train, words, message):
     (['--executor=slurm', '--sbatch=-A lab'], '--sbatch: -A: accepted'),
     (['--executor=slurm', '--devices=4', '--processes=3'], '--processes=3: accepted: what divides'),
     (['--executor=slurm', '--nodes=3', '--devices=1'], 'a multiple of the 3 devices'),
+    (['--executor=slurm', '--nodes=3', '--processes=2'], 'a multiple of the 6 devices'),
     (['--executor=slrum'], '--executor'),
   ],
 )

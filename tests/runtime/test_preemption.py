@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gan_jax.errors import Preempted
-from gan_jax.runtime.preemption import StopSignal
+from gan_jax.runtime.preemption import SIGNALS, StopSignal
 
 
 def send(number):
@@ -15,7 +15,7 @@ def send(number):
   time.sleep(0.01)
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', SIGNALS)
 def test_a_signal_is_noted_and_stops_where_it_is_asked_for(number):
   with StopSignal() as stop:
     send(number)
@@ -24,7 +24,7 @@ def test_a_signal_is_noted_and_stops_where_it_is_asked_for(number):
       stop.check()
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', SIGNALS)
 def test_at_once_it_stops_whatever_goes_on(number):
   reached = []
   with StopSignal() as stop:
@@ -53,8 +53,9 @@ def test_a_second_interrupt_interrupts():
       send(signal.SIGINT)
 
 
-def test_handlers_are_put_back():
-  before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize('number', SIGNALS)
+def test_handlers_are_put_back(number):
+  before = signal.getsignal(number)
   with StopSignal():
-    assert signal.getsignal(signal.SIGTERM) != before
-  assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) != before
+  assert signal.getsignal(number) == before
