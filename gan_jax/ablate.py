@@ -3,16 +3,17 @@
 import dataclasses
 import os
 import pathlib
-from typing import Any
+import shlex
 
 from gan_jax import progress, registry
-from gan_jax.ablation import estimate, local, results, slurm, status
+from gan_jax.ablation import estimate, local, results, status
 from gan_jax.ablation.plan import Plan
 from gan_jax.ablation.root import Root
 from gan_jax.ablation.status import State
 from gan_jax.ablation.sweep import Sweep
 from gan_jax.errors import UserError, nearest
-from gan_jax.text import say
+from gan_jax.executors import slurm
+from gan_jax.text import command, number_of, say
 
 EXECUTORS = ('local', 'slurm')
 _SECONDS_BETWEEN_LINES = 30.0  # on a stream that is no terminal
@@ -28,7 +29,7 @@ class Options:
     executor: of `EXECUTORS`.
     parallel: runs at a time; of Slurm, tasks of the array.
     retries: further attempts at a run that failed.
-    slurm: parameters of submitit's Slurm executor, such as `slurm_partition`.
+    job: what each task asks Slurm for.
   """
 
   root: str
@@ -36,7 +37,7 @@ class Options:
   executor: str = 'local'
   parallel: int = 1
   retries: int = 1
-  slurm: dict[str, Any] = dataclasses.field(default_factory=dict)
+  job: slurm.Job = dataclasses.field(default_factory=slurm.Job)
 
 
 def load(path: str) -> tuple[str, Sweep]:
@@ -76,16 +77,11 @@ def ablate(made: Plan, options: Options) -> results.Results | None:
   if options.parallel < 1 or options.retries < 0:
     raise UserError('--parallel and --retries: accepted: integers from 1, and from 0')
   root = Root(options.root)
+  if options.executor == 'slurm':
+    _queue(made, options)  # before anything is made: it may be refused
   root.make()
   root.keep_sweep(made.name, made.as_json())
   if options.executor == 'slurm':
-    tasks = min(options.parallel, len(made.distinct))
-    paths = {'sweep': options.sweep, 'root': options.root}
-    arguments = [f'--{name}={os.path.abspath(path)}' for name, path in paths.items()]
-    seeds = ','.join(map(str, made.sweep.seeds))
-    arguments += [f'--seeds={seeds}', f'--retries={options.retries}', '--noestimate']
-    jobs = slurm.submit(arguments, os.path.join(options.root, 'slurm'), tasks, options.slurm)
-    say(f'queued as {", ".join(jobs)}; the table: launch.py report --root={options.root}')
     return None
   with progress.stages('images', _SECONDS_BETWEEN_LINES) as report:
 
@@ -102,6 +98,21 @@ def ablate(made: Plan, options: Options) -> results.Results | None:
 
     local.work(made, root, options.parallel, options.retries, say, watch)
   return results.read(root, made.name, made.as_json())
+
+
+def _queue(made: Plan, options: Options) -> None:
+  """Queues the tasks of an array, each of which divides the runs with the others."""
+  tasks = min(options.parallel, len(made.distinct))
+  paths = {'sweep': options.sweep, 'root': options.root}
+  words = ['ablate', *(f'--{name}={os.path.abspath(path)}' for name, path in paths.items())]
+  seeds = ','.join(map(str, made.sweep.seeds))
+  words += [f'--seeds={seeds}', f'--retries={options.retries}', '--noestimate']
+  logs = os.path.join(options.root, 'slurm')
+  jobs = slurm.submit(words, logs, options.job, tasks)
+  say(f'queued   as {number_of(tasks, "task")}: {", ".join(jobs)}')
+  say(f'watch    {shlex.join(["tail", "-F", slurm.log_of(logs, jobs[0])])}')
+  say(f'cancel   scancel {jobs[0].split("_")[0]}')
+  say(f'table    {command("launch.py", "report", f"--root={options.root}")}')
 
 
 def estimated(made: Plan, options: Options) -> estimate.Estimate:

@@ -54,7 +54,7 @@ def test_an_unknown_command_offers_the_nearest(capsys):
   [
     ('prepare', ('--source', '--name', '--labels', '--group', '--split', '--window', '--strict')),
     ('inspect', ('--config', '--dataset', '--splits', '--limit', '--out')),
-    ('train', ('--config', '--workdir', '--allow_config_changes')),
+    ('train', ('--config', '--workdir', '--allow_config_changes', '--executor', '--manifest')),
     ('sample', ('--workdir', '--count', '--classes', '--seed', '--truncation', '--out', '--step')),
     ('evaluate', ('--workdir', '--step', '--all', '--images', '--reference', '--metrics', '--out')),
     ('bench', ('--config', '--parts', '--steps', '--devices', '--json')),

@@ -21,8 +21,9 @@ GROUND = {'errors', 'registry', 'pages', 'progress', 'runtime', 'text', 'workdir
 FLOORS = [
   {'commands'},
   {'tune', 'ablate', 'report', 'reproduce'},
-  {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs'},
+  {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs', 'submit'},
   {'ablation'},
+  {'executors'},
   {'build'},
   {'monitoring', 'tuning'},
   {'evaluation'},

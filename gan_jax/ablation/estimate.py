@@ -14,10 +14,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import build
-from gan_jax.ablation import child
 from gan_jax.ablation.plan import Plan, PlannedRun
 from gan_jax.ablation.root import Root
 from gan_jax.errors import UserError
+from gan_jax.runtime import child
 from gan_jax.workdir import files, record
 
 _STEPS = 3  # timed ones

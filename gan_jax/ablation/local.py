@@ -4,15 +4,16 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, NamedTuple
 
-from gan_jax.ablation import child, status
+from gan_jax.ablation import status
 from gan_jax.ablation.lease import Lease, Leases
 from gan_jax.ablation.plan import Plan, PlannedRun
 from gan_jax.ablation.root import Root
 from gan_jax.ablation.status import State
 from gan_jax.errors import Preempted
+from gan_jax.runtime import child, gpus, processes
 from gan_jax.runtime.preemption import StopSignal
 from gan_jax.workdir.claim import is_claimed
 
@@ -116,7 +117,7 @@ def _start(run: PlannedRun, lease: Lease, root: Root, slot: int, parallel: int) 
     stdin=subprocess.DEVNULL,
     stdout=log,
     stderr=log,
-    env=child.environment() | devices,
+    env=child.environment() | processes.ALONE | devices,
   )
   return _Child(run, lease, process, log, start)
 
@@ -155,14 +156,14 @@ def _stop(children: dict[int, _Child], root: Root, say: Say) -> None:
 
 def _share(slot: int, parallel: int) -> tuple[list[int], dict[str, str]]:
   """The cores and the GPUs of one of several runs at a time; nothing said: all of them."""
-  gpus = list(_gpus())
-  if gpus:
+  seen = gpus.visible(os.environ)
+  if seen:
     if parallel == 1:
       return [], {}
-    own = gpus[slot::parallel] or [gpus[slot % len(gpus)]]
-    shared = -(-parallel // len(gpus))
+    own = seen[slot::parallel] or [seen[slot % len(seen)]]
+    shared = -(-parallel // len(seen))
     memory = {'XLA_PYTHON_CLIENT_MEM_FRACTION': f'{0.9 / shared:.2f}'} if shared > 1 else {}
-    return [], {'CUDA_VISIBLE_DEVICES': ','.join(own), **memory}
+    return [], {gpus.VISIBLE: ','.join(own), **memory}
   if not hasattr(os, 'sched_getaffinity'):
     return [], {}
   cores = sorted(os.sched_getaffinity(0))
@@ -170,19 +171,6 @@ def _share(slot: int, parallel: int) -> tuple[list[int], dict[str, str]]:
     return [], {}
   each = len(cores) // parallel
   return cores[slot * each : (slot + 1) * each], {}
-
-
-def _gpus() -> Iterator[str]:
-  """Names of the GPUs that JAX would take; none where it is told to take something else."""
-  platforms = os.environ.get('JAX_PLATFORMS', '')
-  if platforms and not {'cuda', 'gpu'} & set(platforms.split(',')):
-    return
-  chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
-  if chosen is not None:
-    yield from filter(None, chosen.split(','))
-    return
-  with contextlib.suppress(OSError):
-    yield from (str(n) for n, _ in enumerate(os.listdir('/proc/driver/nvidia/gpus')))
 
 
 def _last_line(each: _Child) -> str:

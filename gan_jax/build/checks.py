@@ -17,10 +17,16 @@ from gan_jax.features import network
 from gan_jax.runtime import parallel
 
 
-def check(config: ConfigDict) -> None:
-  """Raises UserError for values that no run can have, before anything is opened."""
+def check(config: ConfigDict, elsewhere: bool = False) -> None:
+  """Raises UserError for values that no run can have, before anything is opened.
+
+  Args:
+    config: of the run.
+    elsewhere: the run is on machines with other devices, and other files, than this one.
+  """
   check_keys(config)
-  parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
+  if not elsewhere:
+    parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
   check_schedules(config)
   check_init(config)
   registry.find('training.losses', config.loss.name, 'loss.name')
@@ -29,7 +35,8 @@ def check(config: ConfigDict) -> None:
   if resize not in network.RESIZES:
     raise UserError(f'config.evaluate.resize={resize!r}: {nearest(resize, network.RESIZES)}')
   if config.evaluate.images > 0:
-    _check_weights(config)
+    if not elsewhere:
+      _check_weights(config)
     scoring.check_features(config, scoring.features_of(config))
   ranking(config)
 

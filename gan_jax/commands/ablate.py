@@ -4,7 +4,7 @@ import dataclasses
 
 from absl import flags
 
-from gan_jax.commands import common
+from gan_jax.commands import common, executor
 
 FLAGS = flags.FLAGS
 TEXT = 'Run variants of a config over several seeds, and compare them.'
@@ -21,14 +21,11 @@ def define() -> None:
     'runs/ablations/<name of the file>.',
   )
   flags.DEFINE_list('seeds', [], "Seeds of the runs; default: the sweep's own.")
-  flags.DEFINE_enum('executor', 'local', ['local', 'slurm'], 'Where the runs are run.')
+  executor.define('slurm')
   flags.DEFINE_integer(
     'parallel', 1, 'Runs at a time, each on its share of cores or GPUs; of Slurm, tasks.'
   )
   flags.DEFINE_integer('retries', 1, 'Further attempts at a run that failed.')
-  flags.DEFINE_list(
-    'slurm', [], "Parameters of submitit's Slurm executor: slurm_partition=gpu,timeout_min=600."
-  )
   flags.DEFINE_bool('estimate', True, 'Measure a step of each distinct program, for the plan.')
   flags.DEFINE_bool('dry_run', False, 'Print the plan and stop.')
 
@@ -49,6 +46,7 @@ def run() -> None:
   from gan_jax.errors import NotDoneError
   from gan_jax.text import number_of
 
+  executor.check('slurm')
   if FLAGS.sweep is None:
     raise flags.IllegalFlagValueError(
       '--sweep: name a file of a sweep, such as configs/ablations/losses.py'
@@ -62,7 +60,7 @@ def run() -> None:
     executor=FLAGS.executor,
     parallel=FLAGS.parallel,
     retries=FLAGS.retries,
-    slurm=dict(map(_parameter, FLAGS.slurm)),
+    job=executor.job(),
   )
   made = plan.plan(name, sweep)
   shown.show_plan(made, ablate.states(made, options), options.root)
@@ -88,10 +86,3 @@ def _seed(text: str) -> int:
       f'--seeds={text}: accepted: whole numbers from 0, with commas between'
     )
   return int(text)
-
-
-def _parameter(text: str) -> tuple[str, int | str]:
-  name, equals, value = text.partition('=')
-  if not equals:
-    raise flags.IllegalFlagValueError(f'--slurm={text}: accepted: NAME=VALUE, with commas between')
-  return name, int(value) if value.isdigit() else value

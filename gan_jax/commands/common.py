@@ -89,17 +89,13 @@ def define_processes() -> None:
   )
 
 
-def ran_as_processes() -> bool:
-  """Runs this command as several processes where they are asked for; whether it has.
+def run_as_processes(words: list[str]) -> None:
+  """Runs this command with other flags as so many processes as `--processes` says.
 
-  Exits with the code of the first that does not end well.
+  Exits with their code where they do not end well.
   """
-  if FLAGS.processes == 1:
-    return False
   from gan_jax.runtime import processes
 
-  again = [sys.executable, *processes.without_flag(sys.argv, 'processes')]
-  code = processes.run(again, FLAGS.processes)
+  code = processes.run([sys.executable, *sys.argv[:2], *words], FLAGS.processes)
   if code:
     sys.exit(code)
-  return True

@@ -1,6 +1,7 @@
 """`launch.py evaluate`: flags and what they ask for."""
 
 import os
+import sys
 
 from absl import flags
 
@@ -66,7 +67,7 @@ def run() -> None:
   from gan_jax.errors import UserError
   from gan_jax.evaluation import options as options_of
   from gan_jax.evaluation import report
-  from gan_jax.runtime import hosts
+  from gan_jax.runtime import hosts, processes
   from gan_jax.text import say
   from gan_jax.workdir import record
 
@@ -97,7 +98,8 @@ def run() -> None:
     data_dir=FLAGS.data_dir,
   )
   options_of.check(options)
-  if common.ran_as_processes():
+  if FLAGS.processes > 1:
+    common.run_as_processes(processes.without_flags(sys.argv[2:], {'processes'}))
     return
   if out:
     for workdir in FLAGS.workdir or ():

@@ -17,6 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from gan_jax import errors
+from gan_jax.runtime import gpus
 from gan_jax.runtime.tree import PyTree
 
 T = TypeVar('T')
@@ -40,7 +41,7 @@ def join() -> None:
   Raises:
     UserError: where they cannot be reached, or the variables do not say enough.
   """
-  given: dict[str, Any] = {}
+  given: dict[str, Any] = {'local_device_ids': gpus.own(os.environ)}
   if os.environ.get('JAX_NUM_PROCESSES'):
     number = lambda name: int(os.environ.get(name) or '')
     try:
@@ -48,6 +49,8 @@ def join() -> None:
         'coordinator_address': os.environ[_ADDRESS],
         'num_processes': number('JAX_NUM_PROCESSES'),
         'process_id': number('JAX_PROCESS_ID'),
+        # Whoever says all this says by other variables which GPUs are for which process.
+        'cluster_detection_method': 'deactivate',
       }
     except (KeyError, ValueError) as error:
       found = ', '.join(f'{name}={os.environ.get(name, "")}' for name in _VARIABLES)

@@ -1,4 +1,4 @@
-"""Notices SIGTERM and Ctrl-C, so that a run can save before it leaves."""
+"""Notices SIGTERM, Ctrl-C and what Slurm sends before a limit, so that a run can save and leave."""
 
 import contextlib
 import signal
@@ -12,9 +12,12 @@ from gan_jax.errors import Preempted
 
 T = TypeVar('T')
 
+SIGNALS = signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2
+"""What asks a run to stop; the last two are what scripts for Slurm name, `--signal=USR2@120`."""
+
 
 class StopSignal:
-  """Within its context, the first SIGTERM or SIGINT asks to stop; a second SIGINT interrupts.
+  """Within its context, the first of `SIGNALS` asks to stop; a second SIGINT interrupts.
 
   Schedulers kill soon after they ask. Where there is nothing to be brought to an end first, such as
   before a run begins or while its saved state is scored, the signal itself stops what goes on: see
@@ -54,7 +57,7 @@ class StopSignal:
   def __enter__(self) -> 'StopSignal':
     # Only the main thread may set handlers; a run in another is stopped by whoever owns it.
     if threading.current_thread() is threading.main_thread():
-      for number in (signal.SIGTERM, signal.SIGINT):
+      for number in SIGNALS:
         self._previous[number] = signal.signal(number, self._note)
     return self
 

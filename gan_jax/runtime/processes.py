@@ -6,27 +6,31 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gan_jax.errors import Preempted, UserError
+from gan_jax.runtime import gpus, preemption
 
 _GRACE_SECONDS = 60.0  # that the others have once one has ended in an error
-_GPUS = 'CUDA_VISIBLE_DEVICES'
+_COUNTS = 'JAX_NUM_PROCESSES', 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE'
+_TPU_HOSTS = 'TPU_WORKER_HOSTNAMES'
+
+ALONE = dict.fromkeys(_COUNTS, '')
+"""Variables of a process that trains alone, whatever started the one that starts it."""
 
 
 def asked_for(environment: Mapping[str, str]) -> bool:
   """Whether whoever started this process started others beside it, by what it left in variables."""
-  counts = 'JAX_NUM_PROCESSES', 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE'
   return (
-    any(environment.get(name, '') not in ('', '1') for name in counts)
-    or len(environment.get('TPU_WORKER_HOSTNAMES', '').split(',')) > 1
+    any(environment.get(name, '') not in ('', '1') for name in _COUNTS)
+    or len(environment.get(_TPU_HOSTS, '').split(',')) > 1
   )
 
 
 def run(command: Sequence[str], count: int) -> int:
   """Runs a command so many times, as the processes of one program, to the end of all.
 
-  Signals go on to all of them. GPUs that CUDA_VISIBLE_DEVICES names are dealt out.
+  Signals go on to all of them. The GPUs that this process sees are dealt out.
 
   Args:
     command: program and arguments.
@@ -43,11 +47,11 @@ def run(command: Sequence[str], count: int) -> int:
     free.bind(('localhost', 0))
     port = free.getsockname()[1]
   shared = {'JAX_COORDINATOR_ADDRESS': f'localhost:{port}', 'JAX_NUM_PROCESSES': str(count)}
-  own = [{'JAX_PROCESS_ID': str(k), **gpus} for k, gpus in enumerate(_dealt(count))]
+  own = [{'JAX_PROCESS_ID': str(k), **dealt} for k, dealt in enumerate(_dealt(count))]
   children = [subprocess.Popen(command, env={**os.environ, **shared, **each}) for each in own]
   previous = {
     number: signal.signal(number, lambda got, frame: _tell(children, got))
-    for number in (signal.SIGTERM, signal.SIGINT)
+    for number in preemption.SIGNALS
   }
   try:
     return _code(_first_failure(children))
@@ -57,15 +61,15 @@ def run(command: Sequence[str], count: int) -> int:
       signal.signal(number, handler)
 
 
-def without_flag(arguments: Sequence[str], name: str) -> list[str]:
-  """A command line without a flag that takes a value, however it is written."""
+def without_flags(arguments: Sequence[str], names: Collection[str]) -> list[str]:
+  """A command line without flags that take a value, however they are written."""
   rest: list[str] = []
   value_follows = False
   for each in arguments:
     flag = each.startswith('-') and each.lstrip('-')
-    if not value_follows and not (flag and flag.split('=')[0] == name):
+    if not value_follows and not (flag and flag.split('=')[0] in names):
       rest.append(each)
-    value_follows = not value_follows and flag == name
+    value_follows = not value_follows and flag in names
   return rest
 
 
@@ -99,13 +103,14 @@ def _code(returned: int) -> int:
 
 
 def _dealt(count: int) -> list[dict[str, str]]:
-  """What each process sees of the GPUs that the user named."""
-  named = [each for each in os.environ.get(_GPUS, '').split(',') if each]
-  if not named:
+  """What each process sees of the GPUs that this one sees."""
+  seen = gpus.visible(os.environ)
+  if not seen:
     return [{} for _ in range(count)]
-  if len(named) < count:
+  if len(seen) < count:
+    found = f'{gpus.VISIBLE} names' if gpus.VISIBLE in os.environ else 'GPUs here:'
     raise UserError(
-      f'--processes={count}: {_GPUS} names {len(named)}; accepted: no more processes than GPUs'
+      f'--processes={count}: {found} {len(seen)}; accepted: no more processes than GPUs'
     )
-  share = len(named) // count
-  return [{_GPUS: ','.join(named[k * share : (k + 1) * share])} for k in range(count)]
+  share = len(seen) // count
+  return [{gpus.VISIBLE: ','.join(seen[k * share : (k + 1) * share])} for k in range(count)]

@@ -103,17 +103,22 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, capsys):
   assert not (tmp_path / 'root').exists()
 
 
+SWEEP = 'ablate', '--sweep=configs/ablations/losses.py'
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
     (('ablate',), '--sweep: name a file'),
     (('ablate', '--sweep=configs/nothing.py'), "--sweep='configs/nothing.py': No such file"),
-    (('ablate', '--sweep=configs/ablations/losses.py', '--slurm=fast'), 'NAME=VALUE'),
+    ((*SWEEP, '--executor=slurm', '--sbatch=fast'), '--sbatch: fast: accepted: long options'),
+    ((*SWEEP, '--devices=2'), '--devices: has no part in --executor=local; accepted with --ex'),
+    ((*SWEEP, '--executor=k8s'), '--executor'),
     (('report',), '--root: name the folder'),
     (('report', '--root=nowhere'), '--root=nowhere: holds no sweep'),
     (('report', '--workdir=nowhere', '--out=/tmp/x.html'), 'holds no run'),
     (('report', '--workdir=nowhere', '--out=x.csv'), r'ends in .html'),
-    (('ablate', '--sweep=configs/ablations/losses.py', '--seeds=1,x'), '--seeds=x: accepted'),
+    ((*SWEEP, '--seeds=1,x'), '--seeds=x: accepted'),
     (('reproduce',), '--workdir'),
     (('reproduce', 'nowhere'), '--workdir=nowhere: holds no run'),
     (('reproduce', 'a', 'b'), '--workdir'),

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gan_jax.errors import Preempted
-from gan_jax.runtime.preemption import StopSignal, interruptible
+from gan_jax.runtime.preemption import SIGNALS, StopSignal, interruptible
 
 
 def send(number):
@@ -17,7 +17,7 @@ def send(number):
   time.sleep(0.01)
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', SIGNALS)
 def test_a_signal_is_noted_and_stops_where_it_is_asked_for(number):
   with StopSignal() as stop:
     send(number)
@@ -26,7 +26,7 @@ def test_a_signal_is_noted_and_stops_where_it_is_asked_for(number):
       stop.check()
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', SIGNALS)
 def test_at_once_it_stops_whatever_goes_on(number):
   reached = []
   with StopSignal() as stop:
@@ -55,11 +55,12 @@ def test_a_second_interrupt_interrupts():
       send(signal.SIGINT)
 
 
-def test_handlers_are_put_back():
-  before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize('number', SIGNALS)
+def test_handlers_are_put_back(number):
+  before = signal.getsignal(number)
   with StopSignal():
-    assert signal.getsignal(signal.SIGTERM) != before
-  assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) != before
+  assert signal.getsignal(number) == before
 
 
 def test_the_user_is_told_what_it_means():

@@ -47,6 +47,7 @@ def test_what_goes_on_after_another_has_ended_in_an_error_is_killed(monkeypatch)
 
 
 def test_gpus_are_dealt_out(monkeypatch, tmp_path):
+  monkeypatch.setenv('JAX_PLATFORMS', 'cuda')
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1,4,5')
   code = f'open({str(tmp_path)!r} + f"/{{n}}", "w").write(os.environ["CUDA_VISIBLE_DEVICES"]) * 0'
   assert processes.run([sys.executable, '-c', ECHO.format(code)], 2) == 0
@@ -56,9 +57,28 @@ def test_gpus_are_dealt_out(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('given', [['--processes=2'], ['--processes', '2'], ['-processes', '2']])
-def test_a_command_line_loses_one_flag(given):
+def test_a_command_line_loses_flags(given):
   rest = ['launch.py', 'train', '--config=c.py', '--workdir', 'processes']
-  assert processes.without_flag([*rest[:3], *given, *rest[3:]], 'processes') == rest
+  found = processes.without_flags(
+    [*rest[:3], *given, *rest[3:], '--nodes=3'], {'processes', 'nodes'}
+  )
+  assert found == rest
+
+
+def test_a_run_alone_is_so_whatever_started_the_process_that_starts_it():
+  others = {'SLURM_STEP_NUM_TASKS': '2', 'OMPI_COMM_WORLD_SIZE': '2', 'JAX_NUM_PROCESSES': '2'}
+  assert processes.asked_for(others)
+  assert not processes.asked_for(others | processes.ALONE)
+
+
+def test_flags_of_a_file_are_not_read_again_by_the_processes(tmp_path):
+  (tmp_path / 'flags').write_text('--processes=2\n--config=configs/smoke.py\n')
+  (tmp_path / 'run').write_text('a file')
+  command = [sys.executable, 'launch.py', 'train', f'--flagfile={tmp_path}/flags']
+  command.append(f'--workdir={tmp_path}/run')
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert done.returncode == 2
+  assert done.stderr.count('launch.py: ') == 2, done.stderr
 
 
 def test_variables_that_do_not_say_enough_are_refused(monkeypatch):

@@ -1,6 +1,6 @@
 """Starts a command of launch.py as the child of a process that may die, on some of the cores.
 
-python -m gan_jax.ablation.child PARENT CORES COMMAND… becomes `launch.py COMMAND…`. It is asked to
+python -m gan_jax.runtime.child PARENT CORES COMMAND… becomes `launch.py COMMAND…`. It is asked to
 stop, and saves, when the process PARENT is gone: a run goes on in one place alone.
 """
 
@@ -17,7 +17,7 @@ _CHECKOUT = pathlib.Path(__file__).parent.parent.parent
 def command(parent: int, cores: list[int], *words: str) -> list[str]:
   """The words that start a command of launch.py as a child; no cores: all."""
   listed = ','.join(map(str, cores)) or '-'
-  return [sys.executable, '-m', 'gan_jax.ablation.child', str(parent), listed, *words]
+  return [sys.executable, '-m', 'gan_jax.runtime.child', str(parent), listed, *words]
 
 
 def recorded(folder: str) -> str:

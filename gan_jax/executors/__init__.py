@@ -1,0 +1,1 @@
+"""Has commands of launch.py run elsewhere: on Slurm, on Kubernetes."""
