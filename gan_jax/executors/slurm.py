@@ -73,11 +73,21 @@ class Task:
 
   def __call__(self) -> None:
     """Runs it, and leaves with its exit code where that is not 0."""
-    process = subprocess.Popen(
-      child.command(os.getpid(), [], *self._words), env=child.environment()
-    )
+    process: subprocess.Popen[bytes] | None = None
+    told = False
+
+    def tell(number: int, frame: Any) -> None:
+      nonlocal told
+      told = True
+      if process is not None:
+        process.terminate()
+
     for number in preemption.SIGNALS:
-      signal.signal(number, lambda got, frame: process.terminate())
+      signal.signal(number, tell)
+    words = child.command(os.getpid(), [], *self._words)
+    process = subprocess.Popen(words, env=child.environment())
+    if told:  # while it was being started
+      process.terminate()
     code = process.wait()
     if code in _STOPPED:
       if os.environ.get('SLURM_PROCID', '0') == '0':
