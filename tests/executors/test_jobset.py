@@ -199,6 +199,15 @@ def test_flags_that_make_no_sense_together_are_refused_by_name(train, tmp_path, 
   assert not (tmp_path / 'run').exists()
 
 
+def test_files_that_are_in_the_cluster_need_not_be_here(train, tmp_path):
+  weights = '--config.evaluate.weights.inception_v3=/data/inception.npz'
+  scores = '--config.evaluate.features=inception_v3', '--config.evaluate.metrics=fd,kid'
+  words = *ASKED, weights, *scores, '--config.checkpoint.best_score=fd_inception_v3'
+  place = *PLACE, f'--manifest={tmp_path}/run.yaml', '--executor=k8s'
+  assert train(*words, *place)[0] == 0
+  assert weights in container(yaml.safe_load((tmp_path / 'run.yaml').read_text()))['command']
+
+
 def test_the_arguments_of_a_flag_file_are_written_out(train, tmp_path):
   (tmp_path / 'flags').write_text('\n'.join(['--executor=k8s', '--nodes=2', *ASKED, *PLACE]))
   path = tmp_path / 'run.yaml'
