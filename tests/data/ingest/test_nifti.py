@@ -146,12 +146,12 @@ def test_the_group_is_the_name_without_its_suffix(name, group):
 
 
 def test_nifti_is_known_by_its_name_or_its_first_bytes():
-  assert nifti.is_nifti('a.nii', b'')
-  assert nifti.is_nifti('A.NII.GZ', b'')
-  assert nifti.is_nifti('volume', encoded(ball()))
-  assert nifti.is_nifti('volume', encoded(ball(), kind=nib.Nifti2Image))
-  assert not nifti.is_nifti('a.gz', b'')
-  assert not nifti.is_nifti('a.png', b'\x89PNG')
+  assert nifti.is_volume('a.nii', b'')
+  assert nifti.is_volume('A.NII.GZ', b'')
+  assert nifti.is_volume('volume', encoded(ball()))
+  assert nifti.is_volume('volume', encoded(ball(), kind=nib.Nifti2Image))
+  assert not nifti.is_volume('a.gz', b'')
+  assert not nifti.is_volume('a.png', b'\x89PNG')
 
 
 def test_truncated_and_broken_files_are_refused_with_a_reason():
