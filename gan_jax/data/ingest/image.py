@@ -30,6 +30,7 @@ _TURNS = {
 }
 _HEIC = re.compile(rb'hei[cmsx]|hev[cmsx]|mif1|msf1')  # brands of its file type box
 _BAD_METADATA = 'bad metadata left aside'
+_GREY_AND_ALPHA = 4  # a PNG's type of colours
 _TO_8 = '16 bits of colour to 8'
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF's tags
 # Bits and kinds of the samples of a grey TIFF that OpenCV reads.
@@ -115,7 +116,8 @@ def _read(name: str, data: bytes, window: tuple[float, float] | None) -> Picture
       values, converted = _values(image, data)
       pixels, more = settled(values)
       notes = (*converted, *more)
-      if pixels.shape[-1] == 4 and image.mode not in ('RGBA', 'P', 'PA'):
+      made = values.shape[-1] == 2 or image.mode not in ('RGBA', 'P', 'PA')
+      if pixels.shape[-1] == 4 and made:
         notes = ('transparency made a channel', *notes)
       if values.dtype == np.uint8 and values.shape[-1] > 2 and _depth(file, data) == 16:
         notes = (_TO_8, *notes)
@@ -166,10 +168,10 @@ def _values(image: Image.Image, data: bytes) -> tuple[np.ndarray, tuple[str, ...
     The values, uint8 or uint16, and notes of what had to be converted.
   """
   mode, clear = image.mode, image.info.get('transparency')
-  png = _png_depth(data)
-  if png == 16 and (mode == 'LA' or (mode == 'RGB' and clear is not None)):
+  depth, colours = _png_header(data)
+  if depth == 16 and (colours == _GREY_AND_ALPHA or (mode == 'RGB' and clear is not None)):
     deep = _by_opencv(data, np.dtype(np.uint16))  # blue, green, red, alpha
-    return (deep[..., [0, 3]] if mode == 'LA' else deep[..., [2, 1, 0, 3]]), ()
+    return deep[..., [0, 3] if colours == _GREY_AND_ALPHA else [2, 1, 0, 3]], ()
   if mode in ('P', 'PA'):
     opaque = mode == 'P' and clear is None
     return _array(image.convert('RGB' if opaque else 'RGBA')), ('palette',)
@@ -185,7 +187,7 @@ def _values(image: Image.Image, data: bytes) -> tuple[np.ndarray, tuple[str, ...
     values, notes = _array(image.convert('RGB')), (mode,)  # CMYK, YCbCr, LAB, HSV
   if clear is not None and values.shape[-1] in (1, 3) and not isinstance(clear, bytes):
     # Pillow spreads the pixels of 2 and 4 bits over 8, and not this value.
-    unit = 255 // (2**png - 1) if mode == 'L' and png in (2, 4) else 1
+    unit = 255 // (2**depth - 1) if mode == 'L' and depth in (2, 4) else 1
     hidden = (values == np.asarray(clear) * unit).all(-1, keepdims=True)
     alpha = np.where(hidden, 0, np.iinfo(values.dtype).max).astype(values.dtype)
     values, notes = np.concatenate([values, alpha], -1), ()
@@ -197,13 +199,14 @@ def _array(image: Image.Image) -> np.ndarray:
   return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _png_depth(data: bytes) -> int:
-  """Bits of a sample of a PNG; 0 of any other file."""
-  return data[24] if data.startswith(metadata.PNG) and data[12:16] == b'IHDR' else 0
+def _png_header(data: bytes) -> tuple[int, int]:
+  """Bits of a sample and type of colours of a PNG; zeros of any other file."""
+  png = data.startswith(metadata.PNG) and data[12:16] == b'IHDR'
+  return (data[24], data[25]) if png else (0, 0)
 
 
 def _depth(file: Any, data: bytes) -> int:
-  bits = file.tag_v2.get(_BITS, (1,)) if file.format == 'TIFF' else (_png_depth(data),)
+  bits = file.tag_v2.get(_BITS, (1,)) if file.format == 'TIFF' else (_png_header(data)[0],)
   return max(bits)
 
 

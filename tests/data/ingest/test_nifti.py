@@ -171,10 +171,9 @@ def test_truncated_and_broken_files_are_refused_with_a_reason():
       list(nifti.read('a.nii.gz', file))
 
 
-def test_what_is_no_grey_volume_is_refused():
-  colour = np.zeros((4, 4, 4), [('R', 'u1'), ('G', 'u1'), ('B', 'u1')])
-  with pytest.raises(RefusedError, match='colours'):
-    read(colour)
+def test_what_is_no_volume_of_numbers_or_colours_is_refused():
+  with pytest.raises(RefusedError, match='complex numbers'):
+    read(np.zeros((4, 4, 4), np.complex64))
   with pytest.raises(RefusedError, match=r'shape \(4, 4, 4, 1, 3\)'):
     read(np.ones((4, 4, 4, 1, 3)))
 
