@@ -52,8 +52,8 @@ def _number(item: Dataset, keyword: str) -> float | None:
   return number
 
 
-def _table(item: Dataset, dataset: Dataset, least: float, greatest: float) -> _Table:
-  """Reads a lookup table whose input is from `least` to `greatest`."""
+def _table(item: Dataset, dataset: Dataset, least: float) -> _Table:
+  """Reads a lookup table whose input is nowhere below `least`."""
   little = dataset.file_meta.TransferSyntaxUID.is_little_endian
   order, descriptor, entries = '<' if little else '>', item.LUTDescriptor, item.LUTData
   if isinstance(descriptor, bytes):  # of a VR that is not known, or the wrong one
@@ -61,7 +61,7 @@ def _table(item: Dataset, dataset: Dataset, least: float, greatest: float) -> _T
   count, first, bits = (int(value) % 2**16 for value in descriptor)
   count = count or 2**16
   # It is signed where its input is, PS3.3 C.11.2.1.1, but not always written so.
-  if least < 0 and first > greatest:
+  if first >= 2**15 and first - 2**16 + count > least:
     first -= 2**16
   if isinstance(entries, bytes):
     narrow = bits <= 8 and count <= len(entries) < 2 * count
@@ -81,30 +81,23 @@ def _stored_range(dataset: Dataset) -> tuple[float, float]:
 
 
 class _Modality(NamedTuple):
-  """From stored values to modality values, float64.
-
-  Attributes:
-    change: the function.
-    least: value that can come out.
-    greatest: likewise.
-  """
+  """From stored values to modality values, float64, and the least of them that may come out."""
 
   change: Callable[[np.ndarray], np.ndarray]
   least: float
-  greatest: float
 
 
 def _modality(dataset: Dataset, index: int) -> _Modality:
-  least, greatest = _stored_range(dataset)
+  stored = _stored_range(dataset)
   if tables := dataset.get('ModalityLUTSequence'):
-    table = _table(tables[0], dataset, least, greatest)
-    return _Modality(lambda x: table.look_up(x).astype(np.float64), 0, 2**16 - 1)
+    table = _table(tables[0], dataset, stored[0])
+    return _Modality(lambda x: table.look_up(x).astype(np.float64), 0)
   item = _item(dataset, index, 'PixelValueTransformationSequence')
   unit = _number(dataset, 'DoseGridScaling') or 1.0
   slope, intercept = _number(item, 'RescaleSlope'), unit * (_number(item, 'RescaleIntercept') or 0)
   slope = unit if slope is None else unit * slope
-  ends = sorted((slope * least + intercept, slope * greatest + intercept))
-  return _Modality(lambda x: x.astype(np.float64) * slope + intercept, *ends)
+  least = min(slope * end + intercept for end in stored)
+  return _Modality(lambda x: x.astype(np.float64) * slope + intercept, least)
 
 
 def _padding(dataset: Dataset, dtype: np.dtype) -> tuple[Any, Any] | None:
@@ -133,7 +126,7 @@ def _view(
     return Window(*window, function)
   tables = dataset.get('VOILUTSequence')
   if tables and 'LUTDescriptor' in tables[0] and 'LUTData' in tables[0]:
-    return _table(tables[0], dataset, modality.least, modality.greatest)
+    return _table(tables[0], dataset, modality.least)
   with contextlib.suppress(RefusedError):  # a window that is no number is none
     centre, width = _number(item, 'WindowCenter'), _number(item, 'WindowWidth')
     if centre is not None and width is not None and width > 0:

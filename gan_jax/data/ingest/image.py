@@ -8,12 +8,13 @@ import contextlib
 import importlib
 import io
 import re
-from typing import Any, NamedTuple
+import struct
+from typing import Any
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from gan_jax.data.ingest import levels, metadata
+from gan_jax.data.ingest import deep, levels, metadata
 from gan_jax.data.ingest.picture import Picture, RefusedError
 
 MAX_PIXELS = 2**26  # of an image: a small file may claim more than the memory there is
@@ -29,12 +30,10 @@ _TURNS = {
   8: Image.Transpose.ROTATE_90,
 }
 _HEIC = re.compile(rb'hei[cmsx]|hev[cmsx]|mif1|msf1')  # brands of its file type box
+_SEVERAL, _TURNED = 'first of several frames', 'turned by EXIF'
 _BAD_METADATA = 'bad metadata left aside'
 _GREY_AND_ALPHA = 4  # a PNG's type of colours
 _TO_8 = '16 bits of colour to 8'
-_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF's tags
-# Bits and kinds of the samples of a grey TIFF that OpenCV reads.
-_DEEP = {(8, 'i'), (16, 'u'), (16, 'i'), (32, 'u'), (32, 'i'), (32, 'f'), (64, 'f')}
 
 
 def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> Picture:
@@ -60,7 +59,9 @@ def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> P
     except (RefusedError, Image.DecompressionBombError):
       raise
     except Exception:  # whatever Pillow's readers raise: at the pixels, or at what is beside them
-      bare = metadata.left_out(data)
+      bare = None
+      with contextlib.suppress(IndexError, struct.error):  # its parts do not follow each other
+        bare = metadata.left_out(data)
       if bare is None:
         raise
       picture = _read(name, bare, window)
@@ -101,10 +102,11 @@ def settled(pixels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _read(name: str, data: bytes, window: tuple[float, float] | None) -> Picture:
-  if data[:4] in TiffImagePlugin.PREFIXES and (tiff := _grey_tiff(data)):
+  if data[:4] in TiffImagePlugin.PREFIXES and (tiff := deep.about(data)):
     _check_size(tiff.width, tiff.height)
-    pixels, more = levels.of_grey(_by_opencv(data, tiff.dtype), window, tiff.white_is_zero)
-    return Picture(name, pixels, (*tiff.notes, *more))
+    pixels, more = levels.of_grey(deep.decoded(data, tiff.dtype), window, tiff.white_is_zero)
+    notes = (_SEVERAL,) * tiff.several + (_TURNED,) * tiff.turned
+    return Picture(name, pixels, (*notes, *more))
   with Image.open(io.BytesIO(data)) as file:
     _check_size(file.width, file.height)
     if file.format == 'EPS':  # Pillow would run it, as a program, in Ghostscript
@@ -141,7 +143,7 @@ def _upright(file: Any) -> tuple[Image.Image, tuple[str, ...]]:
     turn, notes = file.tag_v2.get(_ORIENTATION) if tiff else None, (_BAD_METADATA,)
   turn = turn if isinstance(turn, int) and turn in _TURNS else None
   if turn:
-    notes = (*notes, 'turned by EXIF')
+    notes = (*notes, _TURNED)
   if not tiff:
     return file.transpose(_TURNS[turn]) if turn else file, notes
   plain = Image.Exif()
@@ -158,7 +160,7 @@ def _of_several(file: Any) -> tuple[str, ...]:
     several = getattr(file, 'n_frames', 1) > 1
   except Exception:  # those behind the first are broken, which is whole
     several = True
-  return ('first of several frames',) if several else ()
+  return (_SEVERAL,) if several else ()
 
 
 def _values(image: Image.Image, data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -170,8 +172,8 @@ def _values(image: Image.Image, data: bytes) -> tuple[np.ndarray, tuple[str, ...
   mode, clear = image.mode, image.info.get('transparency')
   depth, colours = _png_header(data)
   if depth == 16 and (colours == _GREY_AND_ALPHA or (mode == 'RGB' and clear is not None)):
-    deep = _by_opencv(data, np.dtype(np.uint16))  # blue, green, red, alpha
-    return deep[..., [0, 3] if colours == _GREY_AND_ALPHA else [2, 1, 0, 3]], ()
+    values = deep.decoded(data, np.dtype(np.uint16))  # blue, green, red, alpha
+    return values[..., [0, 3] if colours == _GREY_AND_ALPHA else [2, 1, 0, 3]], ()
   if mode in ('P', 'PA'):
     opaque = mode == 'P' and clear is None
     return _array(image.convert('RGB' if opaque else 'RGBA')), ('palette',)
@@ -206,50 +208,8 @@ def _png_header(data: bytes) -> tuple[int, int]:
 
 
 def _depth(file: Any, data: bytes) -> int:
-  bits = file.tag_v2.get(_BITS, (1,)) if file.format == 'TIFF' else (_png_header(data)[0],)
+  bits = file.tag_v2.get(deep.BITS, (1,)) if file.format == 'TIFF' else (_png_header(data)[0],)
   return max(bits)
-
-
-class _GreyTiff(NamedTuple):
-  width: int
-  height: int
-  dtype: np.dtype
-  white_is_zero: bool
-  notes: tuple[str, ...]
-
-
-def _grey_tiff(data: bytes) -> _GreyTiff | None:
-  """What a TIFF says of its first image, where that is grey, and signed or deeper than 8 bits."""
-  try:
-    tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
-    file = io.BytesIO(data)
-    file.seek(tags.next)
-    tags.load(file)
-    bits, kinds = tags.get(_BITS, (1,)), tags.get(_SAMPLE_FORMAT, (1,))
-    photometric, width, height = (int(tags[tag]) for tag in (_PHOTOMETRIC, 256, 257))
-    turned, next_one = tags.get(_ORIENTATION), tags.next
-  except Exception:  # not for us to refuse: Pillow may know better
-    return None
-  kind = {1: 'u', 2: 'i', 3: 'f'}.get(kinds[0])
-  grey = len(bits) == 1 and photometric in (0, 1) and tags.get(277, 1) == 1
-  if not grey or (bits[0], kind) not in _DEEP:
-    return None
-  notes = ('first of several frames',) * bool(next_one) + ('turned by EXIF',) * (turned in _TURNS)
-  return _GreyTiff(width, height, np.dtype(f'{kind}{bits[0] // 8}'), photometric == 0, notes)
-
-
-def _by_opencv(data: bytes, dtype: np.dtype) -> np.ndarray:
-  """Decodes `[H, W]`, or BGRA `[H, W, 4]`, as stored, upright."""
-  import cv2  # takes as long as all else of a small preparation
-
-  cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-  try:
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-  except cv2.error as error:
-    raise RefusedError(f'broken or truncated: {error.err}') from error
-  if values is None or values.dtype != dtype:
-    raise RefusedError('broken or truncated')
-  return values
 
 
 def _is_heic(data: bytes) -> bool:

@@ -124,6 +124,8 @@ def _image_class(name: str, head: bytes) -> Any:
     return nib.Nifti1Image
   if head[4:7] == b'n+2':
     return nib.Nifti2Image
+  if head[344:347] == b'ni1' or head[4:7] == b'ni2':
+    return nib.Nifti1Pair
   return nib.MGHImage if name.lower().endswith(_MGH) else None
 
 
@@ -138,6 +140,8 @@ def _open(name: str, data: bytes) -> Any:
   kind = _image_class(name, head)
   if kind is None:
     raise RefusedError('not NIfTI in a single file')
+  if kind is nib.Nifti1Pair:
+    raise RefusedError('the header of a pair, whose .img is not beside it')
   header = kind.header_class.from_fileobj(io.BytesIO(head))
   shape, dtype = header.get_data_shape(), header.get_data_dtype()
   if dtype.kind == 'c':

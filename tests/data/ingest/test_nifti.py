@@ -150,6 +150,9 @@ def test_nifti_is_known_by_its_name_or_its_first_bytes():
   assert nifti.is_volume('A.NII.GZ', b'')
   assert nifti.is_volume('volume', encoded(ball()))
   assert nifti.is_volume('volume', encoded(ball(), kind=nib.Nifti2Image))
+  assert nifti.is_volume('a.gz', gzip.compress(encoded(ball())))
+  assert not nifti.is_volume('a.gz', gzip.compress(b'text'))
+  assert not nifti.is_volume('a.gz', gzip.compress(encoded(ball()))[:99])
   assert not nifti.is_volume('a.gz', b'')
   assert not nifti.is_volume('a.png', b'\x89PNG')
 
@@ -169,6 +172,70 @@ def test_truncated_and_broken_files_are_refused_with_a_reason():
   ]:
     with pytest.raises(RefusedError, match=reason):
       list(nifti.read('a.nii.gz', file))
+
+
+def colours_of(shape, names='RGB'):
+  voxels = np.zeros(shape, [(name, 'u1') for name in names])
+  rng = np.random.default_rng(0)
+  for name in names:
+    voxels[name] = rng.integers(0, 256, shape)
+  return voxels
+
+
+@pytest.mark.parametrize('names', ['RGB', 'RGBA'])
+@pytest.mark.parametrize('kind', [nib.Nifti1Image, nib.Nifti2Image])
+def test_a_volume_of_colours_is_shown_as_it_is(kind, names):
+  voxels = colours_of((3, 4, 5), names)
+  data = kind(voxels, RAS).to_bytes()
+  pictures = list(nifti.read('v.nii', gzip.compress(data)))
+  assert [picture.name for picture in pictures] == [f'v.nii#s{i:04d}' for i in range(5)]
+  for place, picture in enumerate(pictures):
+    assert picture.pixels.dtype == np.uint8
+    for channel, name in enumerate(names):
+      expected = voxels[name][:, :, place].T[::-1, ::-1]
+      np.testing.assert_array_equal(picture.pixels[..., channel], expected)
+
+
+def test_empty_slices_of_colours_are_left_out_and_series_of_them_are_read():
+  voxels = colours_of((6, 5, 4, 2))
+  voxels[:, :, 1] = 0
+  pictures = list(nifti.read('v.nii', encoded(voxels)))
+  assert [picture.name for picture in pictures] == [
+    f'v.nii#v{v:02d}s000{s}' for v in range(2) for s in (0, 2, 3)
+  ]
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.int16, np.int32, np.float32])
+@pytest.mark.parametrize('name', ['v.mgz', 'v.mgh', 'V.MGZ', 'v.mgh.gz'])
+def test_mgh_is_read_as_nifti_of_the_same_is(name, dtype):
+  voxels = np.round(ball()).astype(dtype)
+  affine = np.array([[0, 0, 2.0, -5], [-3, 0, 0, 7], [0, 1, 0, 2], [0, 0, 0, 1]])
+  data = nib.MGHImage(voxels, affine).to_bytes()
+  data = data if name == 'v.mgh' else gzip.compress(data)
+  assert nifti.is_volume(name, data)
+  found = list(nifti.read(name, data))
+  expected = list(nifti.read('v.nii', encoded(voxels, affine)))
+  assert [p.name.split('#')[1] for p in found] == [p.name.split('#')[1] for p in expected]
+  for first, second in zip(found, expected, strict=True):
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+    assert first.group == name.split('.')[0]
+
+
+@pytest.mark.parametrize('length', [0, 3, 200, 283, 400, -100])
+def test_mgh_cut_short_is_refused(length):
+  data = nib.MGHImage(ball().astype(np.float32), RAS).to_bytes()
+  for cut in (data[:length], gzip.compress(data)[:length]):
+    with pytest.raises(RefusedError) as refused:
+      list(nifti.read('v.mgz', cut[: 284 + 20 * 24 * 16 * 4 - 9]))
+    assert '\n' not in str(refused.value)
+
+
+def test_half_a_pair_is_refused_by_what_is_missing():
+  header = nib.Nifti1Pair(ball(), RAS).header
+  header['magic'] = b'ni1'
+  assert nifti.is_volume('v.hdr', header.binaryblock)
+  with pytest.raises(RefusedError, match=r'the header of a pair, whose \.img is not beside it'):
+    list(nifti.read('v.hdr', header.binaryblock))
 
 
 def test_what_is_no_volume_of_numbers_or_colours_is_refused():

@@ -524,6 +524,70 @@ def dicom_of(patient, pixels):
   return file.getvalue()
 
 
+@pytest.mark.parametrize('how', ['folders', 'archive'])
+def test_a_patient_in_two_splits_of_the_source_is_refused_with_two_of_its_files(
+  make, refused, tmp_path, how
+):
+  files = {f'train/{p}.dcm': dicom_of(f'P{p}', noise(p)) for p in range(6)}
+  files |= {f'test/{p}.dcm': dicom_of(f'P{p}', noise(20 + p)) for p in range(6, 9)}
+  apart = make(files)
+  assert apart.report['splits'] == {'train': 6, 'test': 3}
+  files['val/x.dcm'] = dicom_of('P3', noise(30))
+  where = fill(tmp_path / 'images', files)
+  if how == 'archive':
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
+      for name, data in files.items():
+        archive.writestr(name, data)
+    where = tmp_path / 'a.zip'
+  found = refused(where, name='other')
+  assert 'in both' in found
+  assert 'train/3.dcm' in found
+  assert 'val/x.dcm' in found
+  anew = make(where, name='anew', split={'train': 0.5, 'test': 0.5})
+  assert all(len(splits) == 1 for splits in sides_of(read(anew.folder, SKIP)).values())
+
+
+def test_groups_tell_patients_apart_the_same_way_every_time_and_say_nothing_of_their_ids(
+  make, tmp_path
+):
+  files = {
+    f'{p}_{i}.dcm': dicom_of(f'47110{p:02d}', noise(9 * p + i)) for p in range(9) for i in (0, 1)
+  }
+  first, second = (make(files, name=name) for name in ('first', 'second'))
+  assert first.report['checksum'] == second.report['checksum']
+  groups = {name: record['group'] for name, record in read(first.folder, SKIP).items()}
+  assert len(set(groups.values())) == 9
+  assert all(groups[f'{p}_0.dcm'] == groups[f'{p}_1.dcm'] for p in range(9))
+  others = {name: dicom_of(f'8{name[0]}', noise(i)) for i, name in enumerate(files)}
+  third = make(fill(tmp_path / 'others', others), name='third')
+  assert {n: r['group'] for n, r in read(third.folder, SKIP).items()} == groups
+
+
+def test_a_stopped_preparation_of_patients_goes_on_with_the_salt_that_it_had(
+  make, tmp_path, monkeypatch
+):
+  files = {f'{i}.dcm': dicom_of(f'P{i % 2}', noise(i)) for i in range(8)}
+  images = fill(tmp_path / 'images', files)
+  interrupted(make, images, monkeypatch)
+  [salt] = (tmp_path / 'data/.preparing/own').glob('*/salt')
+  assert len(salt.read_bytes()) >= 16
+  made = make(images)
+  assert len(sides_of(read(made.folder, SKIP))) == 2
+  kept = [path for path in (tmp_path / 'data').rglob('*') if path.is_file()]
+  assert not any(b'salt' in str(path).encode() or path.name == 'salt' for path in kept)
+
+
+def test_a_pair_of_header_and_voxels_is_one_volume(make, tmp_path):
+  images = tmp_path / 'images'
+  images.mkdir()
+  for i in range(3):
+    nib.save(nib.Nifti1Pair(noise(i, 5, 6, 4) + 1.0, np.eye(4)), images / f'v{i}.img')
+  made = make(images, split={'train': 0.7, 'test': 0.3})
+  assert made.report['files'] == 3
+  assert sorted(sides_of(read(made.folder, SKIP))) == ['v0', 'v1', 'v2']
+  assert made.report['medical']
+
+
 SKIP = {'image': tfds.decode.SkipDecoding()}  # the tests decode themselves
 
 
