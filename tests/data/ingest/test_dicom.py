@@ -216,8 +216,10 @@ def test_dicom_is_known_by_its_preamble_or_its_first_element(bundled):
   for file in bundled:
     data = file.path.read_bytes()
     text = all(byte in b'\r\n\t' or byte >= 32 for byte in data[:9])
-    # Two others are a profile of colours, and a file with a byte too many.
-    assert dicom.is_dicom(data) != (text or file.path.name in ('crayons.icc', 'no_meta.dcm'))
+    # A profile of colours, a file with a byte too many, and a compressed one.
+    assert dicom.is_dicom(data) != (
+      text or file.path.name in ('crayons.icc', 'no_meta.dcm', 'zipMR.gz')
+    )
   pixels = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
   for kind in (
     'PNG',
