@@ -8,7 +8,7 @@ nothing that was built is ever hashed or shown whole.
 
 import collections
 import pickletools
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -55,7 +55,7 @@ class _Named(NamedTuple):
   name: str
 
 
-def load(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
+def load(file: Any) -> tuple[Any, dict[str, Storage]]:
   """Carries out one pickle, up to its end, where the file is left.
 
   Returns:

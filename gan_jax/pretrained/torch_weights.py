@@ -7,6 +7,7 @@ and later, and the stream of pickles before it, in which many published weights 
 
 import io
 import math
+import mmap
 import os
 import pickle
 import zipfile
@@ -44,7 +45,9 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
       if start.startswith(b'PK'):
         state, stored = _read_zip(file)
       elif start == _LEGACY_START:
-        state, stored = _read_legacy(file)
+        # Mapped: of a file, Python takes the memory for all that is asked for before it reads.
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+          state, stored = _read_legacy(mapped)
       else:
         raise RefusedError(f'it begins with the bytes {start!r}')
     _check_size(sum(math.prod(t.shape) * t.storage.dtype.itemsize for t in state.values()))
@@ -88,7 +91,7 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
   return archive.read(name)
 
 
-def _read_legacy(file: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _read_legacy(file: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
   """Reads five pickles (magic, version, system, state, keys), then size and bytes of each key."""
   _, version, system = (load(file)[0] for _ in range(3))
   if version != _LEGACY_VERSION or not system['little_endian']:
