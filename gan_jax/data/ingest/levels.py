@@ -9,7 +9,7 @@ from gan_jax.data.ingest.picture import RefusedError
 
 WHITE = 65535
 _AT_ONCE = 2**20  # pixels computed with at a time: float64 takes four times what is kept of them
-MEND = '; --window=CENTRE,WIDTH says what is black and white'
+MEND = '; --window=CENTRE,WIDTH of `prepare` says what is black and white'
 
 
 class Window(NamedTuple):

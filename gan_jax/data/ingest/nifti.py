@@ -12,9 +12,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from gan_jax.data.ingest.levels import shown
 from gan_jax.data.ingest.picture import Picture, RefusedError
 
 MAX_BYTES = 2**32  # of a volume, decompressed: four GiB of zeros fit in four MiB of gzip
+MAX_VOXELS = 2**28  # of three dimensions, which are in memory at a time
 FOREGROUND = 0.1  # of the range shown: what is brighter is no background
 _GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 _NIFTI, _MGH = ('.nii', '.nii.gz'), ('.mgz', '.mgh', '.mgh.gz')
@@ -130,10 +132,11 @@ def _image_class(name: str, head: bytes) -> Any:
 
 
 def _open(name: str, data: bytes) -> Any:
-  """Parses the header, and reads the voxels once its claims are known to be bounded.
+  """Parses the header, once its claims are known to be bounded and all voxels to be there.
 
   Returns:
-    nibabel's image, whose fourth dimension alone may be followed by others, of length 1.
+    nibabel's image, whose voxels are read volume by volume as they are asked for, and whose fourth
+    dimension alone may be followed by others, of length 1.
   """
   stream = _stream(data)
   head = stream.read(_HEAD)
@@ -151,16 +154,17 @@ def _open(name: str, data: bytes) -> Any:
   size = header.get_data_offset() + math.prod(shape) * dtype.itemsize
   if size > MAX_BYTES:
     raise RefusedError(f'a volume of {size / 2**30:.1f} GiB; at most {MAX_BYTES / 2**30:.0f}')
-  whole = head + stream.read(max(0, size - len(head)))
-  if len(whole) < size:
-    raise RefusedError(f'truncated: {len(whole)} of {size} bytes')
-  rest = b''
-  while more := stream.read(2**20):  # gzip compares its checksum at the end alone
-    rest = rest or more  # MGH has a part of its header behind the voxels
-    size += len(more)
-    if size > MAX_BYTES:
+  if math.prod(shape[:3]) > MAX_VOXELS:
+    raise RefusedError(f'a volume of {math.prod(shape[:3]):,} voxels; at most {MAX_VOXELS:,}')
+  found = len(head)
+  while more := len(stream.read(2**20)):  # gzip compares its checksum at the end alone
+    found += more
+    if found > MAX_BYTES + _HEAD:
       raise RefusedError(f'more than {MAX_BYTES / 2**30:.0f} GiB, most of it not of the volume')
-  return kind.from_bytes(whole + rest)
+  if found < size:
+    raise RefusedError(f'truncated: {found} of {size} bytes')
+  stream.seek(0)
+  return kind.from_file_map({'image': nib.FileHolder(fileobj=stream)})
 
 
 def _volume(image: Any, index: int) -> np.ndarray:
@@ -181,9 +185,12 @@ def _levels(volume: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
   foreground = volume[finite & (volume != 0)]
   if not foreground.size:
     return np.zeros(volume.shape, np.uint16)
-  least, greatest = (float(limit) for limit in np.percentile(foreground, percentiles))
+  ends = np.percentile(foreground, percentiles, overwrite_input=True)  # which is a copy already
+  least, greatest = map(float, ends)
   if least == greatest:  # a mask: its zeros are the other end
     least, greatest = min(least, 0), max(greatest, 0)
-  levels = np.clip((volume - least) / (greatest - least), 0, 1)
-  levels[~finite | np.isnan(levels)] = 0
-  return np.rint(levels * 65535).astype(np.uint16)
+
+  def levels(some: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(some), (some - least) / (greatest - least), 0)
+
+  return shown(levels, volume)

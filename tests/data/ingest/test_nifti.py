@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -252,6 +253,34 @@ def test_a_claim_of_more_than_four_gibibytes_is_refused_before_it_is_read():
   data = gzip.compress(header.binaryblock + bytes(1000))
   with pytest.raises(RefusedError, match=r'100\.6 GiB; at most 4'):
     list(nifti.read('a.nii.gz', data))
+
+
+def test_a_volume_of_more_voxels_than_memory_has_room_for_is_refused_before_it_is_read():
+  header = nib.Nifti1Header()
+  header.set_data_shape((1024, 1024, 257))
+  header.set_data_dtype(np.uint8)
+  with pytest.raises(RefusedError, match=r'269,484,032 voxels; at most 268,435,456'):
+    list(nifti.read('a.nii.gz', gzip.compress(header.binaryblock + bytes(1000))))
+
+
+def test_a_long_series_takes_the_memory_of_one_volume():
+  volume = np.random.default_rng(0).integers(1, 9, (64, 64, 16)).astype(np.uint8)
+  header = nib.Nifti1Header()
+  header.set_data_shape((64, 64, 16, 80))
+  header.set_data_dtype(np.uint8)
+  header.set_sform(RAS, 1)
+  header['magic'], header['vox_offset'] = b'n+1', 352
+  data = gzip.compress(header.binaryblock + bytes(4) + volume.tobytes(order='F') * 80, 1)
+  tracemalloc.start()
+  expected = [picture.pixels for picture in read(volume)]
+  for number, picture in enumerate(
+    nifti.read('v.nii.gz', data, percentiles=(0, 100), empty_below=0)
+  ):
+    if number % 160 < 16:
+      np.testing.assert_array_equal(picture.pixels, expected[number % 16])
+  assert number == 16 * 80 - 1
+  assert tracemalloc.get_traced_memory()[1] < 40 * volume.nbytes
+  tracemalloc.stop()
 
 
 def test_headers_with_any_byte_wrong_are_refused_or_read_and_nothing_is_printed(capfd):
