@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from gan_jax.data import source
-from gan_jax.data.ingest import chunks, prepare
+from gan_jax.data.ingest import chunks, decode, prepare
 from gan_jax.data.ingest.options import Options
 from gan_jax.errors import UserError
 
@@ -322,7 +322,7 @@ def test_a_disk_that_is_full_is_told_of_in_one_line(refused, tmp_path, monkeypat
 
 STOPPED = """
 import os, pathlib, sys, time
-from gan_jax.data.ingest import chunks, prepare
+from gan_jax.data.ingest import chunks, decode, prepare
 from gan_jax.data.ingest.options import Options
 chunks.FILES = 4
 marker = pathlib.Path(sys.argv[3])
@@ -575,6 +575,24 @@ def test_a_stopped_preparation_of_patients_goes_on_with_the_salt_that_it_had(
   assert len(sides_of(read(made.folder, SKIP))) == 2
   kept = [path for path in (tmp_path / 'data').rglob('*') if path.is_file()]
   assert not any(b'salt' in str(path).encode() or path.name == 'salt' for path in kept)
+
+
+def test_a_window_makes_levels_of_signed_and_float_images_and_arrays(make, refused, tmp_path):
+  values = np.random.default_rng(0).integers(-1000, 2000, (4, *SIZE))
+  files = {
+    f'{i}.tif': png(Image.fromarray(v.astype(np.int32)), 'TIFF') for i, v in enumerate(values)
+  }
+  files['4.tif'] = png(Image.fromarray(values[0].astype(np.float32)), 'TIFF')
+  assert '--window=CENTRE,WIDTH' in refused(files)
+  made = make(files, medical=decode.Medical(window=(40, 401)))
+  expected = lambda i: np.rint(np.clip((values[i] - 39.5) / 400 + 0.5, 0, 1) * 65535)
+  found = read(made.folder, SKIP)
+  for i in range(5):
+    np.testing.assert_array_equal(image_of(found[f'{i}.tif']), expected(i % 4))
+  np.save(tmp_path / 'a.npy', values.astype(np.int16))
+  arrays = make(tmp_path / 'a.npy', name='arrays', medical=decode.Medical(window=(40, 401)))
+  for i, record in enumerate(sorted(read(arrays.folder, SKIP).items())):
+    np.testing.assert_array_equal(image_of(record[1]), expected(i))
 
 
 def test_a_pair_of_header_and_voxels_is_one_volume(make, tmp_path):
