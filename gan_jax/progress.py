@@ -190,6 +190,10 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     keys['model.conditional'] = False
   # The features that `characters` is judged by want 64 pixels.
   config = 'configs/characters.py' if min(width, height) >= 64 else 'configs/buildings.py'
+  # Those two mirror images, and left and right of a patient are not the same. Grey of 16 bits is of
+  # an instrument, whatever the format.
+  if report.get('medical') or report['kind'] == 'grey16':
+    config = 'configs/xray.py' if min(width, height) >= 128 else 'configs/mri.py'
   _show_next(name, config, keys, data_dir)
 
 

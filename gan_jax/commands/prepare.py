@@ -35,7 +35,7 @@ def define() -> None:
   text('label', '', 'Column of the class in that file; default: label, class, or the only one.')
   text('group', '', 'Column or regular expression over names: what no split may part.')
   text('split', '', 'Shares, such as train:0.8,test:0.2; default: as in --source, or 0.9 and 0.1.')
-  text('window', '', 'DICOM: CENTRE,WIDTH; default: as each file says.')
+  text('window', '', 'CENTRE,WIDTH: DICOM (default: as each file says), signed values and floats.')
   text('axis', 'axial', 'NIfTI: slices that are sagittal, coronal or axial.')
   text('slices', '', 'NIfTI: FIRST:END along that axis; default: all that are not empty.')
   text('percentiles', '', 'NIfTI: shown as black and white; default: 0.5,99.5.')

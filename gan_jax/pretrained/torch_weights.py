@@ -1,71 +1,28 @@
 """Reads tensors out of PyTorch `.pth` files without PyTorch and without running their pickles.
 
-A `.pth` file is a pickle that names tensors, beside the raw bytes of their storages. A pickle may
-name any callable and have it called, so an ordinary `pickle.load` of a downloaded file runs
-whatever its author wished. Here it may name only what a state dict is made of, and every name
-stands for a function or a string of this module. Two formats are read: the zip archive of PyTorch
-1.6 and later, and the stream of pickles before it, in which many published weights still come.
+A `.pth` file is a pickle that names tensors, beside the raw bytes of their storages; how the pickle
+is read without being run, `torch_pickle` says. Two formats are read: the zip archive of PyTorch 1.6
+and later, and the stream of pickles before it, in which many published weights still come.
 """
 
-import collections
 import io
 import math
+import mmap
 import os
 import pickle
 import zipfile
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-import ml_dtypes
 import numpy as np
 
+from gan_jax.pretrained.torch_pickle import RefusedError, Storage, Tensor, load
+
+MAX_PICKLE = 2**26  # bytes
+MAX_BYTES = 2**30  # of all tensors of a file: an archive may claim any size for what it holds
 _ACCEPTED = 'accepted are zip (PyTorch >= 1.6) and legacy .pth files of a state dict'
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _LEGACY_START = pickle.dumps(_LEGACY_MAGIC, protocol=2)
-_FLOATS = {'Double': '<f8', 'Float': '<f4', 'Half': '<f2', 'BFloat16': ml_dtypes.bfloat16}
-_INTEGERS = {'Long': '<i8', 'Int': '<i4', 'Short': '<i2', 'Char': 'i1', 'Byte': 'u1', 'Bool': '?'}
-_DTYPES = {f'{name}Storage': np.dtype(kind) for name, kind in (_FLOATS | _INTEGERS).items()}
-
-
-class _Storage(NamedTuple):
-  key: str
-  dtype: np.dtype
-  size: int  # in elements
-
-
-class _Tensor(NamedTuple):
-  storage: _Storage
-  offset: int
-  shape: tuple[int, ...]
-  strides: tuple[int, ...]
-
-
-class _RefusedError(ValueError):
-  """The file asks for something that a state dict does not need."""
-
-
-class _Unpickler(pickle.Unpickler):
-  """Builds containers, numbers, strings and `_Tensor`s; refuses every other global."""
-
-  def __init__(self, file: BinaryIO):
-    super().__init__(file)
-    self.storages: dict[str, _Storage] = {}
-
-  def find_class(self, module: str, name: str) -> Any:
-    if (module, name) == ('collections', 'OrderedDict'):
-      return collections.OrderedDict
-    if (module, name) == ('torch._utils', '_rebuild_tensor_v2'):
-      return lambda storage, offset, shape, strides, *_: _Tensor(storage, offset, shape, strides)
-    if module == 'torch' and name in _DTYPES:
-      return name
-    named = f'{module}.{name}'
-    raise _RefusedError(f'its pickle names the global {named!r:.80}, which is refused')
-
-  def persistent_load(self, pid: Any) -> _Storage:
-    kind, dtype, key, _, size, *view = pid
-    if kind != 'storage' or dtype not in _DTYPES or view not in ([], [None]):
-      raise _RefusedError(f'its pickle names the storage {pid!r:.80}, which is refused')
-    return self.storages.setdefault(key, _Storage(key, _DTYPES[dtype], size))
 
 
 def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -88,17 +45,24 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
       if start.startswith(b'PK'):
         state, stored = _read_zip(file)
       elif start == _LEGACY_START:
-        state, stored = _read_legacy(file)
+        # Mapped: of a file, Python takes the memory for all that is asked for before it reads.
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+          state, stored = _read_legacy(mapped)
       else:
-        raise _RefusedError(f'it begins with the bytes {start!r}')
+        raise RefusedError(f'it begins with the bytes {start!r}')
+    _check_size(sum(math.prod(t.shape) * t.storage.dtype.itemsize for t in state.values()))
     return {name: _to_array(name, tensor, stored) for name, tensor in state.items()}
   except OSError:
     raise
-  except _RefusedError as error:
-    raise ValueError(f'{path}: {error}; {_ACCEPTED}') from error
+  except RefusedError as error:
+    raise ValueError(f'{path}: {_line(error)}; {_ACCEPTED}') from error
   except Exception as error:  # A damaged pickle raises whatever its opcodes happen to run into.
-    found = f'damaged or cut short ({type(error).__name__}: {error})'
+    found = f'damaged or cut short ({type(error).__name__}: {_line(error)})'
     raise ValueError(f'{path}: {found}; {_ACCEPTED}') from error
+
+
+def _line(error: Exception) -> str:
+  return ' '.join(str(error).split())[:200]
 
 
 def _read_zip(file: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -106,44 +70,67 @@ def _read_zip(file: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]]:
   with zipfile.ZipFile(file) as archive:
     pickles = [name for name in archive.namelist() if name.endswith('/data.pkl')]
     if len(pickles) != 1:
-      raise _RefusedError(f'a zip archive with {len(pickles)} entries */data.pkl in place of one')
+      raise RefusedError(f'a zip archive with {len(pickles)} entries */data.pkl in place of one')
     root = pickles[0].removesuffix('data.pkl')
     order = f'{root}byteorder'
-    if order in archive.namelist() and archive.read(order) != b'little':
-      raise _RefusedError('big-endian tensors')
-    unpickler = _Unpickler(io.BytesIO(archive.read(pickles[0])))
-    state = _checked(unpickler.load())
-    return state, {key: archive.read(f'{root}data/{key}') for key in unpickler.storages}
+    if order in archive.namelist() and _member(archive, order, 99) != b'little':
+      raise RefusedError('big-endian tensors')
+    loaded, storages = load(io.BytesIO(_member(archive, pickles[0], MAX_PICKLE)))
+    state = _checked(loaded)
+    _check_storages(storages)
+    return state, {
+      key: _member(archive, f'{root}data/{key}', storage.size * storage.dtype.itemsize)
+      for key, storage in storages.items()
+    }
 
 
-def _read_legacy(file: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+  size = archive.getinfo(name).file_size  # which zipfile itself reads no further than
+  if size > most:
+    raise RefusedError(f'it holds {size:,} bytes in {name!r:.80}; at most {most:,} are read')
+  return archive.read(name)
+
+
+def _read_legacy(file: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
   """Reads five pickles (magic, version, system, state, keys), then size and bytes of each key."""
-  _, version, system = (_Unpickler(file).load() for _ in range(3))
+  _, version, system = (load(file)[0] for _ in range(3))
   if version != _LEGACY_VERSION or not system['little_endian']:
-    raise _RefusedError(f'legacy version {version!r} on the system {system!r:.80}')
-  unpickler = _Unpickler(file)
-  state = _checked(unpickler.load())
+    raise RefusedError('legacy of another version than 1001, or big-endian tensors')
+  loaded, storages = load(file)
+  state = _checked(loaded)
+  _check_storages(storages)
   stored = {}
-  for key in _Unpickler(file).load():
-    storage = unpickler.storages[key]
+  for key in load(file)[0]:
+    storage = storages[key]
     if int.from_bytes(file.read(8), 'little') != storage.size:
       raise EOFError(f'storage {key} is not of {storage.size} elements')
     stored[key] = file.read(storage.size * storage.dtype.itemsize)
   return state, stored
 
 
+def _check_storages(storages: dict[str, Storage]) -> None:
+  if min((storage.size for storage in storages.values()), default=0) < 0:
+    raise EOFError('a storage of less than no elements')
+  _check_size(sum(storage.size * storage.dtype.itemsize for storage in storages.values()))
+
+
+def _check_size(size: int) -> None:
+  if size > MAX_BYTES:
+    raise RefusedError(f'it holds {size:,} bytes of tensors; at most {MAX_BYTES:,} are read')
+
+
 def _checked(state: Any) -> dict[str, Any]:
   if not isinstance(state, dict):
-    raise _RefusedError(f'it holds a {type(state).__name__} in place of a dict of tensors')
+    raise RefusedError(f'it holds a {type(state).__name__} in place of a dict of tensors')
   for name, value in state.items():
     if not isinstance(name, str):
-      raise _RefusedError(f'it names a tensor by {name!r:.80} in place of a string')
-    if not isinstance(value, _Tensor):
-      raise _RefusedError(f'it holds a {type(value).__name__} in place of a tensor at {name!r}')
+      raise RefusedError(f'it names a tensor by {name} in place of a string')
+    if not isinstance(value, Tensor):
+      raise RefusedError(f'it holds a {type(value).__name__} in place of a tensor at {name!r:.80}')
   return state
 
 
-def _to_array(name: str, tensor: _Tensor, stored: dict[str, bytes]) -> np.ndarray:
+def _to_array(name: str, tensor: Tensor, stored: dict[str, bytes]) -> np.ndarray:
   """Copies a strided view of its storage's bytes; no view may reach outside of them."""
   storage, offset, shape, strides = tensor
   flat = np.frombuffer(stored[storage.key], storage.dtype)

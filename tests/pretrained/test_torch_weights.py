@@ -1,12 +1,14 @@
 import collections
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import ml_dtypes
 import numpy as np
 import pytest
 
+from gan_jax.pretrained import torch_pickle, torch_weights
 from gan_jax.pretrained.torch_weights import read_state_dict
 
 FloatStorage = type('FloatStorage', (), {})
@@ -176,6 +178,69 @@ def test_refuses_what_is_no_archive(tmp_path, content):
 def test_refuses_what_is_no_state_dict(tmp_path, write, state, named):
   write(tmp_path / 'a.pth', state)
   assert named in _refusal(tmp_path / 'a.pth')
+
+
+NEST = b'K\x01\x85' + b'q\x00h\x00h\x00\x86' * 40  # a pair of itself, forty times over
+TWICE = b'K\x01\x85' + b'2\x86' * 40  # the same by DUP, which no pickler writes
+STORAGE = b'(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpu%stQ'
+TENSOR = b'ctorch._utils\n_rebuild_tensor_v2\n(%sK\x00%s%s\x89}tR'
+
+
+@pytest.mark.parametrize(
+  'pickled',
+  [
+    b'}' + NEST + b'K\x01s',
+    b'}' + TWICE + b'K\x01s',
+    b'}(' + NEST + NEST + b'u',
+    b'(U\x07storage' + NEST + b'U\x010U\x03cpuK\x01tQ',
+    STORAGE % NEST,
+    b'(' + NEST + b'tQ',
+    b'}U\x01a' + NEST + b's',
+    NEST,
+    b'ccollections\nOrderedDict\n(](' + NEST + b'K\x01\x86etR',
+    TENSOR % (STORAGE % b'K\x01', NEST, NEST),
+    TENSOR % (STORAGE % b'K\x01', NEST + b'\x85', NEST + b'\x85'),
+    TENSOR % (STORAGE % b'K\x01', b'\x8a\xff' + b'\x7f' * 255 + b'\x85', b'K\x01\x85'),
+    b'(' + b'K\x01' * 10 + b't' * 3,
+    b'(' * 100_000,
+    b')\x85' * 100_000,
+    b'}U\x01a}(' + b'K\x01K\x01' * 10 + b'us',
+  ],
+)
+def test_a_pickle_that_is_built_to_hang_is_refused(tmp_path, pickled):
+  with zipfile.ZipFile(tmp_path / 'a.pth', 'w') as archive:
+    archive.writestr('m/data.pkl', b'\x80\x02' + pickled + b'.')
+  assert len(_refusal(tmp_path / 'a.pth')) < 500
+
+
+def test_no_more_steps_are_taken_than_a_state_dict_needs(tmp_path, monkeypatch):
+  monkeypatch.setattr(torch_pickle, 'MAX_STEPS', 1000)
+  with zipfile.ZipFile(tmp_path / 'a.pth', 'w') as archive:
+    archive.writestr('m/data.pkl', b'\x80\x02' + b'K\x01' * 2000 + b'.')
+  assert 'more than 1,000 instructions' in _refusal(tmp_path / 'a.pth')
+
+
+def test_no_more_memory_is_taken_than_was_bounded(tmp_path, monkeypatch):
+  base = np.zeros(2**20, np.float32)
+  state = {f'w{i}': Tensor(base) for i in range(20)}  # each of which becomes an array of its own
+  _write_zip(tmp_path / 'views.pth', state)
+  _write_legacy(tmp_path / 'legacy.pth', state)
+  with zipfile.ZipFile(tmp_path / 'bomb.pth', 'w', zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr('m/data.pkl', bytes(2**26))
+  _write_zip(tmp_path / 'small.pth', {'w': Tensor(base[:4])})
+  with (
+    zipfile.ZipFile(tmp_path / 'storage.pth', 'w', zipfile.ZIP_DEFLATED) as archive,
+    zipfile.ZipFile(tmp_path / 'small.pth') as small,
+  ):
+    for name in small.namelist():
+      archive.writestr(name, bytes(2**26) if '/data/' in name else small.read(name))
+  monkeypatch.setattr(torch_weights, 'MAX_BYTES', 2**25)
+  monkeypatch.setattr(torch_weights, 'MAX_PICKLE', 2**20)
+  for name in ('views', 'legacy', 'bomb', 'storage'):
+    tracemalloc.start()
+    assert 'at most' in _refusal(tmp_path / f'{name}.pth')
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
 
 
 def test_refuses_a_zip_of_something_else(tmp_path):

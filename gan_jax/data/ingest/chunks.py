@@ -43,6 +43,7 @@ class Item(NamedTuple):
     start: of its PNG there, bytes.
     length: of its PNG, bytes.
     greatest: value of its pixels.
+    medical: as of the picture.
   """
 
   name: str
@@ -58,6 +59,7 @@ class Item(NamedTuple):
   start: int
   length: int
   greatest: int = 0
+  medical: bool = False
 
 
 def make(
@@ -154,6 +156,7 @@ def _encode_all(file: File, decode: Decode) -> _Encoded:
         'label': file.label,
         'split': file.split,
         'greatest': int(pixels.max()),
+        'medical': picture.medical,
       }
       found.append((row, encode_png(pixels)))
   except RefusedError as error:

@@ -1,73 +1,70 @@
 """Reads DICOM files: one picture a frame, grey at full depth or colour as RGB."""
 
 import contextlib
-import hashlib
+import hmac
 import io
 import logging
+import re
+import secrets
 import warnings
+import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom import uid
+from pydicom.datadict import dictionary_has_tag
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_color_lut, apply_rescale, get_decoder
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGBaseline8Bit
+from pydicom.filereader import read_dataset
+from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.valuerep import STANDARD_VR
 
+from gan_jax.data.ingest import dicom_grey
+from gan_jax.data.ingest.image import MAX_PIXELS
 from gan_jax.data.ingest.picture import Picture, RefusedError
 
-MAX_PIXELS = 2**28  # of a frame: a header may claim any size, and memory is taken on its word
+MAX_INFLATED = 2**28  # bytes of a deflated file: a thousandth of them may be on the disk
+GROUP = re.compile('(patient|study)-[0-9a-f]{12}')  # as `read` names them
+SALT = secrets.token_bytes(16)  # of this process, for what must agree no longer than it lasts
+_PIECE = 2**20  # bytes inflated at a time, where they are only counted
 _PIXEL_DATA = ('PixelData', 'FloatPixelData', 'DoubleFloatPixelData')
 
 # It logs the traceback of every plugin that fails; what matters of it is in the refusal.
 logging.getLogger('pydicom').setLevel(logging.CRITICAL)
 
 
-class _Window(NamedTuple):
-  """Which values are shown from black to white, PS3.3 C.11.2.1.2 and C.11.2.1.3."""
-
-  centre: float
-  width: float
-  function: str
-
-  def __call__(self, values: np.ndarray) -> np.ndarray:
-    """Maps modality values to 0 (black) .. 1 (white), float64."""
-    centre, width = self.centre, self.width
-    if self.function == 'SIGMOID':
-      return 1 / (1 + np.exp(-4 * (values - centre) / width))
-    if self.function == 'LINEAR' and width >= 1:  # undefined below 1: exact is what can be meant
-      centre, width = centre - 0.5, width - 1
-    if width == 0:
-      return (values > centre).astype(np.float64)
-    return np.clip((values - centre) / width + 0.5, 0, 1)
-
-
-class _Table(NamedTuple):
-  """A lookup table, PS3.3 C.11.1.1; pydicom's wraps 8-bit entries round where there are > 256."""
-
-  first: int
-  entries: np.ndarray
-  bits: int
-
-  def __call__(self, values: np.ndarray) -> np.ndarray:
-    places = np.clip(values.astype(np.float64) - self.first, 0, len(self.entries) - 1)
-    return self.entries[np.nan_to_num(places).astype(np.int64)]
-
-
 def is_dicom(data: bytes) -> bool:
-  """Whether a file begins as DICOM files do: 'DICM' after a preamble of 128 bytes."""
-  return data[128:132] == b'DICM'
+  """Whether a file begins as DICOM files do: with 'DICM' after 128 bytes, or with an element.
+
+  Some exports leave the preamble out, and the file's own header too.
+  """
+  return data[128:132] == b'DICM' or _begins_with_an_element(data)
 
 
-def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> Iterator[Picture]:
+def _begins_with_an_element(data: bytes) -> bool:
+  """Whether the first bytes are an element of the file's header or of the group after it."""
+  explicit = data[4:6].decode('latin-1') in STANDARD_VR
+  if explicit:
+    return data[:2] in (b'\2\0', b'\x08\0', b'\0\x08')
+  # Without a VR: a known element of no more than a line.
+  tag, length = int.from_bytes(data[2:4], 'little'), int.from_bytes(data[4:8], 'little')
+  known = tag == 0 or dictionary_has_tag(0x00080000 | tag)
+  return data[:2] == b'\x08\0' and known and length % 2 == 0 and length <= 64 < len(data)
+
+
+def read(
+  name: str, data: bytes, window: tuple[float, float] | None = None, salt: bytes = SALT
+) -> Iterator[Picture]:
   """Yields the frames of a DICOM file, decoded one at a time.
 
   Grey frames become uint16 `[H, W, 1]` over 0..65535, more being brighter: stored values are
-  rescaled to modality values (Hounsfield units, Gy ..), then windowed. Colour frames become RGB
-  `[H, W, 3]`, uint8 up to 8 bits stored and uint16 beyond.
+  rescaled to modality values (Hounsfield units, Gy ..), then windowed; padding is black and counts
+  for nothing. Colour frames become RGB `[H, W, 3]`, uint8 up to 8 bits stored and uint16 beyond.
+
+  Optional elements that are empty count as missing, and so does a window that is no number.
 
   The group is a digest of the patient's id, or else of the study's UID. Slices of one patient are
   near copies of each other: on both sides of a split they would make the held-out side look learnt.
@@ -79,6 +76,8 @@ def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> I
     window: (centre, width > 0) in modality values, applied by the file's function (LINEAR where it
       names none). None: the file's own first table or window; where it has none, black and white
       are the least and greatest value of all its frames, and a note says so.
+    salt: keys the digest of the group. Ids are short enough to be found by trying them all, so
+      that a digest that is kept must not be one that others can make: keep the salt apart from it.
 
   Raises:
     RefusedError: for a file that cannot be read; later frames may be refused after the first.
@@ -86,20 +85,25 @@ def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> I
   with _refusals():
     dataset = _open(data)
     count = int(dataset.get('NumberOfFrames') or 1)
-    group = _group(dataset)
+    if count < 1:
+      raise RefusedError(f'NumberOfFrames is {count}')
+    group = _group(dataset, salt)
     kind = str(dataset.get('PhotometricInterpretation') or '')
-    grey = kind.startswith('MONOCHROME')
+    is_grey = kind.startswith('MONOCHROME')
     notes, limits = _notes(kind), None
-    if grey and not _all_windowed(dataset, count, window):
-      limits = _limits(dataset, count)
+    if is_grey and not dicom_grey.all_windowed(dataset, count, window):
+      limits = dicom_grey.limits(dataset, _frames(dataset, count))
       notes = (*notes, 'no window: full range')
   frames = _frames(dataset, count)
   for index in range(count):
     with _refusals():
       frame = next(frames)
-      pixels = _grey(dataset, index, frame, window, limits) if grey else _colour(dataset, frame)
+      if is_grey:
+        pixels = dicom_grey.grey(dataset, index, frame, window, limits)
+      else:
+        pixels = _colour(dataset, frame)
       part = f'{name}#{index:04d}' if count > 1 else name
-    yield Picture(part, pixels, notes, group)
+    yield Picture(part, pixels, notes, group, medical=True)
 
 
 @contextlib.contextmanager
@@ -119,40 +123,69 @@ def _refusals() -> Iterator[None]:
       raise RefusedError(why) from error
 
 
-def _group(dataset: Dataset) -> str:
+def _group(dataset: Dataset, salt: bytes = SALT) -> str:
   """A digest of the patient's id, or else of the study's: equal ids are told, but not which."""
   for kind, key in (('patient', 'PatientID'), ('study', 'StudyInstanceUID')):
     if value := str(dataset.get(key) or '').strip():
-      return f'{kind}-{hashlib.sha256(value.encode()).hexdigest()[:12]}'
+      return f'{kind}-{hmac.digest(salt, value.encode(), "sha256").hex()[:12]}'
   return ''
 
 
 def _open(data: bytes) -> Dataset:
   """Parses a file and checks that it claims pixels that can be decoded."""
-  try:
-    dataset = pydicom.dcmread(io.BytesIO(data))
-  except InvalidDicomError as error:
-    raise RefusedError('not DICOM') from error
+  if not is_dicom(data):
+    raise RefusedError('not DICOM')
+  _check_inflated(data)
+  dataset = pydicom.dcmread(io.BytesIO(data), force=True)
   if not any(keyword in dataset for keyword in _PIXEL_DATA):
-    raise RefusedError('no pixel data')
+    raise RefusedError('DICOM with no pixel data')
   rows, columns = int(dataset.get('Rows') or 0), int(dataset.get('Columns') or 0)
   if rows * columns > MAX_PIXELS:
     raise RefusedError(f'frames of {columns} x {rows} pixels; at most {MAX_PIXELS} are read')
-  syntax = dataset.file_meta.get('TransferSyntaxUID')
-  if syntax is None:
-    raise RefusedError('no transfer syntax in its header')
+  if dataset.file_meta.get('TransferSyntaxUID') is None:
+    dataset.file_meta.TransferSyntaxUID = _syntax(dataset)
+  syntax = dataset.file_meta.TransferSyntaxUID
   try:
     available = get_decoder(syntax).is_available
   except NotImplementedError as error:
     raise RefusedError(f'{syntax.name}: not a format of images that is read') from error
   if not available:
     raise RefusedError(_undecoded(dataset, 'no plugin for it is installed'))
+  if dataset.get('SamplesPerPixel') == 3 and dataset.get('PlanarConfiguration') is None:
+    dataset.PlanarConfiguration = 0
   return dataset
+
+
+def _check_inflated(data: bytes) -> None:
+  """Raises RefusedError for a deflated file that pydicom would inflate beyond any memory."""
+  file = io.BytesIO(data)
+  file.seek(132 if data[128:132] == b'DICM' else 0)
+  header = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+  if header.get('TransferSyntaxUID') != uid.DeflatedExplicitVRLittleEndian:
+    return
+  inflate, rest, total = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), 0
+  while rest and not inflate.eof:
+    total += len(inflate.decompress(rest, _PIECE))
+    rest = inflate.unconsumed_tail
+    if total > MAX_INFLATED:
+      raise RefusedError(f'deflated from more than {MAX_INFLATED:,} bytes, the most that is read')
+
+
+def _syntax(dataset: Dataset) -> uid.UID:
+  """The transfer syntax of a file that names none, by what pydicom has found it to be."""
+  if any(dataset[key].is_undefined_length for key in _PIXEL_DATA if key in dataset):
+    raise RefusedError('DICOM with no transfer syntax in its header, and compressed')
+  implicit, little = dataset.original_encoding
+  if implicit:
+    return uid.ImplicitVRLittleEndian
+  return uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
 
 
 def _undecoded(dataset: Dataset, why: str) -> str:
   syntax = dataset.file_meta.TransferSyntaxUID
-  plugin = 'openjpeg' if syntax in JPEG2000TransferSyntaxes or 'HT' in syntax.name else 'libjpeg'
+  plugin = (
+    'openjpeg' if syntax in uid.JPEG2000TransferSyntaxes or 'HT' in syntax.name else 'libjpeg'
+  )
   return f'{syntax.name}: {why}; pip install pylibjpeg pylibjpeg-{plugin} may read it'
 
 
@@ -182,7 +215,7 @@ def _is_rgb_already(dataset: Dataset) -> bool:
 
   That happens to JPEG whose Adobe marker says that it was transformed.
   """
-  if dataset.file_meta.TransferSyntaxUID != JPEGBaseline8Bit:
+  if dataset.file_meta.TransferSyntaxUID != uid.JPEGBaseline8Bit:
     return False
   if not str(dataset.PhotometricInterpretation).startswith('YBR'):
     return False
@@ -195,100 +228,6 @@ def _notes(kind: str) -> tuple[str, ...]:
   known = {'MONOCHROME1': 'MONOCHROME1', 'PALETTE COLOR': 'palette'}
   note = 'YBR' if kind.startswith('YBR') else known.get(kind)
   return (note,) if note else ()
-
-
-def _item(dataset: Dataset, index: int, sequence: str) -> Dataset:
-  """Finds where frame `index` is described: in its own group, the shared one, or the dataset."""
-  for groups, place in (('PerFrame', index), ('Shared', 0)):
-    items = dataset.get(f'{groups}FunctionalGroupsSequence') or ()
-    if place < len(items) and items[place].get(sequence):
-      return items[place][sequence][0]
-  return dataset
-
-
-def _table(item: Dataset, dataset: Dataset) -> _Table:
-  count, first, bits = (int(value) for value in item.LUTDescriptor)
-  entries = item.LUTData
-  if isinstance(entries, bytes):
-    order = '<' if dataset.file_meta.TransferSyntaxUID.is_little_endian else '>'
-    entries = np.frombuffer(entries, order + 'u2')
-  table = np.atleast_1d(np.asarray(entries, np.uint16))[: count or 2**16]
-  if len(table) < (count or 2**16):
-    raise RefusedError(f'a lookup table of {len(table)} of its {count or 2**16} entries')
-  return _Table(first, table, bits)
-
-
-def _values(dataset: Dataset, index: int, frame: np.ndarray) -> np.ndarray:
-  """Turns stored values into modality values, float64 `[H, W]`."""
-  if tables := dataset.get('ModalityLUTSequence'):
-    return _table(tables[0], dataset)(frame).astype(np.float64)
-  values = apply_rescale(frame, _item(dataset, index, 'PixelValueTransformationSequence'))
-  return values.astype(np.float64) * float(dataset.get('DoseGridScaling') or 1)
-
-
-def _first(value: Any) -> Any:
-  return value[0] if isinstance(value, pydicom.multival.MultiValue) and value else value
-
-
-def _shown(
-  dataset: Dataset, index: int, window: tuple[float, float] | None
-) -> _Window | _Table | None:
-  """Returns how frame `index` is to be shown, None where neither user nor file says."""
-  item = _item(dataset, index, 'FrameVOILUTSequence')
-  function = str(item.get('VOILUTFunction') or 'LINEAR')
-  if function not in ('LINEAR', 'LINEAR_EXACT', 'SIGMOID'):
-    raise RefusedError(f'VOI LUT function {function}: not known here')
-  if window is not None:
-    return _Window(*window, function)
-  tables = dataset.get('VOILUTSequence')
-  if tables and 'LUTDescriptor' in tables[0] and 'LUTData' in tables[0]:
-    return _table(tables[0], dataset)
-  centre, width = _first(item.get('WindowCenter')), _first(item.get('WindowWidth'))
-  if centre is None or width is None or not float(width) > 0:
-    return None
-  return _Window(float(centre), float(width), function)
-
-
-def _all_windowed(dataset: Dataset, count: int, window: tuple[float, float] | None) -> bool:
-  described = len(dataset.get('PerFrameFunctionalGroupsSequence') or ())
-  frames = range(min(count, described + 1))  # those beyond are all like the first of them
-  return all(_shown(dataset, index, window) is not None for index in frames)
-
-
-def _limits(dataset: Dataset, count: int) -> tuple[float, float]:
-  """Finds the least and greatest finite modality value of all frames."""
-  least, greatest = np.inf, -np.inf
-  for index, frame in enumerate(_frames(dataset, count)):
-    values = _values(dataset, index, frame)
-    values = values[np.isfinite(values)]
-    least, greatest = values.min(initial=least), values.max(initial=greatest)
-  return float(least), float(greatest)
-
-
-def _grey(
-  dataset: Dataset,
-  index: int,
-  frame: np.ndarray,
-  window: tuple[float, float] | None,
-  limits: tuple[float, float] | None,
-) -> np.ndarray:
-  """Shows one frame, `[H, W]` as stored: uint16 `[H, W, 1]`, black where it is not a number."""
-  values = _values(dataset, index, frame)
-  shown = _shown(dataset, index, window)
-  if isinstance(shown, _Table):
-    levels = shown(values) / (2**shown.bits - 1)
-  elif shown is not None:
-    levels = shown(values)
-  else:
-    assert limits is not None  # `read` found them, as this frame has no window
-    least, greatest = limits
-    if not least < greatest:
-      return np.zeros((*frame.shape, 1), np.uint16)
-    levels = (values - least) / (greatest - least)
-  if dataset.PhotometricInterpretation == 'MONOCHROME1':
-    levels = 1 - levels
-  levels = np.nan_to_num(np.clip(levels, 0, 1), nan=0)
-  return np.rint(levels * 65535).astype(np.uint16)[..., None]
 
 
 def _colour(dataset: Dataset, frame: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gan_jax.data.ingest import fit
-from gan_jax.data.ingest.decode import MAX_PIXELS, Medical
+from gan_jax.data.ingest.decode import Medical
+from gan_jax.data.ingest.image import MAX_PIXELS
 from gan_jax.errors import UserError, nearest
 
 AXES = {'sagittal': 0, 'coronal': 1, 'axial': 2}

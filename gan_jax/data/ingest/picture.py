@@ -13,12 +13,14 @@ class Picture(NamedTuple):
     pixels: `[H, W, C]`, uint8 or uint16, C of 1 (grey), 3 (RGB) or 4 (RGBA).
     notes: what had to be converted, in a word or two each, such as `palette`.
     group: what it must not be parted from by a split, such as a patient; '': nothing is known.
+    medical: it is of a format of medicine, where left and right are not the same.
   """
 
   name: str
   pixels: np.ndarray
   notes: tuple[str, ...] = ()
   group: str = ''
+  medical: bool = False
 
 
 class RefusedError(ValueError):

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import warnings
 from collections import Counter
@@ -23,7 +24,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from gan_jax import registry
-from gan_jax.data.ingest import chunks, decode, fit, labels, sources, splits, writer
+from gan_jax.data.ingest import chunks, decode, dicom, fit, labels, sources, splits, writer
 from gan_jax.data.ingest.options import Options
 from gan_jax.data.ingest.picture import Picture, RefusedError
 from gan_jax.data.ingest.writer import Example
@@ -31,7 +32,7 @@ from gan_jax.errors import UserError
 
 REPORT = 'preparation.json'
 _OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
-_FORMAT = 1  # changes when files would be decoded otherwise: chunks kept before are made anew
+_FORMAT = 2  # changes when files would be decoded otherwise: chunks kept before are made anew
 # Names of top folders that are splits, and the splits that they are.
 _SPLIT_FOLDERS = {
   'train': 'train',
@@ -83,8 +84,9 @@ def prepare(
     )
   with _work_folder(options, source, place) as folder, warnings.catch_warnings():
     warnings.simplefilter('ignore')  # what decoders warn of is in the report, or a refusal
+    salt = _salt(folder)
     items, refused = chunks.make(
-      source.files, folder, lambda file: _pictures(file, options), progress
+      source.files, folder, lambda file: _pictures(file, options, salt), progress
     )
     examples, unplaced = _place_all(options, items, table)
     refused = [*source.refused, *refused, *unplaced]
@@ -183,9 +185,19 @@ def _work_folder(
     raise UserError(f'--data_dir={options.data_dir}: cannot be written: {error}') from error
 
 
-def _pictures(file: sources.File, options: Options) -> Iterator[Picture]:
+def _salt(folder: pathlib.Path) -> bytes:
+  """What keys the digests of ids in the chunks: random, and gone with them."""
+  path = folder / 'salt'
+  if not path.exists():
+    part = folder / 'salt.part'
+    part.write_bytes(secrets.token_bytes(16))
+    os.replace(part, path)
+  return path.read_bytes()
+
+
+def _pictures(file: sources.File, options: Options, salt: bytes) -> Iterator[Picture]:
   """The pictures of a file, at the size asked for."""
-  for picture in decode.read(file.name, _read(file), options.medical):
+  for picture in decode.read(file.name, _read(file), options.medical, salt):
     if options.size is None:
       yield picture
     else:
@@ -212,7 +224,7 @@ def _place_all(
   tops = {item.file.split('/')[0] for item in items}
   in_splits = tops <= set(_SPLIT_FOLDERS) and len(tops) > 1
   examples, refused = [], []
-  for item in items:
+  for item in _regrouped(items):
     try:
       row = dict(table.row(item.name, item.file)) if table else {}
       label, file = item.label, item.file
@@ -240,10 +252,23 @@ def _place_all(
   if examples and shares:
     places = splits.divide([example.group for example in examples], shares)
     examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
-  elif options.group:
+  else:
     _check_apart(options, examples)
   # Any part of a split is then a random part of it, whatever the order of the source.
   return sorted(examples, key=lambda e: hashlib.sha256(e.item.name.encode()).digest()), refused
+
+
+def _regrouped(items: Sequence[chunks.Item]) -> list[chunks.Item]:
+  """Names patients by the first file of each, and no longer by digests of ids.
+
+  The salt of those is not kept, so that every preparation would divide the same files otherwise.
+  """
+  first: dict[str, str] = {}
+  for item in sorted(items):
+    first.setdefault(item.group, hashlib.sha256(item.file.encode()).hexdigest()[:12])
+  keyed = lambda item: not item.split and dicom.GROUP.fullmatch(item.group)  # with one: of TFDS
+  name = lambda group: f'{group.split("-")[0]}-{first[group]}'
+  return [item._replace(group=name(item.group)) if keyed(item) else item for item in items]
 
 
 def _shares(options: Options, examples: Sequence[Example]) -> dict[str, float]:
@@ -255,12 +280,14 @@ def _shares(options: Options, examples: Sequence[Example]) -> dict[str, float]:
 
 def _check_apart(options: Options, examples: Sequence[Example]) -> None:
   """Raises UserError where the source's own splits part a group."""
-  split_of: dict[str, str] = {}
+  first_of: dict[str, Example] = {}
   for example in examples:
-    if split_of.setdefault(example.group, example.split) != example.split:
+    first = first_of.setdefault(example.group, example)
+    if first.split != example.split:
+      flag = f'--group={options.group}' if options.group else f'--source={options.source}'
       raise UserError(
-        f'--group={options.group}: {example.group!r} is in both {split_of[example.group]} and '
-        f'{example.split} of the source; --split=NAME:SHARE,... divides it anew'
+        f'{flag}: {example.group!r} is in both {first.split} and {example.split} of the source, '
+        f'such as {first.item.name} and {example.item.name}; --split=NAME:SHARE,... divides it anew'
       )
 
 
@@ -297,6 +324,7 @@ def _report(
     'refusals': [list(refusal) for refusal in refused],
     'other_files': list(source.beside),
     'groups': len({example.group for example in examples}),
+    'medical': any(example.item.medical for example in examples),
     'splits': dict(Counter(example.split for example in examples)),
     'attributes': sorted({column for example in examples for column in example.row}),
     'greatest_value': max(example.item.greatest for example in examples),

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.data.ingest import pairs
 from gan_jax.errors import UserError
 
 MAX_FILE_BYTES = 2**30  # an archive may claim any size for what it holds
@@ -305,7 +306,7 @@ def _checked(source: Source) -> Source:
     else:
       seen.add(file.name)
       files.append(file)
-  return source._replace(files=files)
+  return source._replace(files=pairs.joined(files))
 
 
 def _is_beside(name: str) -> bool:

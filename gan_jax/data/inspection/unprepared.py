@@ -66,12 +66,12 @@ class _Records:
 
 
 def _encoded(file: sources.File) -> bytes:
-  """An image as it is stored; of what Pillow does not read, such as DICOM, the first picture."""
+  """An image as it is stored; of what Pillow alone reads otherwise or not, the first picture."""
   try:
     data = file.read()
-    if isinstance(data, bytes) and _is_image(data):
-      return data
     first = next(iter(decode.read(file.name, data, decode.Medical())))
+    if isinstance(data, bytes) and not first.notes and _is_image(data):
+      return data
   except (RefusedError, OSError, StopIteration):
     return b''  # counted among the unreadable
   return encode_png(first.pixels)
@@ -81,5 +81,5 @@ def _is_image(data: bytes) -> bool:
   try:
     with Image.open(io.BytesIO(data)):
       return True
-  except (OSError, Image.DecompressionBombError):
+  except Exception:  # whatever Pillow's readers raise at files that we have other readers for
     return False

@@ -3,6 +3,7 @@ import io
 import pathlib
 import re
 import struct
+import tracemalloc
 import warnings
 import zlib
 
@@ -12,7 +13,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from gan_jax.data.ingest import decode
+from gan_jax.data.ingest import decode, levels
 from gan_jax.data.ingest.picture import RefusedError
 
 
@@ -269,10 +270,18 @@ def test_an_image_that_claims_too_many_pixels_is_refused_before_it_is_decoded(wi
   assert '67,108,864 pixels: a small file may be meant to exhaust the memory' in refusal(data)
 
 
-def test_text_in_a_png_that_unpacks_to_very_much_is_refused():
-  bomb = chunk(b'zTXt', b'Comment\0\0' + zlib.compress(bytes(2**26), 9))
+@pytest.mark.parametrize('kind', [b'zTXt', b'iCCP'])
+def test_text_in_a_png_that_unpacks_to_very_much_is_left_packed(kind):
+  bomb = chunk(kind, b'Comment\0\0' + zlib.compress(bytes(2**26), 9))
   assert len(bomb) < 2**17
-  assert refusal(png(noise(2, 2), 0, before=bomb)).startswith('broken or truncated: ')
+  pixels = noise(2, 2)
+  tracemalloc.start()
+  picture = read(png(pixels, 0, before=bomb))
+  _, most = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  np.testing.assert_array_equal(picture.pixels[..., 0], pixels)
+  assert picture.notes == ('bad metadata left aside',)
+  assert most < 2**23
 
 
 def test_postscript_is_refused_and_not_run():
@@ -303,7 +312,7 @@ def test_floats_from_0_to_1_become_the_whole_range(dtype, channels, top):
 def test_a_tiff_of_floats_is_read_as_an_array_of_floats():
   values = np.random.default_rng(0).uniform(size=(4, 5)).astype(np.float32)
   np.testing.assert_array_equal(read(saved(values, 'TIFF')).pixels, read(values[..., None]).pixels)
-  assert refusal(saved(values + 1, 'TIFF')).endswith('accepted: from 0 to 1')
+  assert 'accepted: from 0 to 1; --window' in refusal(saved(values + 1, 'TIFF'))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +328,7 @@ def test_a_tiff_of_floats_is_read_as_an_array_of_floats():
   ],
 )
 def test_arrays_of_other_values_are_refused(values, reason):
-  assert refusal(values) == reason
+  assert refusal(values).removesuffix(levels.MEND) == reason
 
 
 def test_colour_arrays_of_16_bits_become_8():
@@ -335,7 +344,7 @@ def test_integers_of_32_bits_are_read_where_16_hold_them(values):
   if max(values) <= 65535 and min(values) >= 0:
     np.testing.assert_array_equal(read(data).pixels[..., 0], [values])
   else:
-    assert refusal(data) == 'integers of 32 bits that 16 do not hold'
+    assert refusal(data).startswith(f'integers from {min(values):,} to {max(values):,}; accepted')
 
 
 def test_dicom_is_read_with_its_patient_and_the_window_asked_for():

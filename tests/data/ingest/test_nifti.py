@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -146,12 +147,15 @@ def test_the_group_is_the_name_without_its_suffix(name, group):
 
 
 def test_nifti_is_known_by_its_name_or_its_first_bytes():
-  assert nifti.is_nifti('a.nii', b'')
-  assert nifti.is_nifti('A.NII.GZ', b'')
-  assert nifti.is_nifti('volume', encoded(ball()))
-  assert nifti.is_nifti('volume', encoded(ball(), kind=nib.Nifti2Image))
-  assert not nifti.is_nifti('a.gz', b'')
-  assert not nifti.is_nifti('a.png', b'\x89PNG')
+  assert nifti.is_volume('a.nii', b'')
+  assert nifti.is_volume('A.NII.GZ', b'')
+  assert nifti.is_volume('volume', encoded(ball()))
+  assert nifti.is_volume('volume', encoded(ball(), kind=nib.Nifti2Image))
+  assert nifti.is_volume('a.gz', gzip.compress(encoded(ball())))
+  assert not nifti.is_volume('a.gz', gzip.compress(b'text'))
+  assert not nifti.is_volume('a.gz', gzip.compress(encoded(ball()))[:99])
+  assert not nifti.is_volume('a.gz', b'')
+  assert not nifti.is_volume('a.png', b'\x89PNG')
 
 
 def test_truncated_and_broken_files_are_refused_with_a_reason():
@@ -171,10 +175,73 @@ def test_truncated_and_broken_files_are_refused_with_a_reason():
       list(nifti.read('a.nii.gz', file))
 
 
-def test_what_is_no_grey_volume_is_refused():
-  colour = np.zeros((4, 4, 4), [('R', 'u1'), ('G', 'u1'), ('B', 'u1')])
-  with pytest.raises(RefusedError, match='colours'):
-    read(colour)
+def colours_of(shape, names='RGB'):
+  voxels = np.zeros(shape, [(name, 'u1') for name in names])
+  rng = np.random.default_rng(0)
+  for name in names:
+    voxels[name] = rng.integers(0, 256, shape)
+  return voxels
+
+
+@pytest.mark.parametrize('names', ['RGB', 'RGBA'])
+@pytest.mark.parametrize('kind', [nib.Nifti1Image, nib.Nifti2Image])
+def test_a_volume_of_colours_is_shown_as_it_is(kind, names):
+  voxels = colours_of((3, 4, 5), names)
+  data = kind(voxels, RAS).to_bytes()
+  pictures = list(nifti.read('v.nii', gzip.compress(data)))
+  assert [picture.name for picture in pictures] == [f'v.nii#s{i:04d}' for i in range(5)]
+  for place, picture in enumerate(pictures):
+    assert picture.pixels.dtype == np.uint8
+    for channel, name in enumerate(names):
+      expected = voxels[name][:, :, place].T[::-1, ::-1]
+      np.testing.assert_array_equal(picture.pixels[..., channel], expected)
+
+
+def test_empty_slices_of_colours_are_left_out_and_series_of_them_are_read():
+  voxels = colours_of((6, 5, 4, 2))
+  voxels[:, :, 1] = 0
+  pictures = list(nifti.read('v.nii', encoded(voxels)))
+  assert [picture.name for picture in pictures] == [
+    f'v.nii#v{v:02d}s000{s}' for v in range(2) for s in (0, 2, 3)
+  ]
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.int16, np.int32, np.float32])
+@pytest.mark.parametrize('name', ['v.mgz', 'v.mgh', 'V.MGZ', 'v.mgh.gz'])
+def test_mgh_is_read_as_nifti_of_the_same_is(name, dtype):
+  voxels = np.round(ball()).astype(dtype)
+  affine = np.array([[0, 0, 2.0, -5], [-3, 0, 0, 7], [0, 1, 0, 2], [0, 0, 0, 1]])
+  data = nib.MGHImage(voxels, affine).to_bytes()
+  data = data if name == 'v.mgh' else gzip.compress(data)
+  assert nifti.is_volume(name, data)
+  found = list(nifti.read(name, data))
+  expected = list(nifti.read('v.nii', encoded(voxels, affine)))
+  assert [p.name.split('#')[1] for p in found] == [p.name.split('#')[1] for p in expected]
+  for first, second in zip(found, expected, strict=True):
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+    assert first.group == name.split('.')[0]
+
+
+@pytest.mark.parametrize('length', [0, 3, 200, 283, 400, -100])
+def test_mgh_cut_short_is_refused(length):
+  data = nib.MGHImage(ball().astype(np.float32), RAS).to_bytes()
+  for cut in (data[:length], gzip.compress(data)[:length]):
+    with pytest.raises(RefusedError) as refused:
+      list(nifti.read('v.mgz', cut[: 284 + 20 * 24 * 16 * 4 - 9]))
+    assert '\n' not in str(refused.value)
+
+
+def test_half_a_pair_is_refused_by_what_is_missing():
+  header = nib.Nifti1Pair(ball(), RAS).header
+  header['magic'] = b'ni1'
+  assert nifti.is_volume('v.hdr', header.binaryblock)
+  with pytest.raises(RefusedError, match=r'the header of a pair, whose \.img is not beside it'):
+    list(nifti.read('v.hdr', header.binaryblock))
+
+
+def test_what_is_no_volume_of_numbers_or_colours_is_refused():
+  with pytest.raises(RefusedError, match='complex numbers'):
+    read(np.zeros((4, 4, 4), np.complex64))
   with pytest.raises(RefusedError, match=r'shape \(4, 4, 4, 1, 3\)'):
     read(np.ones((4, 4, 4, 1, 3)))
 
@@ -186,6 +253,34 @@ def test_a_claim_of_more_than_four_gibibytes_is_refused_before_it_is_read():
   data = gzip.compress(header.binaryblock + bytes(1000))
   with pytest.raises(RefusedError, match=r'100\.6 GiB; at most 4'):
     list(nifti.read('a.nii.gz', data))
+
+
+def test_a_volume_of_more_voxels_than_memory_has_room_for_is_refused_before_it_is_read():
+  header = nib.Nifti1Header()
+  header.set_data_shape((1024, 1024, 257))
+  header.set_data_dtype(np.uint8)
+  with pytest.raises(RefusedError, match=r'269,484,032 voxels; at most 268,435,456'):
+    list(nifti.read('a.nii.gz', gzip.compress(header.binaryblock + bytes(1000))))
+
+
+def test_a_long_series_takes_the_memory_of_one_volume():
+  volume = np.random.default_rng(0).integers(1, 9, (64, 64, 16)).astype(np.uint8)
+  header = nib.Nifti1Header()
+  header.set_data_shape((64, 64, 16, 80))
+  header.set_data_dtype(np.uint8)
+  header.set_sform(RAS, 1)
+  header['magic'], header['vox_offset'] = b'n+1', 352
+  data = gzip.compress(header.binaryblock + bytes(4) + volume.tobytes(order='F') * 80, 1)
+  tracemalloc.start()
+  expected = [picture.pixels for picture in read(volume)]
+  for number, picture in enumerate(
+    nifti.read('v.nii.gz', data, percentiles=(0, 100), empty_below=0)
+  ):
+    if number % 160 < 16:
+      np.testing.assert_array_equal(picture.pixels, expected[number % 16])
+  assert number == 16 * 80 - 1
+  assert tracemalloc.get_traced_memory()[1] < 40 * volume.nbytes
+  tracemalloc.stop()
 
 
 def test_headers_with_any_byte_wrong_are_refused_or_read_and_nothing_is_printed(capfd):

@@ -1,14 +1,17 @@
 """Images are looked at before they are prepared."""
 
+import io
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from gan_jax.data.ingest import decode, sources
 from gan_jax.data.inspection.inspect import inspect
 from gan_jax.data.inspection.text import findings
-from gan_jax.data.inspection.unprepared import Unprepared
+from gan_jax.data.inspection.unprepared import SPLIT, Unprepared
 from gan_jax.errors import UserError
 
 
@@ -47,6 +50,22 @@ def test_an_archive_and_an_array_are_looked_at_as_well(folder, tmp_path):
   np.save(tmp_path / 'images.npy', np.zeros((5, 8, 8, 3), np.uint8))
   (split,) = opened(tmp_path / 'images.npy').splits
   assert (split.total, split.blank, split.sizes) == (5, 5, {(8, 8): 5})
+
+
+def test_images_are_looked_at_as_they_will_be_prepared(tmp_path):
+  values = np.random.default_rng(0).integers(0, 65536, (6, 8), np.uint16)
+  Image.fromarray(values).save(tmp_path / 'a.tif', tiffinfo={262: 0})  # white is zero
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  Image.fromarray((values >> 8).astype(np.uint8)).save(tmp_path / 'b.png', exif=exif)
+  text = PngInfo()
+  text.add_text('Comment', 'x' * 2**21, zip=True)  # more than Pillow unpacks
+  Image.fromarray((values >> 8).astype(np.uint8)).save(tmp_path / 'c.png', pnginfo=text)
+  records = Unprepared(str(tmp_path), None).as_data_source(SPLIT)
+  read = lambda row: np.asarray(Image.open(io.BytesIO(records[row]['image'])))
+  for row, file in enumerate(sources.open_source(str(tmp_path), '', None).files):
+    [picture] = decode.read(file.name, file.read(), decode.Medical())
+    np.testing.assert_array_equal(read(row), picture.pixels[..., 0])
 
 
 def test_what_is_not_there_is_refused(tmp_path):

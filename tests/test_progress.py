@@ -1,0 +1,49 @@
+"""What is said to the user, and proposed to be done next."""
+
+import importlib
+import shlex
+
+import pytest
+
+from gan_jax import build, progress
+
+REPORT = {
+  **{'images': 9, 'files': 9, 'converted': 0, 'refused': 0, 'conversions': {}, 'refusals': []},
+  **{'other_files': [], 'splits': {'train': 9}, 'attributes': [], 'greatest_value': 65535},
+}
+
+
+def proposed(capsys, classes=(), **report):
+  """The config that is proposed for a dataset, with the keys that are to be set."""
+  progress.show_preparation('own', '/data/own', REPORT | {'classes': dict(classes)} | report)
+  out = capsys.readouterr().out
+  [line] = [line for line in out.splitlines() if 'launch.py train ' in line]
+  flags = dict(word.lstrip('-').split('=', 1) for word in shlex.split(line) if '=' in word)
+  module = flags.pop('config').removesuffix('.py').replace('/', '.')
+  config = importlib.import_module(module).get_config()
+  for key, value in flags.items():
+    _, section, name = key.split('.')
+    kind = type(config[section][name])
+    config[section][name] = value == 'True' if kind is bool else kind(value)
+  return config
+
+
+@pytest.mark.parametrize('size', [32, 64, 128, 256])
+@pytest.mark.parametrize(
+  ('kind', 'medical'), [('grey16', True), ('rgb', True), ('grey', True), ('grey16', False)]
+)
+@pytest.mark.parametrize('classes', [(), (('a', 4), ('b', 5))])
+def test_images_of_medicine_are_never_mirrored(capsys, kind, medical, size, classes):
+  channels = 3 if kind == 'rgb' else 1
+  config = proposed(capsys, classes, kind=kind, medical=medical, image_shape=[size, size, channels])
+  assert not config.dataset.flip
+  assert config.dataset.name == 'own'
+  assert config.dataset.resolution == size
+  build.check(config)
+  parts = build.networks(config, channels, len(classes))
+  assert parts.generator.resolution == (size, size)
+
+
+def test_other_images_are_trained_on_as_before(capsys):
+  config = proposed(capsys, kind='rgb', medical=False, image_shape=[64, 64, 3])
+  assert config.dataset.flip
