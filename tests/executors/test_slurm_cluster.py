@@ -58,15 +58,15 @@ def state(workdir):
 def test_a_run_of_two_tasks_that_is_told_before_its_limit_is_queued_again_and_differs_in_no_bit(
   real_slurm, tmp_path
 ):
-  short = *SMOKE, '--config.train.images=96', '--config.train.log_images=16'
+  short = *SMOKE, '--config.train.images=1600', '--config.train.log_images=16'
   job, said = queue('train', *short, '--processes=2', '--cpus=1', f'--workdir={tmp_path}/stopped')
-  wait(lambda: 'devices   2 x cpu' in read(said), 240, lambda: read(said))
+  wait(lambda: '/1,600 images' in read(said), 240, lambda: read(said))
   real_slurm('scancel', '--signal=USR2', job)  # as Slurm does before a limit
   wait(lambda: real_slurm.shown(job, 'Restarts') == '1', 120, lambda: read(said))
   real_slurm.wait(job, 'COMPLETED', 300)
   log = read(said)
   assert f'job {job} is queued again' in log
-  assert 0 < int(log.split('saved at ')[1].split()[0]) < 96
+  assert 0 < int(log.split('saved at ')[1].split()[0].replace(',', '')) < 1600
   assert f'continuing {tmp_path}/stopped' in log
   whole = [*LAUNCH, 'train', *short, f'--workdir={tmp_path}/whole']
   real_slurm('srun', '--ntasks=2', f'--chdir={ROOT}', *whole)  # a job without submitit
