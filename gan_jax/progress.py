@@ -151,8 +151,14 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     say(f'  refused: {file}: {reason}')
   if report['refused'] > _MOST_LINES:
     say(f'  ... and {report["refused"] - _MOST_LINES:,} more')
-  for row in report.get('rows_without_image', [])[:_MOST_LINES]:
-    say(f'  label for no image: {row}')
+  rows = report.get('rows_without_image', [])
+  for row in rows[:_MOST_LINES]:
+    why = report.get('why_rows_have_none', {}).get(row)
+    say(f'  label for no image: {row}' + (f': {why}' if why else ''))
+  if len(rows) > _MOST_LINES:
+    say(f'  ... and {len(rows) - _MOST_LINES:,} more')
+  if left_out := report.get('columns_left_out'):
+    say(f'  columns left out, as they hold lists: {", ".join(left_out)}')
   if report['other_files']:
     say(
       f'  {len(report["other_files"]):,} other files left aside, such as {report["other_files"][0]}'
@@ -181,6 +187,13 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
       f'! no pixel is above {report["greatest_value"]:,} of 65,535, so that all look dark: if the '
       f'images have {bits} bits, prepare them anew with --bits={bits}'
     )
+  if report.get('asked_shares') == {'train': 1.0} and report['groups'] == 1:
+    say(
+      f'! nothing is held out: all {report["images"]:,} images are of one group (a patient, a '
+      'volume, a file), which no split may part. The command below scores beside a tenth of the '
+      'same group: neither scores nor the alarm for overfitting tell what was learnt by heart. '
+      'Images of other groups, or a finer --group, mend it'
+    )
   say(f'dataset      {folder}')
   say(f'all of this  {folder}/preparation.json')
   keys = {'dataset.name': name, 'dataset.resolution': height}
@@ -188,9 +201,24 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     keys['dataset.width'] = width
   if not report['classes']:
     keys['model.conditional'] = False
+  keys |= _split_keys(report['splits'])
   # The features that `characters` is judged by want 64 pixels.
   config = 'configs/characters.py' if min(width, height) >= 64 else 'configs/buildings.py'
   _show_next(name, config, keys, data_dir)
+
+
+def _split_keys(splits: dict[str, int]) -> dict[str, Any]:
+  """The keys that a config needs for splits other than `train` and `test`."""
+  keys: dict[str, Any] = {}
+  first = 'train' if 'train' in splits else max(splits, key=lambda name: splits[name])
+  others = [name for name in ('test', 'validation', *splits) if name in splits and name != first]
+  if others:
+    keys = {'dataset.split': first, 'dataset.holdout_split': others[0]}
+  elif splits[first] > 1:
+    cut = -max(1, splits[first] // 10)
+    keys = {'dataset.split': f'{first}[:{cut}]', 'dataset.holdout_split': f'{first}[{cut}:]'}
+  usual = {'dataset.split': 'train', 'dataset.holdout_split': 'test'}
+  return {key: value for key, value in keys.items() if usual[key] != value}
 
 
 def show_dataset(builder: Any, data_dir: str) -> None:

@@ -29,6 +29,7 @@ def define() -> None:
     'With --images: other real images, scored beside; default: a part of the others.',
   )
   flags.DEFINE_string('labels', '', 'With --images: folders, where the class is the folder.')
+  common.define_follow_links()
   flags.DEFINE_list('metrics', None, 'Such as fd,kid,precision_recall; all: what can be given.')
   flags.DEFINE_list('features', None, 'Such as classifier,efficientnet_lite0,inception_v3.')
   flags.DEFINE_list('weights', [], 'NETWORK=FILE: weights of a network that comes with none.')
@@ -78,7 +79,7 @@ def run() -> None:
     if FLAGS.labels not in ('', 'folders'):
       raise UserError(f'--labels={FLAGS.labels}: accepted: folders')
   else:
-    common.refuse_beside('workdir', ('reference', 'held_out', 'labels'))
+    common.refuse_beside('workdir', ('reference', 'held_out', 'labels', 'follow_links'))
     if FLAGS.all:
       common.refuse_beside('all', ('step',))
   options = options_of.Options(
@@ -103,7 +104,13 @@ def run() -> None:
     if FLAGS.images:
       folders = FLAGS.labels == 'folders'
       found = evaluate.evaluate_folders(
-        FLAGS.images, FLAGS.reference, FLAGS.held_out, folders, options, watch
+        FLAGS.images,
+        FLAGS.reference,
+        FLAGS.held_out,
+        folders,
+        options,
+        watch,
+        FLAGS.follow_links,
       )
     else:
       found = evaluate.evaluate_runs(FLAGS.workdir, FLAGS.step, FLAGS.all, options, watch)

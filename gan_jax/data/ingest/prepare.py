@@ -19,30 +19,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from gan_jax import registry
-from gan_jax.data.ingest import chunks, decode, fit, labels, sources, splits, writer
+from gan_jax.data.ingest import chunks, decode, files, fit, labels, layout, sources, splits, writer
 from gan_jax.data.ingest.options import Options
 from gan_jax.data.ingest.picture import Picture, RefusedError
 from gan_jax.data.ingest.writer import Example
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 
 REPORT = 'preparation.json'
 _OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
-_FORMAT = 1  # changes when files would be decoded otherwise: chunks kept before are made anew
-# Names of top folders that are splits, and the splits that they are.
-_SPLIT_FOLDERS = {
-  'train': 'train',
-  'training': 'train',
-  'val': 'validation',
-  'valid': 'validation',
-  'validation': 'validation',
-  'test': 'test',
-}
+_FORMAT = 2  # changes when files would be decoded otherwise: chunks kept before are made anew
 _RESERVED = ('random_images', 'packages', 'downloads')  # in a folder of datasets, or as a name
 _TOLD = 5  # refusals that a message names
+_TABLES = ('.csv', '.tsv', '.json', '.jsonl', '.ndjson', '.txt', '.parquet')
 
 
 class Prepared(NamedTuple):
@@ -74,7 +65,7 @@ def prepare(
       a dataset, and what was prepared before is as it was.
   """
   place = _check(options)
-  source = sources.open_source(options.source, options.data_dir, open_tfds)
+  source = sources.open_source(options.source, options.data_dir, open_tfds, options.follow_links)
   table = _table(options, source)
   if not source.files:
     raise UserError(
@@ -139,15 +130,53 @@ def _check_free(options: Options, place: pathlib.Path) -> None:
 
 
 def _table(options: Options, source: sources.Source) -> labels.Table | None:
-  """Reads the label file, which lies anywhere or in the source, be that an archive."""
+  """Reads the label file or files, or takes what the source itself knows of its images."""
   if options.labels in ('', 'folders'):
-    if options.label:
+    if options.name_column:
+      raise UserError(f'--name_column={options.name_column}: is of a label file, and --labels '
+                      'names none')  # fmt: skip
+    own = {file.name: file.row for file in source.files}
+    table = labels.own_table(options.source, own, options.label)
+    if options.label and table is None:
       raise UserError(f'--label={options.label}: names a column, and --labels names no file')
-    return None
+    return table
+  names = list(dict.fromkeys(file.part_of or file.name for file in source.files))
+  names += [file.name for file in source.files if file.part_of]
+  found = _label_files(options, source)
+  table = labels.read_tables(found, options.label, names, options.group, options.name_column)
+  if names and not set(table.rows) - set(table.unmatched):
+    raise UserError(
+      f'--labels={options.labels}: none of its {len(table.rows):,} rows names an image of '
+      f'--source={options.source}; rows: {next(iter(table.rows))}, ...; images: {names[0]}, ...; '
+      '--name_column=COLUMN takes the names of another column'
+    )
+  return table
+
+
+def _label_files(
+  options: Options, source: sources.Source
+) -> list[tuple[str, Callable[[], bytes] | None, str]]:
+  """The label file, which lies anywhere or in the source, or those of that name in its folders.
+
+  Returns:
+    Of each its path, how it is read where it is in the source, and its folder there.
+  """
   path = os.path.expanduser(options.labels)
-  inside = None if os.path.exists(path) else source.beside.get(options.labels)
-  names = [file.name for file in source.files]
-  return labels.read_table(path, options.label, names, inside, options.group)
+  if os.path.exists(path):
+    folder = os.path.relpath(os.path.realpath(os.path.dirname(path)), os.path.realpath(
+      os.path.expanduser(options.source)))  # fmt: skip
+    return [(path, None, '' if folder.startswith('.') else folder.replace(os.sep, '/'))]
+  folder_of = lambda name: name.rpartition('/')[0]
+  if options.labels in source.beside:
+    return [(options.labels, source.beside[options.labels], folder_of(options.labels))]
+  inside = [name for name in source.beside if name.endswith(f'/{options.labels}')]
+  if not inside and source.beside:
+    tables = [name for name in source.beside if name.lower().endswith(_TABLES)]
+    raise UserError(
+      f'--labels={options.labels}: there is no such file, neither here nor in '
+      f'--source={options.source}; {nearest(options.labels, ["folders", *tables])}'
+    )
+  return [(name, source.beside[name], folder_of(name)) for name in inside] or [(path, None, '')]
 
 
 @contextlib.contextmanager
@@ -183,23 +212,14 @@ def _work_folder(
     raise UserError(f'--data_dir={options.data_dir}: cannot be written: {error}') from error
 
 
-def _pictures(file: sources.File, options: Options) -> Iterator[Picture]:
+def _pictures(file: files.File, options: Options) -> Iterator[Picture]:
   """The pictures of a file, at the size asked for."""
-  for picture in decode.read(file.name, _read(file), options.medical):
-    if options.size is None:
-      yield picture
-    else:
-      yield picture._replace(pixels=fit.fit(picture.pixels, options.size, options.fit))
-
-
-def _read(file: sources.File) -> bytes | np.ndarray:
-  try:
-    return file.read()
-  except RefusedError:
-    raise
-  except Exception as error:  # a disk's, an archive's or a decompressor's own
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    raise RefusedError(f'cannot be read: {lines[0][:120]}') from error
+  with files.contents(file) as data:
+    for picture in decode.read(file.name, data, options.medical):
+      if options.size is None:
+        yield picture
+      else:
+        yield picture._replace(pixels=fit.fit(picture.pixels, options.size, options.fit))
 
 
 def _place_all(
@@ -207,20 +227,22 @@ def _place_all(
 ) -> tuple[list[Example], list[chunks.Refusal]]:
   """Gives every image its class, group and split; lists those for which that cannot be done."""
   group_of = labels.group_of(options.group, table)
-  if options.labels == 'folders' and any(item.label for item in items):
+  by_folder = options.labels == 'folders'
+  if by_folder and any(item.label for item in items):
     raise UserError(f'--labels=folders: {options.source} has classes of its own; leave it out')
-  tops = {item.file.split('/')[0] for item in items}
-  in_splits = tops <= set(_SPLIT_FOLDERS) and len(tops) > 1
+  names = list(dict.fromkeys(item.file for item in items))
+  places = dict(zip(names, layout.arrange(names), strict=True))
   examples, refused = [], []
   for item in items:
     try:
       row = dict(table.row(item.name, item.file)) if table else {}
-      label, file = item.label, item.file
-      if in_splits and not item.split:
-        top, _, file = file.partition('/')
-        item = item._replace(split=_SPLIT_FOLDERS[top])
-      if options.labels == 'folders':
-        label = labels.folder_label(file)
+      label, place = item.label, places[item.file]
+      if place.beside and not item.split and (by_folder or not options.split):
+        raise RefusedError('lies beside the folders that are splits, such as train and test')
+      if not item.split:
+        item = item._replace(split=place.split)
+      if by_folder:
+        label = labels.folder_label(place.path)
       elif table and table.label:
         label = row.get(table.label, '')
         if not label:
@@ -238,8 +260,8 @@ def _place_all(
   examples = [example for example in examples if example.label or not labelled]
   shares = _shares(options, examples)
   if examples and shares:
-    places = splits.divide([example.group for example in examples], shares)
-    examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
+    divided = splits.divide([example.group for example in examples], shares)
+    examples = [e._replace(split=split) for e, split in zip(examples, divided, strict=True)]
   elif options.group:
     _check_apart(options, examples)
   # Any part of a split is then a random part of it, whatever the order of the source.
@@ -247,10 +269,17 @@ def _place_all(
 
 
 def _shares(options: Options, examples: Sequence[Example]) -> dict[str, float]:
-  """The share of the images that each split is to get; {} where the source's own splits stay."""
-  if options.split or not all(example.item.split for example in examples):
-    return dict(options.split or splits.SHARES)
-  return {}
+  """The share of the images that each split is to get; {} where the source's own splits stay.
+
+  Where nothing is asked for and all images are of one group, such as a patient, all are trained on:
+  a hold-out of that group would be none.
+  """
+  if options.split:
+    return dict(options.split)
+  if all(example.item.split for example in examples):
+    return {}
+  one_group = len({example.group for example in examples}) == 1
+  return {'train': 1.0} if one_group else dict(splits.SHARES)
 
 
 def _check_apart(options: Options, examples: Sequence[Example]) -> None:
@@ -304,8 +333,12 @@ def _report(
   }
   if table is not None:
     known = {file.name for file in source.files} | {name for name, _ in refused}
+    known |= {file.part_of for file in source.files}
     known |= {example.item.name for example in examples}
-    report['rows_without_image'] = sorted(set(table.rows) - known)
+    missing = sorted(set(table.rows) - known)
+    report['rows_without_image'] = missing
+    report['why_rows_have_none'] = {n: table.unmatched[n] for n in missing if n in table.unmatched}
+    report['columns_left_out'] = list(table.left_out)
   return report
 
 
