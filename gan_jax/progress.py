@@ -17,6 +17,7 @@ from gan_jax.text import command, printable, say
 
 _SECONDS_BETWEEN_LINES = 5.0  # of progress on a stream that is no terminal
 _UNEVEN = 1.5  # a split with so many times more or fewer images than asked for is told
+_TABLES = ('.csv', '.tsv', '.jsonl', '.parquet')  # endings of files that may name classes
 _MOST_LINES = 20  # of refused files on the screen; all are in the report
 
 
@@ -178,7 +179,8 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     counts = report['classes'].values()
     say(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')
   else:
-    say('classes      none (--labels)')
+    table = _likely_table(report['other_files'])
+    say('classes      none (--labels' + (f'={table} takes them of that file)' if table else ')'))
   if report['attributes']:
     say(f'attributes   {", ".join(report["attributes"])}')
   if report['kind'] == 'grey16' and report['greatest_value'] < 2**15:
@@ -205,6 +207,15 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
   # The features that `characters` is judged by want 64 pixels.
   config = 'configs/characters.py' if min(width, height) >= 64 else 'configs/buildings.py'
   _show_next(name, config, keys, data_dir)
+
+
+def _likely_table(files: list[str]) -> str:
+  """A file that looks like one of labels, or its last part where several folders have one."""
+  tables = [name for name in files if name.lower().endswith(_TABLES) or 'list_attr' in name]
+  if not tables:
+    return ''
+  last = tables[0].rsplit('/', 1)[-1]
+  return last if sum(name.rsplit('/', 1)[-1] == last for name in tables) > 1 else tables[0]
 
 
 def _split_keys(splits: dict[str, int]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ def define() -> None:
   )
   flags.DEFINE_bool('all', False, 'All checkpoints: curves, and which of them is best.')
   common.define_paths(
-    'images', 'Instead of a run: a folder, .zip, .tar, .npy or .npz of images; or several.'
+    'images',
+    'Instead of a run: a folder, .zip, .tar, .npy, .npz or .parquet of images; or several.',
   )
   common.define_path('data_dir', '', 'Where the datasets of runs are, if they were moved.')
   common.define_path('reference', '', 'With --images: the real images.')

@@ -16,7 +16,9 @@ def define() -> None:
   common.define_config()
   flags.DEFINE_string('dataset', None, 'A dataset by name, instead of --config.')
   common.define_path(
-    'source', None, 'Your own images before `prepare`, likewise: a folder, .zip, .tar, .npy, ...'
+    'source',
+    None,
+    'Your own images before `prepare`, likewise: a folder, .zip, .tar, .npy, .parquet, ...',
   )
   common.define_follow_links()
   common.define_path('data_dir', '', 'Where it is, with --dataset.')

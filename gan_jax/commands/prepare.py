@@ -20,7 +20,10 @@ def define() -> None:
   text = lambda name, default, help: flags.DEFINE_string(name, default, help)
   text('dataset', None, 'A dataset that gan_jax or TFDS knows by name, such as characters.')
   common.define_path(
-    'source', None, 'Your images: a folder, .zip, .tar, .npy, .npz, DICOM or NIfTI, or tfds:NAME.'
+    'source',
+    None,
+    'Your images: a folder, .zip, .tar, .npy, .npz, .parquet, DICOM or NIfTI, or tfds:NAME; '
+    'gan_jax/data/README.md has an example of each layout.',
   )
   text('name', None, 'Of the dataset made of --source: lower-case letters, digits, _.')
   common.define_path(
@@ -31,9 +34,16 @@ def define() -> None:
   text('fit', 'crop', 'crop: the largest centred part; pad: the whole, on black; stretch.')
   text('channels', 'auto', 'grey, grey16, rgb, rgba; auto: what holds all images.')
   text(
-    'labels', '', 'folders: the class is the folder; or a .csv, .tsv or .json, in --source or not.'
+    'labels',
+    '',
+    'folders: the class is the folder; or a .csv, .tsv, .json, .jsonl, .txt (CelebA) or .parquet, '
+    'in --source or not.',
   )
-  text('label', '', 'Column of the class in that file; default: label, class, or the only one.')
+  text(
+    'label',
+    '',
+    'Column of the class in that file or in a .parquet; default: label, class, or the only one.',
+  )
   text('name_column', '', "Column of the images' names there; default: file, path, image, ...")
   text('group', '', 'Column or regular expression over names: what no split may part.')
   text('split', '', 'Shares, such as train:0.8,test:0.2; default: as in --source, or 0.9 and 0.1.')

@@ -93,6 +93,10 @@ class Source(NamedTuple):
     return Source(files, refused, self.beside)
 
 
+class NoImagesError(ValueError):
+  """A container that is whole and has no images in it: a table of labels maybe."""
+
+
 class _Room:
   """Lets threads read files as long as these take no more than so many bytes together."""
 

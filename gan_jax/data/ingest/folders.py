@@ -105,6 +105,8 @@ def _add(
       found.refused.append((shown, files.TOO_LARGE.format(size)))
     else:
       found.files.append(File(shown, path.read_bytes, stamp=files.stamp(path), size=size))
+  except files.NoImagesError:
+    found.beside[shown] = _reader(path)
   except Exception as error:  # what libraries raise at containers broken or made to break
     found.refused.append((shown, f'cannot be read: {files.first_line(error)}'))
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_jax.data.ingest import files, labels
-from gan_jax.data.ingest.files import File, Source
+from gan_jax.data.ingest.files import File, NoImagesError, Source
 from gan_jax.data.ingest.onwards import Onwards, Thing
 from gan_jax.data.ingest.picture import RefusedError
 
@@ -27,7 +27,8 @@ def open_parquet(path: pathlib.Path) -> Source:
   that the file's metadata gives them. Columns of lists and structs are left aside.
 
   Raises:
-    ValueError: where there is no such column.
+    NoImagesError: where there is no such column.
+    ValueError: where it cannot be read within bounds.
   """
   with _opened(path) as file:
     schema, about = file.schema_arrow, _features(file.schema_arrow)
@@ -91,7 +92,7 @@ def _image_column(schema: pa.Schema, about: dict[str, Any]) -> str:
   ):  # fmt: skip
     if chosen:
       return chosen[0]
-  raise ValueError(
+  raise NoImagesError(
     f'no column of images; found: {", ".join(schema.names)}; accepted: encoded images, as bytes in '
     f'a column {" or ".join(_NAMES)}, or as structs with bytes and path'
   )
