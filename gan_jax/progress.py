@@ -179,8 +179,7 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     counts = report['classes'].values()
     say(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')
   else:
-    table = _likely_table(report['other_files'])
-    say('classes      none (--labels' + (f'={table} takes them of that file)' if table else ')'))
+    say(f'classes      none ({_labels_hint(report)})')
   if report['attributes']:
     say(f'attributes   {", ".join(report["attributes"])}')
   if report['kind'] == 'grey16' and report['greatest_value'] < 2**15:
@@ -209,13 +208,17 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
   _show_next(name, config, keys, data_dir)
 
 
-def _likely_table(files: list[str]) -> str:
-  """A file that looks like one of labels, or its last part where several folders have one."""
-  tables = [name for name in files if name.lower().endswith(_TABLES) or 'list_attr' in name]
+def _labels_hint(report: dict[str, Any]) -> str:
+  """What would give classes: a column, a file that looks like one of labels, or folders."""
+  if report['attributes']:
+    return f'--label={report["attributes"][0]} takes that column, for example'
+  is_table = lambda name: name.lower().endswith(_TABLES) or 'list_attr' in name
+  tables = [name for name in report['other_files'] if is_table(name)]
   if not tables:
-    return ''
+    return '--labels=folders, or --labels=FILE'
   last = tables[0].rsplit('/', 1)[-1]
-  return last if sum(name.rsplit('/', 1)[-1] == last for name in tables) > 1 else tables[0]
+  several = sum(name.rsplit('/', 1)[-1] == last for name in tables) > 1
+  return f'--labels={last if several else tables[0]} takes them of that file'
 
 
 def _split_keys(splits: dict[str, int]) -> dict[str, Any]:

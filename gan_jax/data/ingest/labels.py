@@ -179,7 +179,7 @@ def folder_label(name: str) -> str:
   """
   folder, _, file = name.rpartition('/')
   if not folder or not file:
-    raise RefusedError('lies in no folder, and --labels=folders takes the class from it')
+    raise RefusedError('lies in no folder of a class; those of splits, or around all, are none')
   return folder
 
 

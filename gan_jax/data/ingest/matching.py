@@ -97,6 +97,8 @@ class Names:
     best = [parts for parts, its in zip(candidates, tails, strict=True) if its == tail]
     best = [parts for parts in best if len(parts) == tail] or best
     first = '/'.join(best[0])
+    if len(best) > 1 and tail < len(path):
+      return _Match('', reason=f'no image is called so; {len(best):,} end alike, such as {first}')
     if len(best) > 1:
       shown = f'{first}, {"/".join(best[1])}{", ..." if len(best) > 2 else ""}'
       return _Match('', reason=f'may be any of {len(best):,} images: {shown}')

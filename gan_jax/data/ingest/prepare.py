@@ -68,9 +68,10 @@ def prepare(
   source = sources.open_source(options.source, options.data_dir, open_tfds, options.follow_links)
   table = _table(options, source)
   if not source.files:
+    told = ''.join(f'; {name}: {reason}' for name, reason in source.refused[:_TOLD])
     raise UserError(
       f'--source={options.source}: holds no image file ({len(source.refused)} refused, '
-      f'{len(source.beside)} of other kinds)'
+      f'{len(source.beside)} of other kinds){told}'
     )
   with _work_folder(options, source, place) as folder, warnings.catch_warnings():
     warnings.simplefilter('ignore')  # what decoders warn of is in the report, or a refusal
@@ -231,6 +232,11 @@ def _place_all(
   if by_folder and any(item.label for item in items):
     raise UserError(f'--labels=folders: {options.source} has classes of its own; leave it out')
   names = list(dict.fromkeys(item.file for item in items))
+  if by_folder and table and len(set(labels.by_folder(names))) < 2:
+    raise UserError(
+      f'--labels=folders: {options.source} has no folders of several classes, but columns: '
+      f'{", ".join(table.columns)}; --label=COLUMN takes one'
+    )
   places = dict(zip(names, layout.arrange(names), strict=True))
   examples, refused = [], []
   for item in items:
