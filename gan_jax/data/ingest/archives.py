@@ -63,7 +63,7 @@ def open_tar(path: pathlib.Path) -> Source:
   infos: list[tarfile.TarInfo] = []
   heads: dict[int, bytes] = {}
   notes = webdataset.Notes()
-  with tarfile.open(path) as archive:
+  with beginnings.open_tar(path) as archive:
     for info in archive:
       if info.isdir():
         continue
@@ -75,6 +75,7 @@ def open_tar(path: pathlib.Path) -> Source:
         else:
           heads[len(infos)] = file.read(beginnings.BYTES)
       infos.append(info)
+      files.check_count(len(infos))
     while archive.fileobj and archive.fileobj.read(2**20):  # its checksum is at the end
       pass
   reader: Onwards[bytes] = Onwards(functools.partial(_tar_members, path, infos))
@@ -123,7 +124,7 @@ class _Zip:
 def _tar_members(
   path: pathlib.Path, infos: list[tarfile.TarInfo], first: int
 ) -> Iterator[Thing[bytes]]:
-  with tarfile.open(path) as archive:
+  with beginnings.open_tar(path) as archive:
     for info in infos[first:]:
       yield Thing(info.size, functools.partial(_tar_member, archive, info))
 

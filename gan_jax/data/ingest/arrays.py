@@ -93,6 +93,7 @@ def parts(
   with_channel = lambda image: image[..., None] if image.ndim == 2 else image
   if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4)):
     return [File(name, lambda: with_channel(read(None)), stamp=stamp, size=size)]
+  files.check_count(shape[0])
   one = lambda row: with_channel(read(row))
   return [
     File(f'{name}#{row:04d}', functools.partial(one, row), stamp=stamp, part_of=name, size=size)
@@ -320,4 +321,5 @@ def _of_many(shape: tuple[int, ...]) -> tuple[int, ...]:
   full = (*shape, 1) if len(shape) == 3 else shape
   if len(full) != 4 or full[-1] not in (1, 3, 4) or 0 in full:
     raise ValueError(f'an array of shape {full}; accepted: {_ACCEPTED}')
+  files.check_count(full[0])
   return full

@@ -4,10 +4,12 @@ import pathlib
 import re
 import tarfile
 import zipfile
+from typing import Any
 
 from gan_jax.data.ingest import arrays
 
 BYTES = 512
+_HEADER_BYTES = 2**20  # of a tar's member, such as a long name
 CONTAINERS = ('zip', 'npz', 'npy', 'parquet', 'tar')
 _IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.dcm', '.nii')
 _TARS = ('.tar', '.tgz', '.tbz', '.tbz2', '.txz', '.tar.gz', '.tar.bz2', '.tar.xz')
@@ -78,11 +80,28 @@ def is_called_archive(path: pathlib.Path) -> bool:
   return path.name.lower().endswith((*_TARS, '.zip', '.npz', '.npy', '.parquet'))
 
 
+def open_tar(path: pathlib.Path) -> tarfile.TarFile:
+  """Opens a tar, compressed or not, whose headers are read within bounds."""
+  return tarfile.open(path, tarinfo=_Header)
+
+
+class _Header(tarfile.TarInfo):
+  """A header that is not read where it claims a name or attributes of more than a MiB."""
+
+  def _proc_member(self, archive: tarfile.TarFile) -> Any:
+    long = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+    pax = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+    if self.type in long + pax and self.size > _HEADER_BYTES:
+      raise tarfile.ReadError(f'a header of {self.size:,} bytes')
+    return super()._proc_member(archive)  # type: ignore[misc]  # the standard library's own hook
+
+
 def _is_tar(path: pathlib.Path) -> bool:
   try:
-    return tarfile.is_tarfile(path)
+    open_tar(path).close()
   except Exception:  # what a decompressor raises at a file that is damaged
     return False
+  return True
 
 
 def _is_npz(path: pathlib.Path) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from gan_jax.data.ingest.picture import RefusedError
 
 MAX_FILE_BYTES = 2**30  # a file, or what an archive claims that one holds
+MAX_IMAGES = 2**21  # of one container: a small file may claim more than can be listed
 TOO_LARGE = '{:,} bytes; at most ' + f'{MAX_FILE_BYTES:,}'
 _PIECE = 2**20  # bytes that are expanded at a time
 _OPEN = 16  # containers that are open at once: a source may be thousands of them
@@ -91,6 +92,12 @@ class Source(NamedTuple):
         seen.add(file.name)
         files.append(file)
     return Source(files, refused, self.beside)
+
+
+def check_count(count: int) -> None:
+  """Raises ValueError for more images than a container may have."""
+  if count > MAX_IMAGES:
+    raise ValueError(f'{count:,} images in one file; at most {MAX_IMAGES:,}: divide it')
 
 
 class NoImagesError(ValueError):

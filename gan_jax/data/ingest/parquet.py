@@ -15,7 +15,8 @@ from gan_jax.data.ingest.onwards import Onwards, Thing
 from gan_jax.data.ingest.picture import RefusedError
 
 _NAMES = ('image', 'img', 'images', 'picture', 'photo')  # of image columns, the first that is there
-_AT_ONCE = 16  # rows that are decoded together
+_AT_ONCE = 1024  # rows that are decoded together, at most
+_AT_ONCE_BYTES = 2**24  # of images that are
 _CELLS_BYTES = 2**28  # of all columns but the images, which are read as a whole
 _RATIO = 200  # how many times larger than stored a column of images may be: they are compressed
 
@@ -122,6 +123,7 @@ def _columns(schema: pa.Schema, image: str) -> list[str]:
 
 def _check(metadata: Any, image: str, columns: Sequence[str]) -> None:
   """Refuses what is meant to exhaust the memory, by what the file says of itself."""
+  files.check_count(metadata.num_rows)
   total = 0
   for group in range(metadata.num_row_groups):
     row_group = metadata.row_group(group)
@@ -139,6 +141,14 @@ def _check(metadata: Any, image: str, columns: Sequence[str]) -> None:
     )
 
 
+def _size(row_group: Any, column: str) -> int:
+  """Bytes of a column in a group of rows."""
+  columns = [row_group.column(place) for place in range(row_group.num_columns)]
+  return sum(
+    one.total_uncompressed_size for one in columns if one.path_in_schema.split('.')[0] == column
+  )
+
+
 def _rows(
   file: pq.ParquetFile, columns: Sequence[str], about: dict[str, Any]
 ) -> list[dict[str, str]]:
@@ -147,7 +157,7 @@ def _rows(
   found: list[dict[str, str]] = []
   if not columns:
     return [{} for _ in range(file.metadata.num_rows)]
-  for batch in file.iter_batches(_AT_ONCE * 64, columns=list(columns), use_threads=False):
+  for batch in file.iter_batches(_AT_ONCE, columns=list(columns), use_threads=False):
     for row in batch.to_pylist():
       shown = {c: _text(value, names[c]) for c, value in row.items()}
       found.append({c: texts.setdefault(text, text) for c, text in shown.items()})
@@ -169,8 +179,11 @@ def _images(
       if first >= count:
         first -= count
         continue
-      batches = file.iter_batches(_AT_ONCE, row_groups=[group], columns=[column], use_threads=False)
-      for batch in batches:
+      size = max(_size(file.metadata.row_group(group), column) // count, 1)
+      at_once = min(max(_AT_ONCE_BYTES // size, 1), _AT_ONCE)
+      for batch in file.iter_batches(
+        at_once, row_groups=[group], columns=[column], use_threads=False
+      ):
         cells = batch.column(0)
         for row in range(first, len(cells)):
           cell = cells[row].as_py()
@@ -183,6 +196,8 @@ def _bytes(data: bytes | None, cell: Any) -> bytes:
   if data is None:
     where = cell.get('path') if isinstance(cell, dict) else None
     raise RefusedError(f'holds no image, only its path {where}' if where else 'holds no image')
+  if len(data) > files.MAX_FILE_BYTES:
+    raise RefusedError(files.TOO_LARGE.format(len(data)))
   return data
 
 

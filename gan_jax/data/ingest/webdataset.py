@@ -7,6 +7,7 @@ from gan_jax.data.ingest import labels
 from gan_jax.data.ingest.files import File, Source
 
 _ENDINGS = ('.cls', '.json', '.txt')
+_ALL_BYTES = 2**28  # of all that are kept
 _MOST_BYTES = 2**16  # of one of them: a label file of all images is larger, or has no image's key
 
 
@@ -16,13 +17,17 @@ class Notes:
   def __init__(self) -> None:
     """Holds none yet."""
     self._found: dict[str, dict[str, bytes]] = {}
+    self._bytes = 0
 
   def wants(self, name: str, size: int) -> bool:
     """Whether a file may be one of them."""
     return name.lower().endswith(_ENDINGS) and size <= _MOST_BYTES
 
   def add(self, name: str, data: bytes) -> None:
-    """Takes one of them."""
+    """Takes one of them; raises ValueError for more than is kept."""
+    self._bytes += len(data)
+    if self._bytes > _ALL_BYTES:
+      raise ValueError(f'more than {_ALL_BYTES:,} bytes of {", ".join(_ENDINGS)}')
     self._found.setdefault(_key(name), {})[name] = data
 
   def applied(self, source: Source) -> Source:

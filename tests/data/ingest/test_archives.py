@@ -5,10 +5,13 @@ import tarfile
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gan_jax.data.ingest import files, labels, sources
 from gan_jax.data.ingest.picture import RefusedError
+from gan_jax.errors import UserError
 from tests.data.ingest.encoding import noise, npy, png
 
 
@@ -131,3 +134,47 @@ def test_many_archives_are_read_with_few_of_them_open(tmp_path):
   order = np.random.default_rng(0).permutation(len(found.files)).tolist()
   assert {found.files[i].name: found.files[i].read() for i in order} == expected
   assert len(files.opened._used) <= files._OPEN
+
+
+@pytest.mark.parametrize('kind', [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tar_whose_header_would_fill_the_memory_is_refused(tmp_path, kind):
+  for first, reason in (
+    ('1.png', 'cannot be read: a header of 2,0'),
+    (None, 'broken or truncated'),
+  ):
+    with tarfile.open(tmp_path / 'a.tgz', 'w:gz', format=kind) as archive:
+      if first:
+        archive.addfile(tarfile.TarInfo(first))
+      archive.addfile(tarfile.TarInfo('n' * 2**21))
+    with pytest.raises(UserError, match=reason):
+      opened(tmp_path / 'a.tgz')
+
+
+def npz_of_many(path):
+  np.savez(path, images=np.zeros((11, 1, 2), np.uint8))
+  path.with_suffix('.npz').rename(path)
+
+
+def parquet_of_many(path):
+  pq.write_table(pa.table({'image': pa.array([b''] * 11, pa.binary())}), path)
+
+
+MANY = {
+  'npy': lambda path: path.write_bytes(npy(np.zeros((11, 1, 2), np.uint8))),
+  'npz': npz_of_many,
+  'parquet': parquet_of_many,
+  'tar': lambda path: tar_of(path, {str(i): b'' for i in range(11)}),
+}
+
+
+@pytest.mark.parametrize('kind', MANY)
+def test_more_images_than_can_be_listed_are_refused(tmp_path, monkeypatch, kind):
+  monkeypatch.setattr(files, 'MAX_IMAGES', 10)
+  (tmp_path / 'a').mkdir()
+  MANY[kind](tmp_path / 'a' / 'many')
+  for where in (tmp_path / 'a' / 'many', tmp_path / 'a'):
+    try:
+      reason = opened(where).refused[0][1]
+    except UserError as error:
+      reason = str(error)
+    assert reason.endswith('11 images in one file; at most 10: divide it')
