@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.data.ingest import files, layout
+from gan_jax.data.ingest.decode import MAX_PIXELS
 from gan_jax.data.ingest.files import File, Source
 from gan_jax.data.ingest.onwards import Onwards, Thing
 
@@ -92,7 +93,9 @@ def parts(
     raise ValueError(f'an array of shape {shape}; accepted: [H, W], [H, W, C], {_ACCEPTED}')
   with_channel = lambda image: image[..., None] if image.ndim == 2 else image
   if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4)):
+    _check_pixels(shape[:2])
     return [File(name, lambda: with_channel(read(None)), stamp=stamp, size=size)]
+  _check_pixels(shape[1:3])
   files.check_count(shape[0])
   one = lambda row: with_channel(read(row))
   return [
@@ -111,8 +114,10 @@ def shape_of(head: bytes) -> tuple[int, ...]:
 
 
 def loaded(data: bytes) -> np.ndarray:
-  """The array of a .npy that was read whole."""
-  return np.load(io.BytesIO(data), allow_pickle=False)
+  """The array of a .npy that was read whole, not to be written to."""
+  header = _header(io.BytesIO(data), len(data))
+  flat = np.frombuffer(data, header.dtype, offset=header.start)  # nothing is copied
+  return flat.reshape(header.shape, order='F' if header.fortran else 'C')
 
 
 def role_of(name: str) -> tuple[str, str] | None:
@@ -121,12 +126,15 @@ def role_of(name: str) -> tuple[str, str] | None:
   Returns:
     None where it is neither.
   """
-  split, rest = layout.split_of(name)
-  if not split:
-    rest = ' '.join(_WORDS.findall(name.casefold()))
-  if rest in _IMAGES:
+  split, word = _split_and_word(name)
+  if word in _IMAGES:
     return split, 'images'
-  return (split, 'labels') if rest in _LABELS else None
+  return (split, 'labels') if word in _LABELS else None
+
+
+def _split_and_word(name: str) -> tuple[str, str]:
+  split, rest = layout.split_of(name)
+  return split, ' '.join(_WORDS.findall((rest if split else name).casefold()))
 
 
 def open_npz(path: pathlib.Path, alone: bool = True) -> Source:
@@ -154,7 +162,7 @@ def open_npz(path: pathlib.Path, alone: bool = True) -> Source:
     splits = [split for split, role in named if role == 'images']
     if not splits:
       raise ValueError(
-        f'holds {", ".join(members)}; the images are looked for as {", ".join(_IMAGES)}, also with '
+        f'holds {", ".join(list(members)[:20])}; the images are looked for as {", ".join(_IMAGES)}, also with '
         'train_, val_, test_ before or behind'
       )
     found: list[File] = []
@@ -177,9 +185,8 @@ def open_npz(path: pathlib.Path, alone: bool = True) -> Source:
 
 
 def _rank(name: str) -> int:
-  rest = layout.split_of(name)[1] or ' '.join(_WORDS.findall(name.casefold()))
-  accepted = (*_IMAGES, *_LABELS)
-  return accepted.index(rest) if rest in accepted else len(accepted)
+  word, accepted = _split_and_word(name)[1], (*_IMAGES, *_LABELS)
+  return accepted.index(word) if word in accepted else len(accepted)
 
 
 def _member(path: pathlib.Path, name: str) -> bytes:
@@ -221,6 +228,7 @@ class _Rows:
       len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4) and not alone)
     )
     self._shape = (1, *shape) if self.are_one else _of_many(shape)
+    _check_pixels(self._shape[1:3])
     self.row_bytes = math.prod(self._shape[1:]) * self._header.dtype.itemsize
     whole = info.file_size if self._header.fortran else self.row_bytes
     if whole > files.MAX_FILE_BYTES:
@@ -307,6 +315,11 @@ def _header(stream: Any, size: int | None) -> _Header:
   return _Header(start, shape, fortran, dtype)
 
 
+def _check_pixels(size: tuple[int, ...]) -> None:
+  if math.prod(size) > MAX_PIXELS:
+    raise ValueError(f'an image of {size[1]:,}x{size[0]:,} pixels; at most {MAX_PIXELS:,} in all')
+
+
 def _of_many(shape: tuple[int, ...]) -> tuple[int, ...]:
   """The shape `[N, H, W, C]` of an array of images.
 
@@ -321,5 +334,6 @@ def _of_many(shape: tuple[int, ...]) -> tuple[int, ...]:
   full = (*shape, 1) if len(shape) == 3 else shape
   if len(full) != 4 or full[-1] not in (1, 3, 4) or 0 in full:
     raise ValueError(f'an array of shape {full}; accepted: {_ACCEPTED}')
+  _check_pixels(full[1:3])
   files.check_count(full[0])
   return full

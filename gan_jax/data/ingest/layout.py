@@ -21,6 +21,7 @@ _SPLITS = {
 _NO_WORDS = ('of',)  # as in train-00000-of-00002
 _WORDS = re.compile(r'[^\W\d_]+')
 _HUMP = re.compile(r'(?<=[a-z])(?=[A-Z])')  # as in TrainImages
+_JOINED = re.compile(r'(.+?)(set|data|images|imgs|img)')  # as in testset
 
 
 class Place(NamedTuple):
@@ -43,34 +44,40 @@ def split_of(name: str) -> tuple[str, str]:
   Returns:
     ('', '') where there is no such word, or several.
   """
-  words = [word.casefold() for word in _WORDS.findall(_HUMP.sub(' ', name))]
-  found = [word for word in words if word in _SPLITS]
+  words = [word for found in _WORDS.findall(_HUMP.sub(' ', name)) for word in _parted(found)]
+  found = [word for word in words if word.casefold() in _SPLITS]
   if len(found) != 1:
     return '', ''
-  return _SPLITS[found[0]], ' '.join(w for w in words if w != found[0] and w not in _NO_WORDS)
+  others = [word for word in words if word != found[0] and word.casefold() not in _NO_WORDS]
+  return _SPLITS[found[0].casefold()], ' '.join(others)
+
+
+def _parted(word: str) -> tuple[str, ...]:
+  match = _JOINED.fullmatch(word.casefold())
+  return match.groups() if match and match[1] in _SPLITS else (word,)
 
 
 def arrange(names: Sequence[str]) -> list[Place]:
   """Places files by their folders.
 
-  Folders at one depth are splits where most files lie in those of two splits at least, whose names
-  are alike but for the split: `Training` and `Testing`, `seg_train` and `seg_test`, with or without
-  a folder around, above classes or below them. Folders that hold all files, as `archive/` does when
-  an archive is unpacked, are no classes.
+  Folders at one depth are splits where most files lie in those that have another split beside them,
+  called alike but for it: `Training` and `Testing`, `seg_train` and `seg_test`, with or without a
+  folder around, above classes or below them. Where there are several such pairs, as `trainA`,
+  `testA`, `trainB` and `testB`, what else they are called is a class. Folders that hold all files,
+  as `archive/` does when an archive is unpacked, are no classes.
   """
   folders = [tuple(name.split('/')[:-1]) for name in names]
-  level, stem = _level_of_splits(folders)
+  level, stems = _level_of_splits(folders)
   repeated = _repeated(folders, level)
   found: list[tuple[str, tuple[str, ...], bool]] = []
   for path in folders:
-    split, its_stem = split_of(path[level]) if len(path) > level >= 0 else ('', '')
-    if level < 0 or not split or its_stem != stem:
+    split, stem = split_of(path[level]) if len(path) > level >= 0 else ('', '')
+    if not split or stem.casefold() not in stems:
       found.append(('', path, level >= 0))
       continue
-    above, own, below = path[:level], path[level], path[level + 1 :]
-    if (*above, own) in repeated:
-      below = below[1:]
-    found.append((split, above + below, False))
+    own, below = path[: level + 1], path[level + 1 :]
+    kind = (stem,) if len(stems) > 1 and stem else ()
+    found.append((split, own[:-1] + kind + below[own in repeated :], False))
   around = len(common([path for _, path, beside in found if not beside]))
   if around and all(len(path) == around for _, path, beside in found if not beside):
     around -= 1  # the only folder is the class, not one around classes
@@ -80,8 +87,8 @@ def arrange(names: Sequence[str]) -> list[Place]:
   ]
 
 
-def _level_of_splits(folders: Sequence[tuple[str, ...]]) -> tuple[int, str]:
-  """At which depth folders are splits, and what else their names say; -1 where none are."""
+def _level_of_splits(folders: Sequence[tuple[str, ...]]) -> tuple[int, set[str]]:
+  """At which depth folders are splits, and what else they are called; -1 where none are."""
   for level in range(max(map(len, folders), default=0)):
     counts = Counter(path[level] for path in folders if len(path) > level)
     splits: dict[str, set[str]] = defaultdict(set)
@@ -89,12 +96,12 @@ def _level_of_splits(folders: Sequence[tuple[str, ...]]) -> tuple[int, str]:
     for name, count in counts.items():
       split, stem = split_of(name)
       if split:
-        splits[stem].add(split)
-        files[stem] += count
-    for stem, count in files.most_common():
-      if len(splits[stem]) > 1 and 2 * count > len(folders):
-        return level, stem
-  return -1, ''
+        splits[stem.casefold()].add(split)
+        files[stem.casefold()] += count
+    stems = {stem for stem, found in splits.items() if len(found) > 1}
+    if 2 * sum(files[stem] for stem in stems) > len(folders):
+      return level, stems
+  return -1, set()
 
 
 def _repeated(folders: Sequence[tuple[str, ...]], level: int) -> set[tuple[str, ...]]:

@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from PIL import Image
+
 from gan_jax.data.ingest import archives, arrays, beginnings, files, folders
 from gan_jax.data.ingest.files import File, Source
 from gan_jax.errors import UserError
@@ -60,13 +62,21 @@ def _file(path: pathlib.Path, source: str) -> Source:
     return _open_container(path, kind)
   if kind:
     raise UserError(f'--source={source}: {beginnings.advice(kind)}')
-  if beginnings.is_called_archive(path):
+  if beginnings.is_called_archive(path) and not _is_image(path):
     raise UserError(f'--source={source}: a broken or truncated archive; it cannot be read: it does '
                     'not begin as its name says')  # fmt: skip
   size = path.stat().st_size
   if size > files.MAX_FILE_BYTES:
     raise UserError(f'--source={source}: {files.TOO_LARGE.format(size)}')
   return Source([File(files.shown(path.name), path.read_bytes, stamp=files.stamp(path))], [], {})
+
+
+def _is_image(path: pathlib.Path) -> bool:
+  try:
+    Image.open(path).close()
+  except Exception:  # whatever Pillow's readers raise at a file that is none
+    return False
+  return True
 
 
 def _open_container(path: pathlib.Path, kind: str) -> Source:

@@ -123,6 +123,20 @@ def test_an_image_larger_than_the_bound_is_refused_by_what_it_claims(tmp_path, m
     opened(tmp_path / 'a.npz')
 
 
+@pytest.mark.parametrize('ending', ['.npy', '.npz', '.zip'])
+def test_an_image_of_too_many_pixels_is_refused_by_what_it_claims(tmp_path, monkeypatch, ending):
+  monkeypatch.setattr(arrays, 'MAX_PIXELS', 1000)
+  path = fill(tmp_path / 'a', {f'1{ending}': npy(np.zeros((40, 30), np.uint8))}) / f'1{ending}'
+  if ending == '.zip':
+    with zipfile.ZipFile(path, 'w') as archive:
+      archive.writestr('a/1.npy', npy(np.zeros((40, 30), np.uint8)))
+  elif ending == '.npz':
+    np.savez(path, image=np.zeros((40, 30), np.uint8))
+  found = opened(tmp_path / 'a')
+  assert found.files == []
+  assert 'an image of 30x40 pixels; at most 1,000 in all' in found.refused[0][1]
+
+
 SHAPES = [((6, 5), 1), ((6, 5, 1), 1), ((6, 5, 3), 1), ((6, 5, 4), 1), ((8, 6, 5), 8),
           ((8, 6, 5, 3), 8), ((3, 6, 5, 1), 3)]  # fmt: skip
 

@@ -150,6 +150,8 @@ def test_a_source_is_what_it_begins_as_whatever_it_is_called(tmp_path, name):
   np.save(tmp_path / 'x', noise(0, 3, 6, 5))
   os.replace(tmp_path / 'x.npy', path)
   assert len(opened(path).files) == 3
+  path.write_bytes(png(noise(0)))
+  assert contents(opened(path)) == {name: png(noise(0))}
 
 
 def test_a_file_larger_than_the_bound_is_refused_unread(tmp_path, monkeypatch):

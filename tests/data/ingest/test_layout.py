@@ -12,6 +12,8 @@ PAIRS = [
   ('TrainImages', 'TestImages'),
   ('train-00000-of-00002', 'validation-00000-of-00001'),
   ('images_dev', 'images_eval'),
+  ('train2017', 'val2017'),
+  ('trainset', 'testset'),
 ]
 
 
@@ -36,6 +38,13 @@ def test_folders_called_as_splits_are_the_splits_and_no_classes(pair, around, cl
   assert splits_and_paths(list(expected)) == list(expected.values())
   assert {split for split, _ in expected.values()} <= {'train', 'validation', 'test'}
   assert set(labels.by_folder(list(expected))) == {'cat', 'dog'}
+
+
+def test_pairs_of_splits_beside_each_other_are_classes():
+  names = [name for s in ('train', 'test') for kind in 'AB' for name in of(f'horse/{s}{kind}')]
+  places = splits_and_paths(names)
+  assert [split for split, _ in places] == ['train'] * 6 + ['test'] * 6
+  assert labels.by_folder(names) == (['A'] * 3 + ['B'] * 3) * 2
 
 
 def test_both_names_of_a_split_are_one():
