@@ -65,8 +65,10 @@ class FolderImages(ImageDataset):
     self.num_classes = len(self.class_names)
     self._also_of([self.class_names, self._labels.tolist()])
     if pictures is not None:
-      images = [fit.convert(pixels, self.kind) for pixels in pictures]
-      self._held = np.stack(images), self._labels
+      images = np.empty((len(pictures), *self.shape), self.dtype)
+      for row in range(len(pictures) - 1, -1, -1):
+        images[row] = fit.convert(pictures.pop(), self.kind)  # each is there once
+      self._held = images, self._labels
     self.origin = {'full_name': path}
 
   def convert_to(self, kind: str) -> None:

@@ -155,12 +155,12 @@ def _source(members: list[_Member], stamp: str) -> Source:
     if reason:
       refused.append((name, reason))
     elif files.is_beside(name):
-      beside[name] = member.read
+      beside[name] = functools.partial(_read_table, member)
     elif kind == 'npy':
       try:
         shape = arrays.shape_of(member.head)
         rows = functools.partial(last.row, name, member.read)
-        if len(shape) > 3 and member.size > _STACK_BYTES:
+        if not arrays.is_one(shape) and member.size > _STACK_BYTES:
           raise ValueError(f'many images of {member.size:,} bytes; unpack the archive first')
         found += arrays.parts(name, shape, rows, stamp, member.size)
       except ValueError as error:  # a header that is none, or a shape that no image has
@@ -168,6 +168,11 @@ def _source(members: list[_Member], stamp: str) -> Source:
     else:
       found.append(File(name, member.read, stamp=stamp, size=member.size))
   return Source(found, refused, beside).checked()  # in the archive's order: that reads on and on
+
+
+def _read_table(member: _Member) -> bytes:
+  files.check_table(member.size)
+  return member.read()
 
 
 class _LastArray:

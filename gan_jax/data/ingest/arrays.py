@@ -92,7 +92,7 @@ def parts(
   if 0 in shape or not 2 <= len(shape) <= 4 or (len(shape) == 4 and shape[-1] not in (1, 3, 4)):
     raise ValueError(f'an array of shape {shape}; accepted: [H, W], [H, W, C], {_ACCEPTED}')
   with_channel = lambda image: image[..., None] if image.ndim == 2 else image
-  if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4)):
+  if is_one(shape):
     _check_pixels(shape[:2])
     return [File(name, lambda: with_channel(read(None)), stamp=stamp, size=size)]
   _check_pixels(shape[1:3])
@@ -102,6 +102,11 @@ def parts(
     File(f'{name}#{row:04d}', functools.partial(one, row), stamp=stamp, part_of=name, size=size)
     for row in range(shape[0])
   ]
+
+
+def is_one(shape: tuple[int, ...]) -> bool:
+  """Whether an array among other files is one image, and not several."""
+  return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4))
 
 
 def shape_of(head: bytes) -> tuple[int, ...]:
@@ -162,8 +167,8 @@ def open_npz(path: pathlib.Path, alone: bool = True) -> Source:
     splits = [split for split, role in named if role == 'images']
     if not splits:
       raise ValueError(
-        f'holds {", ".join(list(members)[:20])}; the images are looked for as {", ".join(_IMAGES)}, also with '
-        'train_, val_, test_ before or behind'
+        f'holds {", ".join(list(members)[:20])}; the images are looked for as '
+        f'{", ".join(_IMAGES)}, also with train_, val_, test_ before or behind'
       )
     found: list[File] = []
     used: set[str] = set()
@@ -192,8 +197,9 @@ def _rank(name: str) -> int:
 def _member(path: pathlib.Path, name: str) -> bytes:
   with zipfile.ZipFile(path) as archive:
     info = archive.getinfo(f'{name}.npy')
+    files.check_table(info.file_size)
     with archive.open(info) as stream:
-      return files.whole(stream, min(info.file_size, files.MAX_FILE_BYTES))
+      return files.whole(stream, info.file_size)
 
 
 def _labels(
@@ -224,9 +230,7 @@ class _Rows:
     with zipfile.ZipFile(path) as archive, archive.open(info) as stream:
       self._header = _header(stream, info.file_size)
     shape = self._header.shape
-    self.are_one = 0 not in shape and (
-      len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4) and not alone)
-    )
+    self.are_one = 0 not in shape and is_one(shape) and (len(shape) == 2 or not alone)
     self._shape = (1, *shape) if self.are_one else _of_many(shape)
     _check_pixels(self._shape[1:3])
     self.row_bytes = math.prod(self._shape[1:]) * self._header.dtype.itemsize

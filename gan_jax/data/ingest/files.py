@@ -16,6 +16,7 @@ import numpy as np
 from gan_jax.data.ingest.picture import RefusedError
 
 MAX_FILE_BYTES = 2**30  # a file, or what an archive claims that one holds
+MAX_TABLE_BYTES = 2**28  # a label file
 MAX_IMAGES = 2**21  # of one container: a small file may claim more than can be listed
 TOO_LARGE = '{:,} bytes; at most ' + f'{MAX_FILE_BYTES:,}'
 _PIECE = 2**20  # bytes that are expanded at a time
@@ -92,6 +93,12 @@ class Source(NamedTuple):
         seen.add(file.name)
         files.append(file)
     return Source(files, refused, self.beside)
+
+
+def check_table(size: int) -> None:
+  """Raises RefusedError for a label file larger than one may be, before it is read."""
+  if size > MAX_TABLE_BYTES:
+    raise RefusedError(f'{size:,} bytes; accepted: at most {MAX_TABLE_BYTES:,}')
 
 
 def check_count(count: int) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from gan_jax.data.ingest import arrays, beginnings, files
 from gan_jax.data.ingest.files import File, Source
-from gan_jax.data.ingest.picture import RefusedError
 
 
 def open_folder(
@@ -119,9 +118,7 @@ def _stem(path: pathlib.Path) -> str:
 
 def _reader(path: pathlib.Path) -> Callable[[], bytes]:
   def read() -> bytes:
-    size = path.stat().st_size
-    if size > files.MAX_FILE_BYTES:
-      raise RefusedError(files.TOO_LARGE.format(size))
+    files.check_table(path.stat().st_size)
     return path.read_bytes()
 
   return read

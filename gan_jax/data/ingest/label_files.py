@@ -15,7 +15,6 @@ _NAME_COLUMNS = (
 _JSON = (
   'accepted: {"labels": [[name, class], ...]}, {name: class, ...} or [{"file": name, ...}, ...]'
 )
-_MAX_BYTES = 2**28
 
 Rows = list[tuple[str, dict[str, str]]]
 
@@ -40,8 +39,6 @@ def read(path: str, data: bytes, name_column: str, label: str) -> tuple[Rows, li
   Raises:
     UserError: for a file that cannot be read so.
   """
-  if len(data) > _MAX_BYTES:
-    raise UserError(f'--labels={path}: {len(data):,} bytes; accepted: at most {_MAX_BYTES:,}')
   if data.startswith(b'PAR1'):
     return _parquet(path, data, name_column), []
   try:

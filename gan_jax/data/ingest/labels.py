@@ -1,11 +1,12 @@
 """Which class an image is of, and what else is known of it: by folder, of a table, of itself."""
 
+import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from gan_jax.data.ingest import label_files, layout
+from gan_jax.data.ingest import files, label_files, layout
 from gan_jax.data.ingest.matching import Names
 from gan_jax.data.ingest.picture import RefusedError
 from gan_jax.errors import UserError, nearest
@@ -78,7 +79,7 @@ def read_table(
 
 
 def read_tables(
-  files: Sequence[tuple[str, Callable[[], bytes] | None, str]],
+  paths: Sequence[tuple[str, Callable[[], bytes] | None, str]],
   label: str,
   names: Sequence[str],
   group: str = '',
@@ -87,7 +88,7 @@ def read_tables(
   """Reads several label files as one, such as one a split; see `read_table`.
 
   Args:
-    files: path, how it is read or None, and the folder of the source that its names begin in.
+    paths: path, how it is read or None, and the folder of the source that its names begin in.
     label: as of `read_table`, as all that follow.
     names: likewise.
     group: likewise.
@@ -99,8 +100,10 @@ def read_tables(
   left_out: dict[str, None] = {}
   columns: dict[str, None] = {}
   matching = Names(names)
-  for path, read, folder in files:
+  for path, read, folder in paths:
     try:
+      if not read:
+        files.check_table(os.path.getsize(path))
       data = (read or pathlib.Path(path).read_bytes)()
     except Exception as error:  # a disk's, an archive's or a decompressor's own
       raise UserError(f'--labels={path}: cannot be read: {error}') from error
@@ -117,8 +120,8 @@ def read_tables(
         repeated.add(name)
       rows[name] = values
   found = list(columns)
-  label = _label_column(files[0][0], found, label, group)
-  source = pathlib.PurePath(files[0][0]).name
+  label = _label_column(paths[0][0], found, label, group)
+  source = pathlib.PurePath(paths[0][0]).name
   return Table(source, found, rows, label, repeated, unmatched, list(left_out))
 
 

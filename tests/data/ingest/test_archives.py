@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gan_jax.data.ingest import files, labels, sources
+from gan_jax.data.ingest import archives, files, labels, sources
 from gan_jax.data.ingest.picture import RefusedError
 from gan_jax.errors import UserError
 from tests.data.ingest.encoding import noise, npy, png
@@ -178,3 +178,11 @@ def test_more_images_than_can_be_listed_are_refused(tmp_path, monkeypatch, kind)
     except UserError as error:
       reason = str(error)
     assert reason.endswith('11 images in one file; at most 10: divide it')
+
+
+def test_a_large_stack_inside_is_refused_and_a_large_image_is_not(tmp_path, monkeypatch):
+  monkeypatch.setattr(archives, '_STACK_BYTES', 1000)
+  members = {'one.npy': npy(noise(0, 40, 40)), 'many.npy': npy(noise(0, 40, 40, 2))}
+  found = opened(zip_of(tmp_path / 'a.zip', members | {'b/few.npy': npy(noise(0, 2, 9, 9))}))
+  assert [file.name for file in found.files] == ['one.npy', 'b/few.npy#0000', 'b/few.npy#0001']
+  assert found.refused == [('many.npy', 'many images of 3,328 bytes; unpack the archive first')]

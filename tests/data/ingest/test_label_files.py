@@ -152,8 +152,3 @@ def test_the_column_of_the_names_can_be_named(kind):
   found = refusal(f'l.{kind}', TABLES[kind], 'pictures')
   assert found.startswith('--name_column=pictures: no such column in l.')
   assert "did you mean 'picture'" in found
-
-
-def test_more_than_the_bound_is_refused(monkeypatch):
-  monkeypatch.setattr(label_files, '_MAX_BYTES', 10)
-  assert refusal('l.csv', 'file,label\n').endswith('11 bytes; accepted: at most 10')
