@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 from typing import Any
 
-from gan_jax.data.ingest import arrays
+from gan_jax.data.ingest import npz
 
 BYTES = 512
 _HEADER_BYTES = 2**20  # of a tar's member, such as a long name
@@ -112,4 +112,4 @@ def _is_npz(path: pathlib.Path) -> bool:
     names = archive.namelist()
   if not all(name.endswith('.npy') and '/' not in name for name in names):
     return False
-  return any(arrays.role_of(name.removesuffix('.npy')) for name in names)
+  return any(npz.role_of(name.removesuffix('.npy')) for name in names)

@@ -22,18 +22,28 @@ from typing import Any, NamedTuple
 import tensorflow_datasets as tfds
 
 from gan_jax import registry
-from gan_jax.data.ingest import chunks, decode, files, fit, labels, layout, sources, splits, writer
+from gan_jax.data.ingest import (
+  chunks,
+  decode,
+  files,
+  fit,
+  labels,
+  layout,
+  sources,
+  splits,
+  tables,
+  writer,
+)
 from gan_jax.data.ingest.options import Options
 from gan_jax.data.ingest.picture import Picture, RefusedError
 from gan_jax.data.ingest.writer import Example
-from gan_jax.errors import UserError, nearest
+from gan_jax.errors import UserError
 
 REPORT = 'preparation.json'
 _OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
 _FORMAT = 2  # changes when files would be decoded otherwise: chunks kept before are made anew
 _RESERVED = ('random_images', 'packages', 'downloads')  # in a folder of datasets, or as a name
 _TOLD = 5  # refusals that a message names
-_TABLES = ('.csv', '.tsv', '.json', '.jsonl', '.ndjson', '.txt', '.parquet')
 
 
 class Prepared(NamedTuple):
@@ -66,7 +76,7 @@ def prepare(
   """
   place = _check(options)
   source = sources.open_source(options.source, options.data_dir, open_tfds, options.follow_links)
-  table = _table(options, source)
+  table = tables.open_table(options, source)
   if not source.files:
     told = ''.join(f'; {name}: {reason}' for name, reason in source.refused[:_TOLD])
     raise UserError(
@@ -128,56 +138,6 @@ def _check_free(options: Options, place: pathlib.Path) -> None:
       f'--name={options.name}: {place} is there already; --overwrite replaces it once the new one '
       'is whole'
     )
-
-
-def _table(options: Options, source: sources.Source) -> labels.Table | None:
-  """Reads the label file or files, or takes what the source itself knows of its images."""
-  if options.labels in ('', 'folders'):
-    if options.name_column:
-      raise UserError(f'--name_column={options.name_column}: is of a label file, and --labels '
-                      'names none')  # fmt: skip
-    own = {file.name: file.row for file in source.files}
-    table = labels.own_table(options.source, own, options.label)
-    if options.label and table is None:
-      raise UserError(f'--label={options.label}: names a column, and --labels names no file')
-    return table
-  names = list(dict.fromkeys(file.part_of or file.name for file in source.files))
-  names += [file.name for file in source.files if file.part_of]
-  found = _label_files(options, source)
-  table = labels.read_tables(found, options.label, names, options.group, options.name_column)
-  if names and not set(table.rows) - set(table.unmatched):
-    raise UserError(
-      f'--labels={options.labels}: none of its {len(table.rows):,} rows names an image of '
-      f'--source={options.source}; rows: {next(iter(table.rows))}, ...; images: {names[0]}, ...; '
-      '--name_column=COLUMN takes the names of another column'
-    )
-  return table
-
-
-def _label_files(
-  options: Options, source: sources.Source
-) -> list[tuple[str, Callable[[], bytes] | None, str]]:
-  """The label file, which lies anywhere or in the source, or those of that name in its folders.
-
-  Returns:
-    Of each its path, how it is read where it is in the source, and its folder there.
-  """
-  path = os.path.expanduser(options.labels)
-  if os.path.exists(path):
-    folder = os.path.relpath(os.path.realpath(os.path.dirname(path)), os.path.realpath(
-      os.path.expanduser(options.source)))  # fmt: skip
-    return [(path, None, '' if folder.startswith('.') else folder.replace(os.sep, '/'))]
-  folder_of = lambda name: name.rpartition('/')[0]
-  if options.labels in source.beside:
-    return [(options.labels, source.beside[options.labels], folder_of(options.labels))]
-  inside = [name for name in source.beside if name.endswith(f'/{options.labels}')]
-  if not inside and source.beside:
-    tables = [name for name in source.beside if name.lower().endswith(_TABLES)]
-    raise UserError(
-      f'--labels={options.labels}: there is no such file, neither here nor in '
-      f'--source={options.source}; {nearest(options.labels, ["folders", *tables])}'
-    )
-  return [(name, source.beside[name], folder_of(name)) for name in inside] or [(path, None, '')]
 
 
 @contextlib.contextmanager

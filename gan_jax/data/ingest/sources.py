@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from gan_jax.data.ingest import archives, arrays, beginnings, files, folders
+from gan_jax.data.ingest import archives, arrays, beginnings, files, folders, npz
 from gan_jax.data.ingest.files import File, Source
 from gan_jax.errors import UserError
 
@@ -57,7 +57,7 @@ def _file(path: pathlib.Path, source: str) -> Source:
   if kind == 'npy':
     return arrays.open_npy(path)
   if kind == 'npz':
-    return arrays.open_npz(path)
+    return npz.open_npz(path)
   if kind in beginnings.CONTAINERS:
     return _open_container(path, kind)
   if kind:
@@ -85,7 +85,7 @@ def _open_container(path: pathlib.Path, kind: str) -> Source:
 
     return parquet.open_parquet(path)
   if kind == 'npz':
-    return arrays.open_npz(path, alone=False)
+    return npz.open_npz(path, alone=False)
   return {'zip': archives.open_zip, 'tar': archives.open_tar}[kind](path)
 
 
