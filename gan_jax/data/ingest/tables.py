@@ -27,7 +27,6 @@ def open_table(options: Options, source: Source) -> labels.Table | None:
       raise UserError(f'--label={options.label}: names a column, and --labels names no file')
     return table
   names = list(dict.fromkeys(file.part_of or file.name for file in source.files))
-  names += [file.name for file in source.files if file.part_of]
   found = _label_files(options, source)
   table = labels.read_tables(found, options.label, names, options.group, options.name_column)
   if names and not set(table.rows) - set(table.unmatched):

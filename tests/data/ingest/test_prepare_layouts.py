@@ -381,3 +381,11 @@ def test_a_table_beside_images_is_offered_for_their_classes(make, tmp_path, caps
   assert '(--labels=metadata.parquet takes them of that file)' in capsys.readouterr().out
   made = make(tmp_path / 'a', labels='metadata.parquet', overwrite=True)
   assert made.report['classes'] == {'x': 2, 'y': 2}
+
+
+def test_a_row_without_ending_is_of_all_of_a_stack_and_one_with_a_part_of_that(make, tmp_path):
+  stacks = {f's/{c}.npy': npy(noise(k, 5, 6, 5)) for k, c in enumerate('abc')}
+  rows = 'file,label\na,x\n/data/b.npy,y\nc.npy#0002,z\n'
+  made = make(fill(tmp_path / 'x', stacks | {'l.csv': rows}), labels='l.csv')
+  assert made.report['classes'] == {'x': 5, 'y': 5, 'z': 1}
+  assert made.report['rows_without_image'] == []
