@@ -130,6 +130,7 @@ def evaluate_folders(
   by_folder: bool = False,
   options: Options = Options(),  # noqa: B008 - never changed
   watch: Watch = lambda what, done, total: None,
+  follow_links: bool = False,
 ) -> Evaluation:
   """Scores folders (or archives, arrays) of images against one of real images.
 
@@ -141,17 +142,21 @@ def evaluate_folders(
     by_folder: the folder that an image is in is its class.
     options: what is scored with what.
     watch: called between batches with what is done, how many of how many.
+    follow_links: take what symbolic links in folders lead to.
 
   Raises:
     UserError: for what options or folders cannot give.
   """
   check(options)
   cache.enable_compilation_cache()
-  real = FolderImages(reference, '--reference', by_folder=by_folder, watch=watch)
+  opening = functools.partial(
+    FolderImages, by_folder=by_folder, watch=watch, follow_links=follow_links
+  )
+  real = opening(reference, '--reference')
   names = real.class_names if real.num_classes else None
 
   def opened(path: str, flag: str) -> FolderImages:
-    return FolderImages(path, flag, by_folder=by_folder, class_names=names, watch=watch)
+    return opening(path, flag, class_names=names)
 
   fakes = [opened(folder, '--images') for folder in folders]
   others = [opened(held_out, '--held_out')] if held_out else []

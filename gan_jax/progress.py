@@ -17,6 +17,7 @@ from gan_jax.text import command, printable, say
 
 _SECONDS_BETWEEN_LINES = 5.0  # of progress on a stream that is no terminal
 _UNEVEN = 1.5  # a split with so many times more or fewer images than asked for is told
+_TABLES = ('.csv', '.tsv', '.jsonl', '.parquet')  # endings of files that may name classes
 _MOST_LINES = 20  # of refused files on the screen; all are in the report
 
 
@@ -151,8 +152,14 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     say(f'  refused: {file}: {reason}')
   if report['refused'] > _MOST_LINES:
     say(f'  ... and {report["refused"] - _MOST_LINES:,} more')
-  for row in report.get('rows_without_image', [])[:_MOST_LINES]:
-    say(f'  label for no image: {row}')
+  rows = report.get('rows_without_image', [])
+  for row in rows[:_MOST_LINES]:
+    why = report.get('why_rows_have_none', {}).get(row)
+    say(f'  label for no image: {row}' + (f': {why}' if why else ''))
+  if len(rows) > _MOST_LINES:
+    say(f'  ... and {len(rows) - _MOST_LINES:,} more')
+  if left_out := report.get('columns_left_out'):
+    say(f'  columns left out, as they hold lists: {", ".join(left_out)}')
   if report['other_files']:
     say(
       f'  {len(report["other_files"]):,} other files left aside, such as {report["other_files"][0]}'
@@ -172,7 +179,7 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     counts = report['classes'].values()
     say(f'classes      {len(counts):,}, of {min(counts):,} to {max(counts):,} images')
   else:
-    say('classes      none (--labels)')
+    say(f'classes      none ({_labels_hint(report)})')
   if report['attributes']:
     say(f'attributes   {", ".join(report["attributes"])}')
   if report['kind'] == 'grey16' and report['greatest_value'] < 2**15:
@@ -181,6 +188,13 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
       f'! no pixel is above {report["greatest_value"]:,} of 65,535, so that all look dark: if the '
       f'images have {bits} bits, prepare them anew with --bits={bits}'
     )
+  if report.get('asked_shares') == {'train': 1.0} and report['groups'] == 1:
+    say(
+      f'! nothing is held out: all {report["images"]:,} images are of one group (a patient, a '
+      'volume, a file), which no split may part. The command below scores beside a tenth of the '
+      'same group: neither scores nor the alarm for overfitting tell what was learnt by heart. '
+      'Images of other groups, or a finer --group, mend it'
+    )
   say(f'dataset      {folder}')
   say(f'all of this  {folder}/preparation.json')
   keys = {'dataset.name': name, 'dataset.resolution': height}
@@ -188,6 +202,7 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     keys['dataset.width'] = width
   if not report['classes']:
     keys['model.conditional'] = False
+  keys |= _split_keys(report['splits'])
   # The features that `characters` is judged by want 64 pixels.
   config = 'configs/characters.py' if min(width, height) >= 64 else 'configs/buildings.py'
   # Those two mirror images, and left and right of a patient are not the same. Grey of 16 bits is of
@@ -195,6 +210,33 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
   if report.get('medical') or report['kind'] == 'grey16':
     config = 'configs/xray.py' if min(width, height) >= 128 else 'configs/mri.py'
   _show_next(name, config, keys, data_dir)
+
+
+def _labels_hint(report: dict[str, Any]) -> str:
+  """What would give classes: a column, a file that looks like one of labels, or folders."""
+  if report['attributes']:
+    return f'--label={report["attributes"][0]} takes that column, for example'
+  is_table = lambda name: name.lower().endswith(_TABLES) or 'list_attr' in name
+  tables = [name for name in report['other_files'] if is_table(name)]
+  if not tables:
+    return '--labels=folders, or --labels=FILE'
+  last = tables[0].rsplit('/', 1)[-1]
+  several = sum(name.rsplit('/', 1)[-1] == last for name in tables) > 1
+  return f'--labels={last if several else tables[0]} takes them of that file'
+
+
+def _split_keys(splits: dict[str, int]) -> dict[str, Any]:
+  """The keys that a config needs for splits other than `train` and `test`."""
+  keys: dict[str, Any] = {}
+  first = 'train' if 'train' in splits else max(splits, key=lambda name: splits[name])
+  others = [name for name in ('test', 'validation', *splits) if name in splits and name != first]
+  if others:
+    keys = {'dataset.split': first, 'dataset.holdout_split': others[0]}
+  elif splits[first] > 1:
+    cut = -max(1, splits[first] // 10)
+    keys = {'dataset.split': f'{first}[:{cut}]', 'dataset.holdout_split': f'{first}[{cut}:]'}
+  usual = {'dataset.split': 'train', 'dataset.holdout_split': 'test'}
+  return {key: value for key, value in keys.items() if usual[key] != value}
 
 
 def show_dataset(builder: Any, data_dir: str) -> None:

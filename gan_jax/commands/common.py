@@ -43,6 +43,13 @@ def define_paths(name: str, help: str) -> None:
   flags.DEFINE(_PathsParser(), name, None, help)
 
 
+def define_follow_links() -> None:
+  """Defines `--follow_links`."""
+  flags.DEFINE_bool(
+    'follow_links', False, 'Take what symbolic links in a folder lead to, wherever that is.'
+  )
+
+
 def define_config() -> None:
   """Defines `--config`."""
   config_flags.DEFINE_config_file(

@@ -21,7 +21,8 @@ def define() -> None:
   )
   flags.DEFINE_bool('all', False, 'All checkpoints: curves, and which of them is best.')
   common.define_paths(
-    'images', 'Instead of a run: a folder, .zip, .tar, .npy or .npz of images; or several.'
+    'images',
+    'Instead of a run: a folder, .zip, .tar, .npy, .npz or .parquet of images; or several.',
   )
   common.define_path('data_dir', '', 'Where the datasets of runs are, if they were moved.')
   common.define_path('reference', '', 'With --images: the real images.')
@@ -31,6 +32,7 @@ def define() -> None:
     'With --images: other real images, scored beside; default: a part of the others.',
   )
   flags.DEFINE_string('labels', '', 'With --images: folders, where the class is the folder.')
+  common.define_follow_links()
   flags.DEFINE_list('metrics', None, 'Such as fd,kid,precision_recall; all: what can be given.')
   flags.DEFINE_list('features', None, 'Such as classifier,efficientnet_lite0,inception_v3.')
   flags.DEFINE_list('weights', [], 'NETWORK=FILE: weights of a network that comes with none.')
@@ -81,7 +83,7 @@ def run() -> None:
     if FLAGS.labels not in ('', 'folders'):
       raise UserError(f'--labels={FLAGS.labels}: accepted: folders')
   else:
-    common.refuse_beside('workdir', ('reference', 'held_out', 'labels'))
+    common.refuse_beside('workdir', ('reference', 'held_out', 'labels', 'follow_links'))
     if FLAGS.all:
       common.refuse_beside('all', ('step',))
   options = options_of.Options(
@@ -109,7 +111,13 @@ def run() -> None:
     if FLAGS.images:
       folders = FLAGS.labels == 'folders'
       found = evaluate.evaluate_folders(
-        FLAGS.images, FLAGS.reference, FLAGS.held_out, folders, options, watch
+        FLAGS.images,
+        FLAGS.reference,
+        FLAGS.held_out,
+        folders,
+        options,
+        watch,
+        FLAGS.follow_links,
       )
     else:
       found = evaluate.evaluate_runs(FLAGS.workdir, FLAGS.step, FLAGS.all, options, watch)

@@ -16,8 +16,11 @@ def define() -> None:
   common.define_config()
   flags.DEFINE_string('dataset', None, 'A dataset by name, instead of --config.')
   common.define_path(
-    'source', None, 'Your own images before `prepare`, likewise: a folder, .zip, .tar, .npy, ...'
+    'source',
+    None,
+    'Your own images before `prepare`, likewise: a folder, .zip, .tar, .npy, .parquet, ...',
   )
+  common.define_follow_links()
   common.define_path('data_dir', '', 'Where it is, with --dataset.')
   flags.DEFINE_list('splits', None, 'Splits to look at; default: all.')
   flags.DEFINE_integer('limit', None, 'Images of each split, evenly spread; default: all.')
@@ -43,13 +46,13 @@ def run() -> None:
   builder: Any
   if FLAGS.source:
     common.refuse_beside('source', ('config', 'dataset', 'data_dir', 'splits'))
-    builder = unprepared.Unprepared(FLAGS.source, source.open_builder)
+    builder = unprepared.Unprepared(FLAGS.source, source.open_builder, FLAGS.follow_links)
   elif FLAGS.dataset:
-    common.refuse_beside('dataset', ('config',))
+    common.refuse_beside('dataset', ('config', 'follow_links'))
     builder = source.open_builder(FLAGS.dataset, FLAGS.data_dir)
   else:
     _, config = common.config()
-    common.refuse_beside('config', ('data_dir',))
+    common.refuse_beside('config', ('data_dir', 'follow_links'))
     builder = source.open_builder(config.dataset.name, config.dataset.data_dir)
     used = [config.dataset.split, config.dataset.holdout_split]
     splits = splits or (used if set(used) <= set(builder.info.splits) else None)

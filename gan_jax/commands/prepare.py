@@ -9,8 +9,9 @@ TEXT = 'Make a dataset of your own images, or fetch one by name.'
 EXAMPLE = 'launch.py prepare --source=photos.zip --name=photos --resolution=64 --labels=folders'
 
 _OF_A_SOURCE = (
-  *('name', 'resolution', 'size', 'fit', 'channels', 'labels', 'label', 'group', 'split', 'window'),
-  *('axis', 'slices', 'percentiles', 'bits', 'licence', 'description', 'strict', 'overwrite'),
+  *('name', 'resolution', 'size', 'fit', 'channels', 'labels', 'label', 'name_column', 'group'),
+  *('split', 'window', 'axis', 'slices', 'percentiles', 'bits', 'follow_links', 'licence'),
+  *('description', 'strict', 'overwrite'),
 )
 
 
@@ -19,7 +20,10 @@ def define() -> None:
   text = lambda name, default, help: flags.DEFINE_string(name, default, help)
   text('dataset', None, 'A dataset that gan_jax or TFDS knows by name, such as characters.')
   common.define_path(
-    'source', None, 'Your images: a folder, .zip, .tar, .npy, .npz, DICOM or NIfTI, or tfds:NAME.'
+    'source',
+    None,
+    'Your images: a folder, .zip, .tar, .npy, .npz, .parquet, DICOM or NIfTI, or tfds:NAME; '
+    'gan_jax/data/README.md has an example of each layout.',
   )
   text('name', None, 'Of the dataset made of --source: lower-case letters, digits, _.')
   common.define_path(
@@ -30,9 +34,17 @@ def define() -> None:
   text('fit', 'crop', 'crop: the largest centred part; pad: the whole, on black; stretch.')
   text('channels', 'auto', 'grey, grey16, rgb, rgba; auto: what holds all images.')
   text(
-    'labels', '', 'folders: the class is the folder; or a .csv, .tsv or .json, in --source or not.'
+    'labels',
+    '',
+    'folders: the class is the folder; or a .csv, .tsv, .json, .jsonl, .txt (CelebA) or .parquet, '
+    'in --source or not.',
   )
-  text('label', '', 'Column of the class in that file; default: label, class, or the only one.')
+  text(
+    'label',
+    '',
+    'Column of the class in that file or in a .parquet; default: label, class, or the only one.',
+  )
+  text('name_column', '', "Column of the images' names there; default: file, path, image, ...")
   text('group', '', 'Column or regular expression over names: what no split may part.')
   text('split', '', 'Shares, such as train:0.8,test:0.2; default: as in --source, or 0.9 and 0.1.')
   text('window', '', 'CENTRE,WIDTH: DICOM (default: as each file says), signed values and floats.')
@@ -40,6 +52,7 @@ def define() -> None:
   text('slices', '', 'NIfTI: FIRST:END along that axis; default: all that are not empty.')
   text('percentiles', '', 'NIfTI: shown as black and white; default: 0.5,99.5.')
   flags.DEFINE_integer('bits', 16, 'Grey images of 16 bits: how many of them are used, such as 12.')
+  common.define_follow_links()
   text('licence', '', 'Of the images, for the metadata.')
   text('description', '', 'Of the images, for the metadata.')
   flags.DEFINE_bool('strict', False, 'Make nothing where one file is refused.')
@@ -76,11 +89,13 @@ def run() -> None:
     medical=options.medical(FLAGS.window, FLAGS.axis, FLAGS.slices, FLAGS.percentiles, FLAGS.bits),
     labels=FLAGS.labels,
     label=FLAGS.label,
+    name_column=FLAGS.name_column,
     group=FLAGS.group,
     licence=FLAGS.licence,
     description=FLAGS.description,
     strict=FLAGS.strict,
     overwrite=FLAGS.overwrite,
+    follow_links=FLAGS.follow_links,
   )
   with progress.counting('preparing', 'files') as report:
     prepared = prepare.prepare(asked, source.open_builder, report)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data.ingest import decode, fit, sources
+from gan_jax.data.ingest import decode, files, fit, labels, ordered, sources
 from gan_jax.data.ingest.picture import Picture, RefusedError
 from gan_jax.data.source import ImageDataset, data_folder, open_builder
 from gan_jax.errors import UserError, nearest
 
-_AT_ONCE = 256  # files between two calls of `watch`
+_BETWEEN = 256  # files between two calls of `watch`
 _TOLD = 3  # of the files that cannot be read
 
 Watch = Callable[[str, int, int], None]
@@ -39,23 +39,25 @@ class FolderImages(ImageDataset):
     by_folder: bool = False,
     class_names: Sequence[str] | None = None,
     memory_budget_mb: int = 1024,
+    follow_links: bool = False,
     watch: Watch = lambda what, done, total: None,
   ):
     """Reads every file.
 
     Args:
-      path: a folder, .zip, .tar, .npy, .npz, single file, or `tfds:NAME`.
+      path: what `sources.open_source` takes.
       flag: that it was given by, for messages.
-      by_folder: the folder that an image is in is its class.
+      by_folder: the folder that an image is in is its class; see `labels.by_folder`.
       class_names: the classes that there may be; None: those found, sorted.
       memory_budget_mb: decoded images up to this many MiB are held in memory.
+      follow_links: take what symbolic links lead to.
       watch: called with what is done, files read and their number.
 
     Raises:
       UserError: where there is no image, one cannot be read, or their sizes differ.
     """
     self.name = f'{flag}={path}'
-    self._records: list[sources.File] = self._open(path, flag)
+    self._records: list[files.File] = self._open(path, flag, follow_links)
     self._held = None
     pictures = self._look(memory_budget_mb * 2**20, watch)
     self.paths = [file.name for file in self._records]
@@ -63,8 +65,10 @@ class FolderImages(ImageDataset):
     self.num_classes = len(self.class_names)
     self._also_of([self.class_names, self._labels.tolist()])
     if pictures is not None:
-      images = [fit.convert(pixels, self.kind) for pixels in pictures]
-      self._held = np.stack(images), self._labels
+      images = np.empty((len(pictures), *self.shape), self.dtype)
+      for row in range(len(pictures) - 1, -1, -1):
+        images[row] = fit.convert(pictures.pop(), self.kind)  # each is there once
+      self._held = images, self._labels
     self.origin = {'full_name': path}
 
   def convert_to(self, kind: str) -> None:
@@ -87,9 +91,9 @@ class FolderImages(ImageDataset):
     return self._labels[np.asarray(indices)]
 
   @staticmethod
-  def _open(path: str, flag: str) -> list[sources.File]:
+  def _open(path: str, flag: str, follow_links: bool) -> list[files.File]:
     try:
-      source = sources.open_source(path, data_folder(''), open_builder)
+      source = sources.open_source(path, data_folder(''), open_builder, follow_links)
     except UserError as error:
       raise UserError(str(error).replace('--source', flag, 1)) from error
     if source.refused:
@@ -99,8 +103,8 @@ class FolderImages(ImageDataset):
       )
     if not source.files:
       raise UserError(
-        f'{flag}={path}: holds no image ({len(source.beside):,} files of other kinds); accepted: a '
-        'folder of images, .zip, .tar, .npy, .npz, tfds:NAME'
+        f'{flag}={path}: holds no image ({len(source.beside):,} files of other kinds); accepted: '
+        f'{sources.ACCEPTED}'
       )
     return sorted(source.files, key=lambda file: file.name)
 
@@ -156,18 +160,19 @@ class FolderImages(ImageDataset):
   def _decode_all(self, watch: Watch) -> Iterator[tuple[str, Picture | str, bytes]]:
     total = len(self._records)
 
-    def look(file: sources.File) -> tuple[str, Picture | str, bytes]:
+    def look(file: files.File) -> tuple[str, Picture | str, bytes]:
       try:
-        data = file.read()
-        raw = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
-        return file.name, _one(file.name, data), hashlib.sha256(raw).digest()
-      except (RefusedError, OSError) as error:
+        with files.contents(file) as data:
+          raw = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
+          return file.name, _one(file.name, data), hashlib.sha256(raw).digest()
+      except RefusedError as error:
         return file.name, ' '.join(str(error).split()), b''
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-      for start in range(0, total, _AT_ONCE):
-        watch(f'reading {self.name}', start, total)
-        yield from pool.map(look, self._records[start : start + _AT_ONCE])
+      for done, (_, found) in enumerate(ordered.each(pool, look, self._records)):
+        if done % _BETWEEN == 0:
+          watch(f'reading {self.name}', done, total)
+        yield found
     watch(f'reading {self.name}', total, total)
 
   def _classes(
@@ -178,13 +183,13 @@ class FolderImages(ImageDataset):
       if not all(known):
         return [], np.zeros(len(known), np.int32)
     else:
-      known = [name.rsplit('/', 2)[-2] if '/' in name else '' for name in self.paths]
+      known = labels.by_folder(self.paths, accepted)
       if not all(known):
         raise UserError(
           f'{self.name}: --labels=folders, and {self.paths[known.index("")]} is in no folder of a '
           'class'
         )
-    in_order = sorted(set(known), key=lambda name: (len(name) if name.isdigit() else 0, name))
+    in_order = labels.class_names(known)
     names = in_order if accepted is None else list(accepted)
     numbers = {name: number for number, name in enumerate(names)}
     for name in known:
@@ -200,8 +205,9 @@ class FolderImages(ImageDataset):
     def read(row: int) -> np.ndarray:
       file = self._records[row]
       try:
-        return fit.convert(_one(file.name, file.read()).pixels, self.kind)
-      except (RefusedError, OSError) as error:  # it was whole when it was opened
+        with files.contents(file) as data:
+          return fit.convert(_one(file.name, data).pixels, self.kind)
+      except RefusedError as error:  # it was whole when it was opened
         raise UserError(f'{self.name}: {file.name}: {error}') from error
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -1,6 +1,6 @@
 """Opens a split of a prepared dataset as records whose images are still encoded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -9,6 +9,8 @@ from gan_jax.errors import UserError, nearest
 
 # Smaller images than this, encoded, are decoded faster by one thread than threads hand them over.
 _PARALLEL_BYTES = 8192
+_PART_BYTES = 2**24  # of encoded images that are read at a time
+_FIRST_PART, _LARGEST_PART = 16, 4096  # records
 
 
 class Records:
@@ -59,7 +61,10 @@ def open_split(builder: Any, split: str) -> Records:
     return Records(source, f'split {split!r} of dataset {builder.name!r} in {builder.data_dir}')
   except ValueError as error:
     accepted = nearest(split, builder.info.splits)
-    raise UserError(f'split {split!r} of dataset {builder.name!r}: {accepted}') from error
+    raise UserError(
+      f"split {split!r} of dataset {builder.name!r}: {accepted}, or parts, as 'train[:90%]' and "
+      "'train[90%:]'"
+    ) from error
   except NotImplementedError as error:
     raise UserError(
       f'dataset {builder.name!r} in {builder.data_dir} is not in ArrayRecord files; prepare it '
@@ -70,3 +75,15 @@ def open_split(builder: Any, split: str) -> Records:
 def worth_threads(images: Sequence[bytes]) -> bool:
   """Whether encoded images are large enough to be decoded by several threads."""
   return sum(map(len, images)) >= _PARALLEL_BYTES * len(images)
+
+
+def in_parts(records: Any, rows: Sequence[int]) -> Iterator[tuple[Sequence[int], Sequence[Any]]]:
+  """Yields some of the rows and their records at a time, so that few encoded images are there."""
+  start, count = 0, _FIRST_PART
+  while start < len(rows):
+    part = rows[start : start + count]
+    found = records.__getitems__(part)
+    yield part, found
+    start += len(part)
+    mean = sum(len(record['image']) for record in found) / len(part)
+    count = int(min(max(_PART_BYTES // max(mean, 1), 1), _LARGEST_PART))

@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from gan_jax import registry
 from gan_jax.data.ingest import fit
-from gan_jax.data.records import open_split, worth_threads
+from gan_jax.data.records import in_parts, open_split, worth_threads
 from gan_jax.errors import UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
@@ -49,6 +49,7 @@ class ImageDataset:
   """
 
   stamp = ''
+  _known: np.ndarray | None = None  # labels that were read, -1 of the others
 
   def __init__(self, builder: Any, split: str, size: tuple[int, int], memory_budget_mb: int):
     """Opens the split, and decodes it into memory if it fits `memory_budget_mb` MiB."""
@@ -114,16 +115,37 @@ class ImageDataset:
     """Reads the labels of examples alone, as `fetch` does, and decodes no image."""
     if self._held is not None:
       return self._held[1][np.asarray(indices)]
-    rows = [int(i) for i in indices]
-    records = self._records.__getitems__(rows)
-    pairs = zip(rows, records, strict=True)
-    return np.array([self._label(row, record) for row, record in pairs], np.int32)
+    asked = np.asarray(indices)
+    if not self.num_classes:
+      return np.zeros(len(asked), np.int32)
+    if self._known is None:
+      self._known = np.full(len(self), -1, np.int32)
+    unknown = np.unique(asked[self._known[asked] < 0])
+    for rows, records in in_parts(self._records, unknown.tolist()):
+      pairs = zip(rows, records, strict=True)
+      self._known[rows] = [self._label(row, record) for row, record in pairs]
+    return self._known[asked]
 
   def _read(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = [int(i) for i in indices]
-    records = self._records.__getitems__(rows)
     images = np.empty((len(rows), *self.shape), self.dtype)
     labels = np.empty(len(rows), np.int32)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+      start = 0
+      for part, records in in_parts(self._records, rows):
+        self._decode(part, records, images[start:], labels[start:], pool)
+        start += len(part)
+    return images, labels
+
+  def _decode(
+    self,
+    rows: Sequence[int],
+    records: Sequence[Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+    pool: ThreadPoolExecutor,
+  ) -> None:
+    """Fills in the images and labels of some records, `[>= n, H, W, C]` and `[>= n]`."""
 
     def decode(place: int) -> None:
       row, record = rows[place], records[place]
@@ -135,14 +157,9 @@ class ImageDataset:
         raise UserError(f'dataset {self.name}: image of row {row} is {why}') from error
       labels[place] = self._label(row, record)
 
-    if not worth_threads([record['image'] for record in records]):
-      for place in range(len(rows)):
-        decode(place)
-    else:
-      with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(decode, range(len(rows)), chunksize=64):
-          pass
-    return images, labels
+    in_threads = worth_threads([record['image'] for record in records])
+    for _ in (pool.map if in_threads else map)(decode, range(len(rows))):
+      pass
 
   def _label(self, row: int, record: Any) -> int:
     if not self.num_classes:

@@ -236,3 +236,50 @@ def test_a_damaged_file_of_a_dataset_is_named(tiny, harm):
   with pytest.raises(UserError, match="split 'train' of dataset 'tiny_pictures'") as stopped:
     source.ImageDataset(tiny, 'train', (12, 20), 64)
   assert '\n' not in str(stopped.value)
+
+
+class Large:
+  """Fifty pictures, each of 1 MiB encoded; counts the bytes and rows that are there at once."""
+
+  def __init__(self):
+    whole = png(np.full((4, 4), 7, np.uint8)).getvalue()
+    self._image = whole + bytes(2**20)  # what follows an image is no part of it
+    self.asked, self.most = [], 0
+
+  def __len__(self):
+    return 50
+
+  def __getitems__(self, rows):
+    self.asked += rows
+    self.most = max(self.most, len(rows) * len(self._image))
+    return [{'image': self._image, 'label': row % 10} for row in rows]
+
+
+@pytest.fixture
+def large(digits):
+  dataset = object.__new__(source.ImageDataset)
+  dataset.__dict__ |= {**digits.__dict__, '_records': Large(), '_held': None}
+  return dataset
+
+
+@pytest.mark.parametrize('rows', [range(50), np.arange(50)[::-1], [3, 3, 49]])
+def test_of_large_images_only_few_are_there_encoded_at_once(large, rows):
+  batch = large.fetch(rows)
+  assert batch['image'].shape == (len(rows), 16, 16, 1)
+  assert set(batch['image'].ravel()) == {7}
+  np.testing.assert_array_equal(batch['label'], np.asarray(rows) % 10)
+  assert large._records.most <= 17 * 2**20
+
+
+def test_labels_alone_are_read_once_and_few_images_at_a_time(large):
+  np.testing.assert_array_equal(large.labels([4, 4, 13]), [4, 4, 3])
+  np.testing.assert_array_equal(large.labels(np.arange(50)), np.arange(50) % 10)
+  large.labels(np.arange(50)[::-1])
+  assert sorted(large._records.asked) == list(range(50))
+  assert large._records.most <= 17 * 2**20
+
+
+def test_without_classes_no_label_is_read(large):
+  large.num_classes = 0
+  np.testing.assert_array_equal(large.labels([5, 6]), [0, 0])
+  assert large._records.asked == []

@@ -1,21 +1,21 @@
 """Keeps decoded images on disk, chunk by chunk, so that a preparation that was stopped goes on."""
 
+import functools
 import hashlib
 import io
 import json
 import os
 import pathlib
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.ingest import fit
+from gan_jax.data.ingest import fit, ordered
+from gan_jax.data.ingest.files import File
 from gan_jax.data.ingest.picture import Picture, RefusedError
-from gan_jax.data.ingest.sources import File
 
 FILES = 128  # of a chunk: what a preparation that is stopped loses at most
 _OPEN = 64  # chunks that are open for reading at once
@@ -108,7 +108,8 @@ def _make_one(
   refused: list[Refusal] = []
   start = 0
   with open(folder / f'{number:06d}.data', 'wb') as stored:
-    for file, (found, reason) in _encode(files, decode, pool):
+    encode = functools.partial(_encode_all, decode=decode)  # few at a time: a volume is hundreds
+    for file, (found, reason) in ordered.each(pool, encode, files):
       for row, image in found:
         stored.write(image)
         rows.append({**row, 'start': start, 'length': len(image)})
@@ -125,20 +126,6 @@ def _make_one(
   os.replace(part, folder / f'{number:06d}.json')
 
 
-def _encode(
-  files: Sequence[File], decode: Decode, pool: ThreadPoolExecutor
-) -> Iterator[tuple[File, _Encoded]]:
-  """Encodes files in several threads, few at a time: a volume is hundreds of images."""
-  begun: deque[tuple[File, Future[_Encoded]]] = deque()
-  for file in files:
-    begun.append((file, pool.submit(_encode_all, file, decode)))
-    if len(begun) > 2 * (os.cpu_count() or 1):
-      first, encoded = begun.popleft()
-      yield first, encoded.result()
-  for file, encoded in begun:
-    yield file, encoded.result()
-
-
 def _encode_all(file: File, decode: Decode) -> _Encoded:
   """The images of a file, as rows of the index and PNG, and the reason why there are no more."""
   found: list[tuple[dict[str, Any], bytes]] = []
@@ -147,7 +134,7 @@ def _encode_all(file: File, decode: Decode) -> _Encoded:
       pixels = np.ascontiguousarray(picture.pixels)
       row = {
         'name': picture.name,
-        'file': file.name,
+        'file': file.part_of or file.name,
         'kind': fit.kind_of(pixels),
         'shape': pixels.shape[:2],
         'digest': hashlib.sha256(pixels.data).hexdigest()[:32],

@@ -1,23 +1,20 @@
-"""Which class an image is of, and what else is known of it: by folder, from a CSV or JSON file."""
+"""Which class an image is of, and what else is known of it: by folder, of a table, of itself."""
 
-import csv
-import io
-import json
+import os
 import pathlib
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from gan_jax.data.ingest import files, label_files, layout
+from gan_jax.data.ingest.matching import Names
 from gan_jax.data.ingest.picture import RefusedError
 from gan_jax.errors import UserError, nearest
 
-_NAME_COLUMNS = ('file', 'filename', 'file_name', 'name', 'path', 'image', 'image_id', 'img')
-_LABEL_COLUMNS = ('label', 'class', 'category', 'target')
-_JSON = (
-  'accepted: {"labels": [[name, class], ...]}, {name: class, ...} or [{"file": name, ...}, ...]'
-)
+_LABEL_COLUMNS = ('label', 'class', 'category', 'target', 'cls')
 _NUMBER = re.compile(r'[-+]?[0-9]{1,300}(\.[0-9]+)?')
+
+text_of = label_files.text_of
 
 
 class Table(NamedTuple):
@@ -29,15 +26,19 @@ class Table(NamedTuple):
     rows: values by column, of each image's name.
     label: the column that holds the class, or ''.
     repeated: names that have several rows which differ.
+    unmatched: names in the file that are of no image of the source, and why.
+    left_out: columns that hold lists or objects.
   """
 
   source: str
   columns: list[str]
-  rows: dict[str, dict[str, str]]
+  rows: dict[str, Mapping[str, str]]
   label: str
   repeated: set[str]
+  unmatched: dict[str, str] = {}  # noqa: RUF012 - never changed
+  left_out: Sequence[str] = ()
 
-  def row(self, name: str, file: str) -> dict[str, str]:
+  def row(self, name: str, file: str) -> Mapping[str, str]:
     """The row of an image or, where the table has none for it, of the file that it is a part of.
 
     Raises:
@@ -57,154 +58,91 @@ def read_table(
   names: Sequence[str],
   read: Callable[[], bytes] | None = None,
   group: str = '',
+  name_column: str = '',
 ) -> Table:
-  """Reads a label file.
+  """Reads a label file in one of the formats of `label_files.read`.
 
-  CSV and TSV have a header; one column names the image. JSON is StyleGAN's `dataset.json`
-  (`{"labels": [[name, class], ...]}`), an object of classes or attributes by name, or a list of
-  objects. An image is named by its path in the source or, where that is unique there, by its last
-  part alone, with its ending or without.
+  Rows find their images as `matching.Names` says.
 
   Args:
     path: of the file.
     label: the column of the class; '': `label`, `class`, `category` or `target`, or the only one.
-    names: of the source's images, by which short names are told apart.
+    names: of the source's images.
     read: returns the file, where it is none of its own, as in an archive.
     group: a column that is not the class, though it be the only one.
+    name_column: the column that names the image; '': the first of the usual names.
 
   Raises:
     UserError: for a file that cannot be read so.
   """
-  file = pathlib.Path(path)
-  try:
-    data = io.BytesIO((read or file.read_bytes)())
-    text = io.TextIOWrapper(data, 'utf-8-sig').read()
-  except Exception as error:  # a disk's, an archive's or a decompressor's own, or no UTF-8
-    raise UserError(f'--labels={path}: cannot be read: {error}') from error
-  records = _json(path, text) if file.suffix.lower() == '.json' else _csv(path, text)
-  if not records:
-    raise UserError(f'--labels={path}: has no rows')
-  columns = list(dict.fromkeys(column for _, values in records for column in values))
-  label = _label_column(path, columns, label, group)
-  full, known = _full_names(names), set(names)
-  rows: dict[str, dict[str, str]] = {}
-  repeated = set()
-  for raw, values in records:
-    name = unicodedata.normalize('NFC', raw)
-    if name not in known:
-      name = name.replace('\\', '/').removeprefix('./')
-      name = full.get(name, name)
-    if rows.get(name, values) != values:
-      repeated.add(name)
-    rows[name] = values
-  return Table(file.name, columns, rows, label, repeated)
+  return read_tables([(path, read, '')], label, names, group, name_column)
 
 
-def _full_names(names: Sequence[str]) -> dict[str, str]:
-  """Paths by their last part, with its ending and without, where only one has it."""
-  full: dict[str, str] = {}
-  twice = set()
-  for name in names:
-    last = name.rsplit('/', 1)[-1]
-    for short in {last, last.rsplit('.', 1)[0]}:
-      if short in full:
-        twice.add(short)
-      full[short] = name
-  return {short: name for short, name in full.items() if short not in twice}
+def read_tables(
+  paths: Sequence[tuple[str, Callable[[], bytes] | None, str]],
+  label: str,
+  names: Sequence[str],
+  group: str = '',
+  name_column: str = '',
+) -> Table:
+  """Reads several label files as one, such as one a split; see `read_table`.
+
+  Args:
+    paths: path, how it is read or None, and the folder of the source that its names begin in.
+    label: as of `read_table`, as all that follow.
+    names: likewise.
+    group: likewise.
+    name_column: likewise.
+  """
+  rows: dict[str, Mapping[str, str]] = {}
+  repeated: set[str] = set()
+  unmatched: dict[str, str] = {}
+  left_out: dict[str, None] = {}
+  columns: dict[str, None] = {}
+  matching = Names(names)
+  for path, read, folder in paths:
+    try:
+      if not read:
+        files.check_table(os.path.getsize(path))
+      data = (read or pathlib.Path(path).read_bytes)()
+    except Exception as error:  # a disk's, an archive's or a decompressor's own
+      raise UserError(f'--labels={path}: cannot be read: {error}') from error
+    records, without = label_files.read(path, data, name_column, label)
+    if not records:
+      raise UserError(f'--labels={path}: has no rows')
+    left_out |= dict.fromkeys(without)
+    places = matching.find([raw for raw, _ in records], folder)
+    for (name, reason), (_, values) in zip(places, records, strict=True):
+      columns |= dict.fromkeys(values)
+      if reason:
+        unmatched[name] = reason
+      if rows.get(name, values) != values:
+        repeated.add(name)
+      rows[name] = values
+  found = list(columns)
+  label = _label_column(paths[0][0], found, label, group)
+  source = pathlib.PurePath(paths[0][0]).name
+  return Table(source, found, rows, label, repeated, unmatched, list(left_out))
 
 
-def _csv(path: str, text: str) -> list[tuple[str, dict[str, str]]]:
-  first = text.split('\n', 1)[0]
-  separator = max(',;\t', key=first.count)
-  reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
-  try:
-    lines = [(reader.line_num, line) for line in reader if any(line)]
-  except csv.Error as error:
-    raise UserError(f'--labels={path}: line {reader.line_num}: {error}') from error
-  header = [name.strip() for name in lines[0][1]] if lines else []
-  key = next((name for name in header if name.lower() in _NAME_COLUMNS), None)
-  if key is None:
-    raise UserError(
-      f'--labels={path}: no column names the image; found: {", ".join(header) or "no header"}; '
-      f'accepted: {", ".join(_NAME_COLUMNS)}'
-    )
-  if len(set(header) - {''}) < len(header) - header.count(''):
-    raise UserError(f'--labels={path}: two columns of one name: {", ".join(header)}')
-  records = []
-  for number, line in lines[1:]:
-    if len(line) != len(header):
-      raise UserError(
-        f'--labels={path}: line {number} has {len(line)} values, and the header {len(header)}'
-      )
-    values = {name: value.strip() for name, value in zip(header, line, strict=True)}
-    values.pop('', None)  # a column without a name, such as the row numbers that pandas writes
-    records.append((values.pop(key), values))
-  return records
+def own_table(source: str, rows: Mapping[str, Mapping[str, str]], label: str) -> Table | None:
+  """What a source itself knows of its images, by their names; None where that is nothing.
+
+  Raises:
+    UserError: for a column that is not there.
+  """
+  columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+  if not columns:
+    return None
+  if label and label not in columns:
+    raise UserError(f'--label={label}: no such column in {source}; {nearest(label, columns)}')
+  return Table(source, columns, dict(rows), label or default_column(columns), set())
 
 
-def _json(path: str, text: str) -> list[tuple[str, dict[str, str]]]:
-  try:
-    data = json.loads(text, object_pairs_hook=_unique)
-    json.dumps(data, ensure_ascii=False).encode()  # half a pair of surrogates is no character
-  except (ValueError, RecursionError) as error:
-    raise UserError(f'--labels={path}: not JSON: {error}') from error
-  if isinstance(data, dict) and 'labels' in data and not isinstance(data['labels'], str):
-    data = data['labels']
-    if data is None:
-      raise UserError(f'--labels={path}: its labels are null; leave --labels out')
-    entries = _pairs(path, data) if isinstance(data, list) else None
-  else:
-    entries = _named(path, data) if isinstance(data, list) else None
-  if isinstance(data, dict):
-    entries = list(data.items())
-  if entries is None:
-    raise UserError(f'--labels={path}: {_JSON}')
-  return [
-    (name, _texts(path, name, about if isinstance(about, dict) else {'label': about}))
-    for name, about in entries
-  ]
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-  found = dict(pairs)
-  if len(found) < len(pairs):
-    names = [name for name, _ in pairs]
-    raise ValueError(f'{next(n for n in names if names.count(n) > 1)!r} is there twice')
-  return found
-
-
-def _pairs(path: str, pairs: list[Any]) -> list[tuple[str, Any]]:
-  for number, pair in enumerate(pairs):
-    if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str):
-      raise UserError(f'--labels={path}: entry {number} of `labels` is not [name, class]')
-  return [(name, label) for name, label in pairs]
-
-
-def _named(path: str, entries: list[Any]) -> list[tuple[str, Any]]:
-  found = []
-  for number, entry in enumerate(entries):
-    keys = entry if isinstance(entry, dict) else ()
-    key = next((name for name in keys if name.lower() in _NAME_COLUMNS), None)
-    if key is None:
-      raise UserError(f'--labels={path}: entry {number} names no image; {_JSON}')
-    found.append((str(entry[key]), {k: v for k, v in entry.items() if k != key}))
-  return found
-
-
-def _texts(path: str, name: str, about: dict[str, Any]) -> dict[str, str]:
-  for key, value in about.items():
-    if isinstance(value, list | dict):
-      raise UserError(
-        f'--labels={path}: {name}: {key} is {json.dumps(value)[:40]}; accepted: a class or an '
-        'attribute as text or one number; vectors, such as one-hot, are not read'
-      )
-  return {key: _text(value) for key, value in about.items()}
-
-
-def _text(value: Any) -> str:
-  if isinstance(value, bool):
-    return str(int(value))
-  return value.strip() if isinstance(value, str) else '' if value is None else json.dumps(value)
+def default_column(columns: Sequence[str]) -> str:
+  """The column of the class by its name, or ''."""
+  lower = {column.lower(): column for column in reversed(columns)}
+  return next((lower[name] for name in _LABEL_COLUMNS if name in lower), '')
 
 
 def _label_column(path: str, columns: Sequence[str], label: str, group: str) -> str:
@@ -212,10 +150,28 @@ def _label_column(path: str, columns: Sequence[str], label: str, group: str) -> 
     if label not in columns:
       raise UserError(f'--label={label}: no such column in {path}; {nearest(label, columns)}')
     return label
-  named = [column for column in columns if column.lower() in _LABEL_COLUMNS]
-  if named:
-    return named[0]
+  if named := default_column(columns):
+    return named
   return columns[0] if len(columns) == 1 and columns[0] != group else ''
+
+
+def by_folder(names: Sequence[str], accepted: Sequence[str] | None = None) -> list[str]:
+  """The class of each file by the folder that it lies in; '' where it lies in none.
+
+  Args:
+    names: paths of all files of a source: what is around all of them is no class.
+    accepted: the classes that there may be, where they are known: of one class alone it cannot
+      be seen which of the folders around it are part of its name.
+  """
+  found = [_folder(place.path) if not place.beside else '' for place in layout.arrange(names)]
+  if accepted is not None and not set(found) <= set(accepted):
+    whole = [_folder(name) for name in names]
+    return whole if set(whole) <= set(accepted) else found
+  return found
+
+
+def _folder(path: str) -> str:
+  return ' '.join(path.rpartition('/')[0].split())  # TFDS keeps one class a line, without blanks
 
 
 def folder_label(name: str) -> str:
@@ -226,7 +182,7 @@ def folder_label(name: str) -> str:
   """
   folder, _, file = name.rpartition('/')
   if not folder or not file:
-    raise RefusedError('lies in no folder, and --labels=folders takes the class from it')
+    raise RefusedError('lies in no folder of a class; those of splits, or around all, are none')
   return folder
 
 

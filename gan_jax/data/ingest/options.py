@@ -25,7 +25,8 @@ class Options(NamedTuple):
     fit: of `fit.FITS`.
     kind: of `fit.KINDS`; '': what holds all images.
     labels: 'folders', a label file, or '': only those that the source itself knows.
-    label: column of the label file that holds the class.
+    label: column of the label file, or of the source's own table, that holds the class.
+    name_column: column of the label file that names the image; '': the first of the usual names.
     group: column of the label file, or regular expression over names.
     split: share of each split; None: the source's own, or 90 % `train` and 10 % `test`.
     medical: how DICOM and NIfTI are read.
@@ -33,6 +34,7 @@ class Options(NamedTuple):
     description: likewise.
     strict: refuse the whole where one file is refused.
     overwrite: replace a dataset of that name.
+    follow_links: take what symbolic links in a folder lead to.
   """
 
   source: str
@@ -43,6 +45,7 @@ class Options(NamedTuple):
   kind: str = ''
   labels: str = ''
   label: str = ''
+  name_column: str = ''
   group: str = ''
   split: Mapping[str, float] | None = None
   medical: Medical = Medical()
@@ -50,6 +53,7 @@ class Options(NamedTuple):
   description: str = ''
   strict: bool = False
   overwrite: bool = False
+  follow_links: bool = False
 
 
 def size(resolution: int | None, text: str) -> tuple[int, int] | None:

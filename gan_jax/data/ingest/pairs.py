@@ -19,7 +19,7 @@ def joined(files: Sequence[Any]) -> list[Any]:
   """Replaces both files of each pair by one of the name of its voxels.
 
   Args:
-    files: of a source, as `sources.File`.
+    files: of a source, as `files.File`.
   """
   by_name = {file.name.lower(): file for file in files}
   header_of = {}
@@ -39,7 +39,8 @@ def joined(files: Sequence[Any]) -> list[Any]:
 
 def _of_both(header: Any, voxels: Any) -> Any:
   read: Callable[[], bytes] = lambda: single(header.read(), voxels.read())
-  return voxels._replace(read=read, stamp=f'{header.stamp} {voxels.stamp}')
+  stamp, size = f'{header.stamp} {voxels.stamp}', header.size + voxels.size
+  return voxels._replace(read=read, stamp=stamp, size=size)
 
 
 def single(header: bytes, voxels: bytes) -> bytes:

@@ -20,11 +20,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from gan_jax import registry
-from gan_jax.data.ingest import chunks, decode, dicom, fit, labels, sources, splits, writer
+from gan_jax.data.ingest import (
+  chunks,
+  decode,
+  dicom,
+  files,
+  fit,
+  labels,
+  layout,
+  sources,
+  splits,
+  tables,
+  writer,
+)
 from gan_jax.data.ingest.options import Options
 from gan_jax.data.ingest.picture import Picture, RefusedError
 from gan_jax.data.ingest.writer import Example
@@ -33,15 +44,6 @@ from gan_jax.errors import UserError
 REPORT = 'preparation.json'
 _OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
 _FORMAT = 2  # changes when files would be decoded otherwise: chunks kept before are made anew
-# Names of top folders that are splits, and the splits that they are.
-_SPLIT_FOLDERS = {
-  'train': 'train',
-  'training': 'train',
-  'val': 'validation',
-  'valid': 'validation',
-  'validation': 'validation',
-  'test': 'test',
-}
 _RESERVED = ('random_images', 'packages', 'downloads')  # in a folder of datasets, or as a name
 _TOLD = 5  # refusals that a message names
 
@@ -75,12 +77,13 @@ def prepare(
       a dataset, and what was prepared before is as it was.
   """
   place = _check(options)
-  source = sources.open_source(options.source, options.data_dir, open_tfds)
-  table = _table(options, source)
+  source = sources.open_source(options.source, options.data_dir, open_tfds, options.follow_links)
+  table = tables.open_table(options, source)
   if not source.files:
+    told = ''.join(f'; {name}: {reason}' for name, reason in source.refused[:_TOLD])
     raise UserError(
       f'--source={options.source}: holds no image file ({len(source.refused)} refused, '
-      f'{len(source.beside)} of other kinds)'
+      f'{len(source.beside)} of other kinds){told}'
     )
   with _work_folder(options, source, place) as folder, warnings.catch_warnings():
     warnings.simplefilter('ignore')  # what decoders warn of is in the report, or a refusal
@@ -140,18 +143,6 @@ def _check_free(options: Options, place: pathlib.Path) -> None:
     )
 
 
-def _table(options: Options, source: sources.Source) -> labels.Table | None:
-  """Reads the label file, which lies anywhere or in the source, be that an archive."""
-  if options.labels in ('', 'folders'):
-    if options.label:
-      raise UserError(f'--label={options.label}: names a column, and --labels names no file')
-    return None
-  path = os.path.expanduser(options.labels)
-  inside = None if os.path.exists(path) else source.beside.get(options.labels)
-  names = [file.name for file in source.files]
-  return labels.read_table(path, options.label, names, inside, options.group)
-
-
 @contextlib.contextmanager
 def _work_folder(
   options: Options, source: sources.Source, place: pathlib.Path
@@ -195,23 +186,14 @@ def _salt(folder: pathlib.Path) -> bytes:
   return path.read_bytes()
 
 
-def _pictures(file: sources.File, options: Options, salt: bytes) -> Iterator[Picture]:
+def _pictures(file: files.File, options: Options, salt: bytes) -> Iterator[Picture]:
   """The pictures of a file, at the size asked for."""
-  for picture in decode.read(file.name, _read(file), options.medical, salt):
-    if options.size is None:
-      yield picture
-    else:
-      yield picture._replace(pixels=fit.fit(picture.pixels, options.size, options.fit))
-
-
-def _read(file: sources.File) -> bytes | np.ndarray:
-  try:
-    return file.read()
-  except RefusedError:
-    raise
-  except Exception as error:  # a disk's, an archive's or a decompressor's own
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    raise RefusedError(f'cannot be read: {lines[0][:120]}') from error
+  with files.contents(file) as data:
+    for picture in decode.read(file.name, data, options.medical, salt):
+      if options.size is None:
+        yield picture
+      else:
+        yield picture._replace(pixels=fit.fit(picture.pixels, options.size, options.fit))
 
 
 def _place_all(
@@ -219,20 +201,27 @@ def _place_all(
 ) -> tuple[list[Example], list[chunks.Refusal]]:
   """Gives every image its class, group and split; lists those for which that cannot be done."""
   group_of = labels.group_of(options.group, table)
-  if options.labels == 'folders' and any(item.label for item in items):
+  by_folder = options.labels == 'folders'
+  if by_folder and any(item.label for item in items):
     raise UserError(f'--labels=folders: {options.source} has classes of its own; leave it out')
-  tops = {item.file.split('/')[0] for item in items}
-  in_splits = tops <= set(_SPLIT_FOLDERS) and len(tops) > 1
+  names = list(dict.fromkeys(item.file for item in items))
+  if by_folder and table and len(set(labels.by_folder(names))) < 2:
+    raise UserError(
+      f'--labels=folders: {options.source} has no folders of several classes, but columns: '
+      f'{", ".join(table.columns)}; --label=COLUMN takes one'
+    )
+  places = dict(zip(names, layout.arrange(names), strict=True))
   examples, refused = [], []
   for item in _regrouped(items):
     try:
       row = dict(table.row(item.name, item.file)) if table else {}
-      label, file = item.label, item.file
-      if in_splits and not item.split:
-        top, _, file = file.partition('/')
-        item = item._replace(split=_SPLIT_FOLDERS[top])
-      if options.labels == 'folders':
-        label = labels.folder_label(file)
+      label, place = item.label, places[item.file]
+      if place.beside and not item.split and (by_folder or not options.split):
+        raise RefusedError('lies beside the folders that are splits, such as train and test')
+      if not item.split:
+        item = item._replace(split=place.split)
+      if by_folder:
+        label = labels.folder_label(place.path)
       elif table and table.label:
         label = row.get(table.label, '')
         if not label:
@@ -250,8 +239,8 @@ def _place_all(
   examples = [example for example in examples if example.label or not labelled]
   shares = _shares(options, examples)
   if examples and shares:
-    places = splits.divide([example.group for example in examples], shares)
-    examples = [e._replace(split=split) for e, split in zip(examples, places, strict=True)]
+    divided = splits.divide([example.group for example in examples], shares)
+    examples = [e._replace(split=split) for e, split in zip(examples, divided, strict=True)]
   else:
     _check_apart(options, examples)
   # Any part of a split is then a random part of it, whatever the order of the source.
@@ -272,10 +261,17 @@ def _regrouped(items: Sequence[chunks.Item]) -> list[chunks.Item]:
 
 
 def _shares(options: Options, examples: Sequence[Example]) -> dict[str, float]:
-  """The share of the images that each split is to get; {} where the source's own splits stay."""
-  if options.split or not all(example.item.split for example in examples):
-    return dict(options.split or splits.SHARES)
-  return {}
+  """The share of the images that each split is to get; {} where the source's own splits stay.
+
+  Where nothing is asked for and all images are of one group, such as a patient, all are trained on:
+  a hold-out of that group would be none.
+  """
+  if options.split:
+    return dict(options.split)
+  if all(example.item.split for example in examples):
+    return {}
+  one_group = len({example.group for example in examples}) == 1
+  return {'train': 1.0} if one_group else dict(splits.SHARES)
 
 
 def _check_apart(options: Options, examples: Sequence[Example]) -> None:
@@ -332,8 +328,12 @@ def _report(
   }
   if table is not None:
     known = {file.name for file in source.files} | {name for name, _ in refused}
+    known |= {file.part_of for file in source.files}
     known |= {example.item.name for example in examples}
-    report['rows_without_image'] = sorted(set(table.rows) - known)
+    missing = sorted(set(table.rows) - known)
+    report['rows_without_image'] = missing
+    report['why_rows_have_none'] = {n: table.unmatched[n] for n in missing if n in table.unmatched}
+    report['columns_left_out'] = list(table.left_out)
   return report
 
 

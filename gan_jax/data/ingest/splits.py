@@ -48,7 +48,8 @@ def divide(groups: Sequence[str], shares: Mapping[str, float]) -> list[str]:
     if not spare:
       raise UserError(
         f'split {name!r} ({shares[name]:.0%}) would be empty: {len(groups):,} images in '
-        f'{len(sizes):,} groups; name other shares or finer groups'
+        f'{len(sizes):,} groups; name other shares or finer groups; '
+        '--split=train:1 holds nothing out'
       )
     wanted = shares[name] * len(groups)
     split_of[min(spare, key=lambda group: abs(sizes[group] - wanted))] = name

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from gan_jax.data.ingest import decode, sources
+from gan_jax.data.ingest import decode, files, labels, sources
 from gan_jax.data.ingest.chunks import encode_png
 from gan_jax.data.ingest.picture import RefusedError
 
@@ -22,17 +22,19 @@ class Unprepared:
     info: with `features` and `splits`, as TFDS has them.
   """
 
-  def __init__(self, source: str, open_tfds: Callable[[str, str], Any]):
+  def __init__(self, source: str, open_tfds: Callable[[str, str], Any], follow_links: bool = False):
     """Lists the files of a source, see `sources.open_source`; reads none.
 
     Raises:
       UserError: where there is nothing of the kind.
     """
     self.name, self.data_dir = source, source
-    found = sources.open_source(source, '', open_tfds)
+    found = sources.open_source(source, '', open_tfds, follow_links)
     self._files = found.files
-    folders = [file.label or file.name.rpartition('/')[0] for file in self._files]
-    names = sorted({folder for folder in folders if folder})
+    own = any(file.label for file in self._files)
+    names_of = [file.part_of or file.name for file in self._files]
+    folders = [file.label for file in self._files] if own else labels.by_folder(names_of)
+    names = labels.class_names([folder for folder in folders if folder])
     self._labels = [names.index(folder) if folder in names else -1 for folder in folders]
     features: dict[str, Any] = {'image': types.SimpleNamespace(shape=(None, None, 3))}
     if len(names) > 1:
@@ -51,7 +53,7 @@ class Unprepared:
 class _Records:
   """Files by row, each read when it is asked for."""
 
-  def __init__(self, files: Sequence[sources.File], labels: Sequence[int]):
+  def __init__(self, files: Sequence[files.File], labels: Sequence[int]):
     self._files, self._labels = files, labels
 
   def __len__(self) -> int:
@@ -65,14 +67,14 @@ class _Records:
     return [self[row] for row in rows]
 
 
-def _encoded(file: sources.File) -> bytes:
+def _encoded(file: files.File) -> bytes:
   """An image as it is stored; of what Pillow alone reads otherwise or not, the first picture."""
   try:
-    data = file.read()
-    first = next(iter(decode.read(file.name, data, decode.Medical())))
-    if isinstance(data, bytes) and not first.notes and _is_image(data):
-      return data
-  except (RefusedError, OSError, StopIteration):
+    with files.contents(file) as data:
+      first = next(iter(decode.read(file.name, data, decode.Medical())))
+      if isinstance(data, bytes) and not first.notes and _is_image(data):
+        return data
+  except (RefusedError, StopIteration):
     return b''  # counted among the unreadable
   return encode_png(first.pixels)
 

@@ -1,9 +1,10 @@
 import json
+import shutil
 import unicodedata
 
 import pytest
 
-from gan_jax.data.ingest import labels
+from gan_jax.data.ingest import files, label_files, labels, sources
 from gan_jax.data.ingest.picture import RefusedError
 from gan_jax.errors import UserError
 
@@ -95,9 +96,8 @@ def test_classes_alone_are_read_as_stylegan_writes_them(table_of, data):
 @pytest.mark.parametrize(
   ('data', 'reason'),
   [
-    ({'labels': [['a.png', [0, 1, 0]]]}, 'a.png: label is [0, 1, 0]; accepted: a class or'),
-    ({'a.png': {'eyes': [0.5, 1]}}, 'a.png: eyes is [0.5, 1]; accepted: a class or'),
-    ([{'file': 'a.png', 'box': {'x': 1}}], 'a.png: box is {"x": 1}; accepted: a class or'),
+    ({'labels': [['a.png', [0, 1, 0]]]}, 'a.png: label is [0, 1, 0]; accepted: a class'),
+    ({'a.png': {'label': {'x': 1}}}, 'a.png: label is {"x": 1}; accepted: a class'),
     ({'labels': None}, 'its labels are null; leave --labels out'),
     ({'labels': 7}, 'accepted: {"labels": [[name, class], ...]}'),
     ({'labels': [['a.png', 1, 2]]}, 'entry 0 of `labels` is not [name, class]'),
@@ -273,3 +273,18 @@ def test_a_group_that_is_neither_column_nor_pattern_is_refused(table_of):
 def test_classes_are_in_the_order_of_their_values_or_the_alphabet(order):
   assert labels.class_names(order[::-1] * 2) == order
   assert labels.class_names(sorted(order)) == order
+
+
+@pytest.mark.parametrize('where', ['file', 'folder', 'zip', 'tar'])
+def test_a_label_file_larger_than_the_bound_is_refused_unread(tmp_path, monkeypatch, where):
+  monkeypatch.setattr(files, 'MAX_TABLE_BYTES', 10)
+  (tmp_path / 'a').mkdir()
+  path = tmp_path / 'a' / 'l.csv'
+  path.write_text(TABLE)
+  if where in ('zip', 'tar'):
+    shutil.make_archive(str(tmp_path / 'packed'), where, tmp_path / 'a')
+  source = tmp_path / ('a' if where == 'folder' else f'packed.{where}')
+  read = None if where == 'file' else sources.open_source(str(source), '', None).beside['l.csv']
+  monkeypatch.setattr(label_files, 'read', None)
+  with pytest.raises(UserError, match=r'cannot be read: \d+ bytes; accepted: at most 10$'):
+    labels.read_table(str(path), '', NAMES, read)
