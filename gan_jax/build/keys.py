@@ -65,10 +65,13 @@ class Kind(NamedTuple):
 TEXT = Kind((str,), 'text')
 SWITCH = Kind((bool,), 'True or False')
 NAMES = Kind((tuple, list), 'a tuple of names')
-COUNT = Numbers(1, 2**31 - 1, whole=True)  # images and steps are counted in 32 bits
+COUNT = Numbers(1, 2**31 - 1, whole=True)
+# Images are counted in 32 bits without a sign; the last step may go some way beyond the length.
+_MOST_IMAGES = 4_000_000_000
+IMAGES = Numbers(1, _MOST_IMAGES, whole=True)
 NOT_NEGATIVE = Numbers(0)
 SHARE = Numbers(0, 1)
-_IMAGES = Numbers(0, 2**31 - 1)
+_IMAGES = Numbers(0, _MOST_IMAGES)
 
 _OPTIMIZER = {
   'learning_rate': NOT_NEGATIVE,
@@ -118,11 +121,12 @@ KEYS: dict[str, Any] = {
     'ramp': NOT_NEGATIVE,
   },
   'train': {
-    'images': COUNT,
+    'images': IMAGES,
     'seconds': Numbers(0, low_open=True, optional=True),
     **{'batch_size': COUNT, 'd_steps': COUNT, 'accumulate': COUNT},
     **{'share_batch': SWITCH, 'diagnose': SWITCH},
-    **{'log_images': COUNT, 'sample_images': COUNT, 'checkpoint_images': COUNT},
+    **{'log_images': IMAGES, 'sample_images': IMAGES, 'checkpoint_images': IMAGES},
+    'rollbacks': Numbers(0, 2**31 - 1, whole=True),
   },
   'checkpoint': {
     'keep_last': COUNT,

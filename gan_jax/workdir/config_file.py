@@ -16,7 +16,7 @@ _OF_SCORES = 'config.evaluate.'
 # What changes no step of a run and no score: how long it is, how often it shows and keeps itself.
 _FREE = (
   *(f'config.train.{name}_images' for name in ('log', 'sample', 'checkpoint')),
-  *('config.train.images', 'config.train.seconds', 'config.train.diagnose'),
+  *(f'config.train.{name}' for name in ('images', 'seconds', 'diagnose', 'rollbacks')),
   *('config.evaluate.images', 'config.evaluate.halves'),
   *('config.checkpoint.', 'config.sample.'),
   # Where the data are and how they are fetched; what they are is held to by their fingerprints.

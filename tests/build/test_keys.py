@@ -60,7 +60,7 @@ def test_the_default_is_accepted():
     ('checkpoint.keep_best', -1, 'integers from 0'),
     ('checkpoint.keep_last', 0, 'positive integers'),
     ('evaluate.images', -5, 'integers from 0'),
-    ('train.images', 2**31, 'positive integers'),
+    ('train.images', 4_000_000_001, 'positive integers'),
     ('dataset.width', 0, 'positive integers.*or None'),
     ('dataset.memory_budget_mb', -1, 'numbers from 0'),
     ('dataset.prefetch_batches', 0, 'positive integers'),
