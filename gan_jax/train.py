@@ -51,10 +51,11 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
   cache.enable_compilation_cache()
   build.check(config)
   with contextlib.ExitStack() as held:
-    hosts.on_first(lambda: held.enter_context(record.claim(workdir, config, allow_config_changes)))
     stop = held.enter_context(StopSignal())
+    take = lambda: held.enter_context(record.claim(workdir, config, allow_config_changes))
     try:
       with stop.at_once():
+        hosts.on_first(take)
         run = hosts.together(lambda: _opened(config, workdir, allow_config_changes, stop))
     except Preempted as signal:
       raise Preempted(f'{signal}: stopped before training; the same command goes on') from None
@@ -163,7 +164,8 @@ class _Run:
   def open_record(self) -> None:
     """Begins to write: sets aside what came after the step that the run goes on from."""
     step, images = self.begins_at
-    self._record = shared.open_record(self._workdir, step, images)
+    size = self._about.get('record_bytes', 0)
+    self._record = shared.open_record(self._workdir, step, images, size)
     self._closing.callback(self._record.close)
     for bad, why in self._checkpoints.damaged().items():
       self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})
@@ -178,6 +180,7 @@ class _Run:
       self._images,
       functools.partial(self._due, self._config.train.log_images),
       self._about.get('window'),
+      self._about.get('alarms'),
     )
 
   def loop(self) -> None:
@@ -235,16 +238,19 @@ class _Run:
     self._closing.close()
 
   def _heed(self) -> None:
-    """Raises Preempted where a host was told to stop.
+    """Raises Preempted where a host was told to stop, and what went wrong beside the steps.
 
     Several hosts ask one another beside each step and read the answer a step later, so that no step
     waits for it, and all stop at the same one.
     """
     if jax.process_count() == 1:
+      self._checkpoints.check()
       self._stop.check()
       return
-    answer, self._asked = self._asked, parallel.ask_all(self._stop.requested)
+    troubled = self._stop.requested or self._checkpoints.troubled()
+    answer, self._asked = self._asked, parallel.ask_all(troubled)
     if answer():
+      self._checkpoints.check()
       self._stop.check()
       raise Preempted('another host was told to stop')
 
@@ -418,6 +424,8 @@ class _Run:
     about = {
       'images': self._images(self._step),
       'window': self._log.window,
+      'alarms': self._log.alarms,
+      'record_bytes': self._record.size(),
       'seconds': self._trained_seconds(),
       'rollbacks': self._rollbacks,
     }

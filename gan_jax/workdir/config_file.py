@@ -8,7 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError
-from gan_jax.workdir.files import read_json, write_json
+from gan_jax.workdir.files import read_json, write_sealed
 
 _ABSENT = '(absent)'
 _OF_SCORES = 'config.evaluate.'
@@ -26,7 +26,7 @@ _FREE = (
 
 def keep_config(workdir: str, config: ConfigDict) -> None:
   """Writes `config.json`."""
-  write_json(_path(workdir), as_json(config))
+  write_sealed(_path(workdir), as_json(config))
 
 
 def load_config(workdir: str) -> ConfigDict:
