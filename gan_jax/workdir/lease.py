@@ -114,19 +114,22 @@ class Leases:
       with open(path, encoding='utf-8') as file:
         about = json.load(file)
     except (OSError, ValueError):
-      about = {'beat': 'in the making'}
+      about = None
+    if not isinstance(about, dict):
+      about = {}  # in the making, or damaged
     # A folder that was copied, its leases with it, is nobody's.
     if about.get('released') or about.get('folder') not in (None, os.stat(self._folder).st_ino):
       return None
     name = f'host {str(about.get("host", "?")).split()[0]}, process {about.get("pid", "?")}'
     name += f', since {about["since"]}' if 'since' in about else ''
     if about.get('host') == _host():
-      return Holder(name, True) if _started(about['pid']) == about['started'] else None
+      alive = _started(about.get('pid')) == about.get('started', '')
+      return Holder(name, True) if alive else None
     now = time.monotonic()
-    beat, since, beats = self._seen.setdefault(path, (about['beat'], now, False))
-    if beat != about['beat']:
+    beat, since, beats = self._seen.setdefault(path, (about.get('beat'), now, False))
+    if beat != about.get('beat'):
       since, beats = now, True
-      self._seen[path] = about['beat'], since, beats
+      self._seen[path] = about.get('beat'), since, beats
     return Holder(name, beats) if now - since < self._stale_seconds else None
 
 
@@ -162,7 +165,7 @@ def _host() -> str:
   return ' '.join(words)
 
 
-def _started(pid: int) -> str | None:
+def _started(pid: Any) -> str | None:
   """When a process of this machine began, in its own units; None where there is none."""
   try:
     stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
@@ -171,9 +174,9 @@ def _started(pid: int) -> str | None:
   return stat.rpartition(')')[2].split()[19]
 
 
-def _signals(pid: int) -> bool:
+def _signals(pid: Any) -> bool:
   try:
-    os.kill(pid, 0)
+    os.kill(int(pid), 0)
   except ProcessLookupError:
     return False
   except PermissionError:

@@ -1,8 +1,8 @@
 """Alarms on traces made by hand: when they begin, that they begin once, and when again."""
 
-import alarms
+import json
 
-from gan_jax.monitoring import json
+from gan_jax.monitoring import alarms
 
 
 def values(train=2.0, holdout=1.8, fake=-2.0, diversity=0.7, **others):
