@@ -150,11 +150,12 @@ class _Run:
     self._step = int(state.step)
     self.begins_at = self._step, images_of(state)
     self._about = self._checkpoints.about(self._step) if self._step else {}
+    self._recorded: int = self._about.get('record_bytes', 0)  # before the step was saved
     self._rollbacks, state = self._other_draws(state)
     left = max(0, config.train.images - images_of(state))
     self._total = self._step + -(-left // self._per_step)
     self._state = parallel.across_hosts(parallel.replicate(state))
-    self._scores.undo(self._step)
+    self._scores.go_on(self._step, self._about.get('scores'), self._recorded)
     self._bar.advance(self._images(self._step))
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._clock = Clock()
@@ -164,8 +165,7 @@ class _Run:
   def open_record(self) -> None:
     """Begins to write: sets aside what came after the step that the run goes on from."""
     step, images = self.begins_at
-    size = self._about.get('record_bytes', 0)
-    self._record = shared.open_record(self._workdir, step, images, size)
+    self._record = shared.open_record(self._workdir, step, images, self._recorded)
     self._closing.callback(self._record.close)
     for bad, why in self._checkpoints.damaged().items():
       self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})
@@ -272,7 +272,8 @@ class _Run:
     The record knows: the checkpoint that a run went back to is from before.
     """
     known = self._about.get('rollbacks', 0)
-    lines = hosts.on_first(lambda: record.read_metrics(self._workdir, 'rollback'))
+    read = lambda: record.read_metrics(self._workdir, 'rollback', self._recorded)
+    lines = hosts.on_first(read)
     count = max([known, *(line['count'] for line in lines if line['step'] <= self._step)])
     return count, redrawn(state, count) if count > known else state
 
@@ -294,7 +295,7 @@ class _Run:
     """Records that the run has come to its end, and how long it was trained for; once."""
     if not hosts.is_first():
       return
-    ends = record.read_metrics(self._workdir, 'end')
+    ends = record.read_metrics(self._workdir, 'end', self._recorded)
     if self._step not in [line['step'] for line in ends]:
       images = self._images(self._step)
       self._record.write('end', self._step, images, {'seconds': self._trained_seconds()})
@@ -426,6 +427,7 @@ class _Run:
       'window': self._log.window,
       'alarms': self._log.alarms,
       'record_bytes': self._record.size(),
+      'scores': self._scores.of(self._checkpoints.steps()),
       'seconds': self._trained_seconds(),
       'rollbacks': self._rollbacks,
     }

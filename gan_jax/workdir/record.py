@@ -135,10 +135,13 @@ def append_line(workdir: str, kind: str, step: int, images: int, values: Line) -
   _append(workdir, NAME, json.dumps(line) + '\n')
 
 
-def read_metrics(workdir: str, kind: str | None = None) -> list[Line]:
+def read_metrics(workdir: str, kind: str | None = None, start: int = 0) -> list[Line]:
   """Reads the lines, of one kind or all; a torn last one is left out.
 
-  Of a kind, no others are looked into: a record of a million lines is gone through in no time.
+  Args:
+    workdir: of the run.
+    kind: of the lines; no others are looked into.
+    start: bytes of the file that are left out; where no line ends there, none is.
 
   Raises:
     UserError: for a line that is none, by its number.
@@ -149,7 +152,8 @@ def read_metrics(workdir: str, kind: str | None = None) -> list[Line]:
       if not os.fstat(file.fileno()).st_size:
         return []
       with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        places = _lines(data) if kind is None else _lines_of_kind(data, kind)
+        start = start if start and data[start - 1 : start] == b'\n' else 0
+        places = _lines(data, start) if kind is None else _lines_of_kind(data, kind, start)
         return [line for _, line in _parsed(path, data, places)]
   except FileNotFoundError:
     return []
@@ -252,18 +256,17 @@ def _after_training(path: str, file: Any, step: int) -> list[tuple[int, Line]]:
     length *= 4
 
 
-def _lines(data: Any) -> Iterator[tuple[int, bytes]]:
-  """The lines of a file, each with its place and its end."""
-  place = 0
+def _lines(data: Any, place: int = 0) -> Iterator[tuple[int, bytes]]:
+  """The lines of a file from a place on, each with its own place and its end."""
   while place < len(data):
     end = data.find(b'\n', place) + 1 or len(data)
     yield place, data[place:end]
     place = end
 
 
-def _lines_of_kind(data: Any, kind: str) -> Iterator[tuple[int, bytes]]:
+def _lines_of_kind(data: Any, kind: str, start: int) -> Iterator[tuple[int, bytes]]:
   begins = b'{"kind": %s,' % json.dumps(kind).encode()
-  place = data.find(begins)
+  place = data.find(begins, start)
   while place >= 0:
     end = data.find(b'\n', place) + 1 or len(data)
     if place == 0 or data[place - 1 : place] == b'\n':

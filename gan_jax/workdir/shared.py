@@ -42,6 +42,10 @@ class Checkpoints:
     """The newest checkpoint's step, or None."""
     return hosts.on_first(lambda: self._first.latest())
 
+  def steps(self) -> list[int]:
+    """Whole checkpoints, oldest first; on the first host."""
+    return [] if self._own is None else self._own.steps()
+
   def restore(self, template: PyTree) -> PyTree:
     """See `Checkpointer.restore`: the newest whole one."""
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), template)
