@@ -59,7 +59,10 @@ def open_split(builder: Any, split: str) -> Records:
     return Records(source, f'split {split!r} of dataset {builder.name!r} in {builder.data_dir}')
   except ValueError as error:
     accepted = nearest(split, builder.info.splits)
-    raise UserError(f'split {split!r} of dataset {builder.name!r}: {accepted}') from error
+    raise UserError(
+      f'config.dataset.split, holdout_split or --splits={split!r}: dataset {builder.name!r} has '
+      f'none such; {accepted}'
+    ) from error
   except NotImplementedError as error:
     raise UserError(
       f'dataset {builder.name!r} in {builder.data_dir} is not in ArrayRecord files; prepare it '

@@ -198,10 +198,19 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
 
 
 def data_folder(data_dir: str) -> str:
-  """Where prepared data are; '': `$TFDS_DATA_DIR`, or else TFDS's default."""
-  return os.path.expanduser(
-    data_dir or os.environ.get('TFDS_DATA_DIR') or os.path.join('~', 'tensorflow_datasets')
-  )
+  """Where prepared data are; '': `$TFDS_DATA_DIR`, or else TFDS's default.
+
+  Raises:
+    UserError: where that is in a home folder, and there is none.
+  """
+  asked = data_dir or os.environ.get('TFDS_DATA_DIR') or os.path.join('~', 'tensorflow_datasets')
+  found = os.path.expanduser(asked)
+  if found.startswith('~/'):
+    raise UserError(
+      f'--data_dir={asked}: this user has no home folder; name another folder, or have one in HOME '
+      'or TFDS_DATA_DIR'
+    )
+  return found
 
 
 @functools.cache

@@ -26,11 +26,15 @@ _KEPT_PROGRAMS_BYTES = 2 << 30
 def directory(name: str) -> pathlib.Path:
   """`$XDG_CACHE_HOME/gan_jax/<name>`; it need not be there.
 
-  `~/.cache` where that is not set, or is no folder of this machine but an address, `gs://…`.
+  `~/.cache` where that is not set, or is no folder of this machine but an address, `gs://…`; where
+  there is no home, a folder of the user's among temporary files.
   """
   root = os.environ.get('XDG_CACHE_HOME', '')
   if not root or '://' in root:
-    root = os.path.join(os.path.expanduser('~'), '.cache')
+    home = os.path.expanduser('~')
+    if home == '~':
+      home = os.path.join(tempfile.gettempdir(), f'gan_jax-{os.geteuid()}')
+    root = os.path.join(home, '.cache')
   return pathlib.Path(root) / 'gan_jax' / name
 
 

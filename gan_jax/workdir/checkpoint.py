@@ -1,6 +1,7 @@
 """Saves and restores the train state with Orbax, and sees that what is read is what was saved."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -19,6 +20,7 @@ from gan_jax.runtime.tree import PyTree
 _LOG = logging.getLogger(__name__)
 _STATE, _ABOUT = 'default', 'about'  # the folders of a checkpoint
 DIGESTS = 'sha256'
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 _OF_ABOUT, _OF_SHAPES = 'sha256_about', 'sha256_shapes'
 
 
@@ -361,6 +363,9 @@ def _reason(error: BaseException) -> str:
   while behind is not None:
     if isinstance(behind, OSError) and behind.errno is not None:
       return os.strerror(behind.errno)
+    for number in _REFUSALS:  # libraries of C++ tell of it in words alone
+      if os.strerror(number).lower() in str(behind).lower():
+        return os.strerror(number)
     behind = behind.__cause__ or behind.__context__
   return _short(error)
 
