@@ -52,19 +52,29 @@ class Numbers(NamedTuple):
 
 
 class Kind(NamedTuple):
-  """Values of some types, of which other places know more."""
+  """Values of some types, of which other places know more.
+
+  Attributes:
+    types: accepted.
+    name: of them, for a message.
+    each: type of each of the values within; None: any.
+  """
 
   types: tuple[type, ...]
   name: str
+  each: type | None = None
 
   def refuses(self, value: Any) -> str:
     """What is accepted, where the value is not; else ''."""
-    return '' if isinstance(value, self.types) else self.name
+    if not isinstance(value, self.types):
+      return self.name
+    within = self.each is None or all(isinstance(each, self.each) for each in value)
+    return '' if within else self.name
 
 
 TEXT = Kind((str,), 'text')
 SWITCH = Kind((bool,), 'True or False')
-NAMES = Kind((tuple, list), 'a tuple of names')
+NAMES = Kind((tuple, list), 'a tuple of names', str)
 COUNT = Numbers(1, 2**31 - 1, whole=True)
 # Images are counted in 32 bits without a sign; the last step may go some way beyond the length.
 _MOST_IMAGES = 4_000_000_000

@@ -8,8 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from configs import smoke
 from gan_jax.errors import NotDoneError, UserError
-from gan_jax.workdir.checkpoint import Checkpointer
+from gan_jax.train import train
+from gan_jax.workdir.checkpoint import DIGESTS, Checkpointer
 
 ABOUT = {'images': 160, 'seconds': 1.5, 'window': {'d_loss': [3.25, 2]}, 'rollbacks': 1}
 
@@ -132,3 +134,57 @@ def test_a_save_that_fails_beside_the_training_is_an_error_at_the_next_look(tmp_
   checkpoints.close()
   monkeypatch.undo()
   assert Checkpointer(str(tmp_path)).steps() == [1]
+
+
+RECORD = ('config.json', 'run.json', 'metrics.jsonl', 'samples', 'tensorboard', '.lock')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('harm', ['gone', 'emptied', 'cut', 'flipped'])
+def test_every_file_of_the_record_damaged_in_turn(finished_quietly, tmp_path, harm):
+  """Training ends as it would have, or says which file is not what it was."""
+  run, expected = finished_quietly
+  names = [
+    path.relative_to(run)
+    for path in sorted(run.rglob('*'))
+    if path.is_file() and path.relative_to(run).parts[0].startswith(RECORD)
+  ]
+  assert len(names) >= 8
+  refused = []
+  for number, name in enumerate(names):
+    if not (run / name).stat().st_size:
+      continue
+    workdir = tmp_path / f'{number}'
+    shutil.copytree(run, workdir)
+    HARMS[harm](workdir / name, np.random.default_rng([number, len(harm)]))
+    try:
+      train(quiet(96), str(workdir))
+    except UserError as error:
+      assert name.name in str(error), name
+      assert '\n' not in str(error)
+      refused.append(name.name)
+    else:
+      checkpoints = Checkpointer(str(workdir), read_only=True)
+      assert checkpoints.latest() == 6, name
+      assert checkpoints.about(6)[DIGESTS] == expected, name
+    shutil.rmtree(workdir)
+  assert set(refused) <= {'config.json', 'run.json', 'metrics.jsonl'}
+  assert harm == 'gone' or {'config.json', 'run.json'} <= set(refused)
+
+
+def quiet(images):
+  made = smoke.get_config()
+  short = {'evaluate.images': 0, 'train.diagnose': False, 'train.images': images}
+  made.update_from_flattened_dict({**short, 'train.checkpoint_images': 32})
+  return made
+
+
+@pytest.fixture(scope='module')
+def finished_quietly(tmp_path_factory, user_folders):
+  """A run that was stopped at step 4, and the digests of its end at step 6."""
+  folder = tmp_path_factory.mktemp('quiet')
+  train(quiet(64), str(folder / 'run'))
+  shutil.copytree(folder / 'run', folder / 'whole')
+  train(quiet(96), str(folder / 'whole'))
+  whole = Checkpointer(str(folder / 'whole'), read_only=True)
+  return folder / 'run', whole.about(6)[DIGESTS]
