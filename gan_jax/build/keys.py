@@ -68,8 +68,9 @@ class Kind(NamedTuple):
     """What is accepted, where the value is not; else ''."""
     if not isinstance(value, self.types):
       return self.name
-    within = self.each is None or all(isinstance(each, self.each) for each in value)
-    return '' if within else self.name
+    kind = self.each
+    within: Any = value
+    return '' if kind is None or all(isinstance(each, kind) for each in within) else self.name
 
 
 TEXT = Kind((str,), 'text')

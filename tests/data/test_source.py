@@ -236,3 +236,15 @@ def test_a_damaged_file_of_a_dataset_is_named(tiny, harm):
   with pytest.raises(UserError, match="split 'train' of dataset 'tiny_pictures'") as stopped:
     source.ImageDataset(tiny, 'train', (12, 20), 64)
   assert '\n' not in str(stopped.value)
+
+
+def test_what_another_process_prepares_meanwhile_is_taken(tmp_path, monkeypatch):
+  """As where two trainings begin at once on a dataset that is not there yet."""
+  from gan_jax.data.datasets import digits
+
+  def other(_):
+    digits.Builder(data_dir=str(tmp_path)).download_and_prepare(file_format='array_record')
+
+  monkeypatch.setattr(source, '_check_reachable', other)
+  found = source.open_dataset('digits', 'test', str(tmp_path), (16, 16), 64)
+  assert len(found) == 1000

@@ -157,12 +157,15 @@ def test_every_file_of_the_record_damaged_in_turn(finished_quietly, tmp_path, ha
     workdir = tmp_path / f'{number}'
     shutil.copytree(run, workdir)
     HARMS[harm](workdir / name, np.random.default_rng([number, len(harm)]))
+    said = ''
     try:
       train(quiet(96), str(workdir))
     except UserError as error:
-      assert name.name in str(error), name
-      assert '\n' not in str(error)
+      said = str(error)
       refused.append(name.name)
+    if said:
+      assert name.name in said, name
+      assert '\n' not in said
     else:
       checkpoints = Checkpointer(str(workdir), read_only=True)
       assert checkpoints.latest() == 6, name
