@@ -98,7 +98,8 @@ def test_a_full_disk_ends_the_run_in_a_line_and_keeps_what_was_saved(
   assert 'No space left on device' in line
   assert state(workdir) == before
   subprocess.run(['rm', '-r', str(filler)], check=True)
-  assert run(workdir, capsys)[0] == 0
+  code, said = run(workdir, capsys)
+  assert code == 0, said
   assert state(workdir) == whole
   assert [line['step'] for line in record.read_metrics(str(workdir), 'train')] == [2, 4, 6]
 

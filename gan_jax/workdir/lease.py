@@ -54,10 +54,12 @@ class Lease:
     """Gives it up; another process may take it at once."""
     self._ended.set()
     self._beats.join()
-    # What cannot be written goes stale by itself.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # what cannot be changed goes stale with this process
       if newest(self._folder, self._key) == self._number:
-        self._write({**self._about, 'released': True})
+        try:
+          self._write({**self._about, 'released': True})
+        except OSError:  # a full disk: to take away needs no room
+          os.unlink(path_of(self._folder, self._key, self._number))
 
   def _beat(self) -> None:
     while not self._ended.wait(BEAT_SECONDS):

@@ -136,7 +136,7 @@ def test_a_save_that_fails_beside_the_training_is_an_error_at_the_next_look(tmp_
   assert Checkpointer(str(tmp_path)).steps() == [1]
 
 
-RECORD = ('config.json', 'run.json', 'metrics.jsonl', 'samples', 'tensorboard', '.lock')
+RECORD = ('config.json', 'run.json', 'metrics.jsonl', 'samples', 'tensorboard')
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_every_file_of_the_record_damaged_in_turn(finished_quietly, tmp_path, ha
     for path in sorted(run.rglob('*'))
     if path.is_file() and path.relative_to(run).parts[0].startswith(RECORD)
   ]
-  assert len(names) >= 8
+  assert len(names) >= 6
   refused = []
   for number, name in enumerate(names):
     if not (run / name).stat().st_size:

@@ -159,3 +159,14 @@ def test_leases_do_not_pile_up(folder):
   for _ in range(6):
     Leases(folder).take(KEY).release()
   assert sorted(os.listdir(folder)) == [f'{KEY}.000005.json', f'{KEY}.000006.json']
+
+
+def test_on_a_full_disk_it_is_given_up_all_the_same(folder, monkeypatch):
+  mine = Leases(folder).take(KEY)
+
+  def full(*_):
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(files, 'write_json', full)
+  mine.release()
+  assert not held(Leases(folder))
