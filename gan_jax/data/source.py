@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from gan_jax import registry
 from gan_jax.data.ingest import fit
 from gan_jax.data.records import open_split, worth_threads
-from gan_jax.errors import UserError, nearest
+from gan_jax.errors import Preempted, UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
 _RANDOM_COUNT = 2048  # images in each of its splits, where the memory budget holds them
@@ -239,6 +239,8 @@ def open_builder(name: str, data_dir: str) -> Any:
           builder = _made(name, directory)  # which knows of it
     except UserError as error:
       raise UserError(f'config.dataset.name={name!r}: {error}') from error
+    except Preempted:
+      raise
     except Exception as error:  # whatever a builder's own code and its downloads may raise
       text = ' '.join(f'{type(error).__name__}: {error}'.split())
       ours = name in registry.names('data.datasets') or name.endswith('.py')
@@ -257,12 +259,16 @@ def _made(name: str, directory: str) -> Any:
     module = registry.find('data.datasets', name, 'dataset.name')
     try:
       builder = module.Builder(data_dir=directory)
+    except Preempted:
+      raise
     except Exception as error:  # whatever a builder's own code may raise
       text = ' '.join(f'{type(error).__name__}: {error}'.split())
       raise UserError(f'config.dataset.name={name!r}: cannot be made: {text}') from error
   else:
     try:
       builder = tfds.builder(name, data_dir=directory)
+    except Preempted:
+      raise
     except Exception as error:  # of unknown names, versions and catalogues, each its own
       accepted = nearest(name, {*own, *_prepared(directory)})
       raise UserError(
