@@ -88,6 +88,7 @@ def get_config() -> ConfigDict:
   train.diagnose = True  # at each of them: D on held-out images, spread of fakes; forward passes
   train.sample_images = 50_000  # between sample grids
   train.checkpoint_images = 50_000  # between checkpoints
+  train.rollbacks = 0  # times that it goes back to a checkpoint where numbers are not finite
 
   checkpoint = config.checkpoint = ConfigDict()
   checkpoint.keep_last = 2  # newest checkpoints kept

@@ -23,6 +23,11 @@ class NonFiniteError(RuntimeError):
 
   exit_code = 1
 
+  def __init__(self, message: str, step: int | None = None):
+    """Takes the line, and the step where that is known and not the newest."""
+    super().__init__(message)
+    self.step = step
+
 
 class NotDoneError(RuntimeError):
   """What was asked for was tried and came out short: says what."""

@@ -3,8 +3,9 @@
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,7 +23,7 @@ from gan_jax.runtime.preemption import StopSignal
 from gan_jax.runtime.programs import Program
 from gan_jax.sampling import grid
 from gan_jax.sampling.sampler import Sampler
-from gan_jax.training.state import TrainState
+from gan_jax.training.state import TrainState, images_of, redrawn
 from gan_jax.workdir import record, shared
 
 # Steps whose metrics are still on their way: enough that the device never waits for the host, few
@@ -43,22 +44,28 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
 
   Raises:
     UserError: for what the config, data or workdir cannot give; nothing saved is touched.
-    NonFiniteError: when a loss or gradient was not finite; the last checkpoint is from before.
+    NonFiniteError: when a loss or gradient was not finite, more often than `train.rollbacks`; the
+      last checkpoint is from before.
     Preempted: after SIGTERM or SIGINT, when the state is saved.
   """
   cache.enable_compilation_cache()
   build.check(config)
   with contextlib.ExitStack() as held:
-    hosts.on_first(lambda: held.enter_context(record.claim(workdir, config, allow_config_changes)))
     stop = held.enter_context(StopSignal())
+    take = lambda: held.enter_context(record.claim(workdir, config, allow_config_changes))
     with stop.at_once('stopped before training; the same command goes on'):
+      hosts.on_first(take)
       run = hosts.together(lambda: _opened(config, workdir, allow_config_changes, stop))
-    try:
-      run.open_record()
-      run.loop()
-      return run.summary()
-    finally:
-      run.close()
+    while True:
+      try:
+        run.open_record()
+        run.loop()
+        return run.summary()
+      except NonFiniteError as error:
+        run.go_back_or_stop(error)
+      finally:
+        run.close()
+      run = hosts.together(run.again)
 
 
 def _opened(
@@ -111,8 +118,9 @@ class _Run:
     stop: StopSignal,
   ):
     self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
-    self._parts, self._initial = parts, initial
-    self._programs = programs
+    self._parts, self._initial, self._programs = parts, initial, programs
+    # The run as a new start would find it.
+    self.again = functools.partial(_Run, config, workdir, datasets, parts, initial, programs, stop)
     self._per_step = build.images_per_step(config)
     self._bar = progress.ProgressBar(
       config.train.images, config.train.get('seconds'), shown=hosts.is_first()
@@ -137,11 +145,14 @@ class _Run:
     else:
       state = self._checkpoints.restore(initial.compiled(self._key()).out_info)
     self._step = int(state.step)
-    self.begins_at = self._step, int(state.images)
-    left = max(0, config.train.images - int(state.images))
+    self.begins_at = self._step, images_of(state)
+    self._about = self._checkpoints.about(self._step) if self._step else {}
+    self._recorded: int = self._about.get('record_bytes', 0)  # before the step was saved
+    self._rollbacks, state = self._other_draws(state)
+    left = max(0, config.train.images - images_of(state))
     self._total = self._step + -(-left // self._per_step)
     self._state = parallel.across_hosts(parallel.replicate(state))
-    self._scores.undo(self._step)
+    self._scores.go_on(self._step, self._about.get('scores'), self._recorded)
     self._bar.advance(self._images(self._step))
     self._drew_reals = False  # of this start: what it is trained on may have changed
     self._clock = Clock()
@@ -151,13 +162,12 @@ class _Run:
   def open_record(self) -> None:
     """Begins to write: sets aside what came after the step that the run goes on from."""
     step, images = self.begins_at
-    self._record = shared.open_record(self._workdir, step, images)
+    self._record = shared.open_record(self._workdir, step, images, self._recorded)
     self._closing.callback(self._record.close)
     for bad, why in self._checkpoints.damaged().items():
       self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})
     self._checkpoints.set_damaged_aside()
-    about = self._checkpoints.about(step) if step else {}
-    self._seconds_before = about.get('seconds', 0.0)
+    self._seconds_before = self._about.get('seconds', 0.0)
     if self._time_is_up():
       self._total = self._step
     self._log = MetricsLog(
@@ -166,13 +176,16 @@ class _Run:
       self._clock,
       self._images,
       functools.partial(self._due, self._config.train.log_images),
-      about.get('window'),
+      self._about.get('window'),
+      self._about.get('alarms'),
     )
 
   def loop(self) -> None:
     """Trains to the end; saves and raises Preempted where it is asked to stop before."""
     step_function = self._programs.step
-    batches = build.batches(self._config, self._datasets.train, self._images(self._step))
+    batches = build.batches(
+      self._config, self._datasets.train, self._images(self._step), self._rollbacks
+    )
     with self._bar:
       for line in build.summary(self._config, self._datasets, self._state):
         self._bar.say(line)
@@ -223,16 +236,19 @@ class _Run:
     self._closing.close()
 
   def _heed(self) -> None:
-    """Raises Preempted where a host was told to stop.
+    """Raises Preempted where a host was told to stop, and what went wrong beside the steps.
 
     Several hosts ask one another beside each step and read the answer a step later, so that no step
     waits for it, and all stop at the same one.
     """
     if jax.process_count() == 1:
+      self._checkpoints.check()
       self._stop.check()
       return
-    answer, self._asked = self._asked, parallel.ask_all(self._stop.requested)
+    troubled = self._stop.requested or self._checkpoints.troubled()
+    answer, self._asked = self._asked, parallel.ask_all(troubled)
     if answer():
+      self._checkpoints.check()
       self._stop.check()
       raise Preempted('another host was told to stop')
 
@@ -247,6 +263,17 @@ class _Run:
     state, told = build.start_from(self._config, state, self._datasets.train)
     hosts.on_first(lambda: record.keep_init(self._workdir, told))
     return state
+
+  def _other_draws(self, state: TrainState) -> tuple[int, TrainState]:
+    """How often the run was rolled back until now, and the state with the draws of since then.
+
+    The record knows: the checkpoint that a run went back to is from before.
+    """
+    known = self._about.get('rollbacks', 0)
+    read = lambda: record.read_metrics(self._workdir, 'rollback', self._recorded)
+    lines = hosts.on_first(read)
+    count = max([known, *(line['count'] for line in lines if line['step'] <= self._step)])
+    return count, redrawn(state, count) if count > known else state
 
   def _images(self, step: int) -> int:
     first, images = self.begins_at
@@ -266,7 +293,7 @@ class _Run:
     """Records that the run has come to its end, and how long it was trained for; once."""
     if not hosts.is_first():
       return
-    ends = record.read_metrics(self._workdir, 'end')
+    ends = record.read_metrics(self._workdir, 'end', self._recorded)
     if self._step not in [line['step'] for line in ends]:
       images = self._images(self._step)
       self._record.write('end', self._step, images, {'seconds': self._trained_seconds()})
@@ -303,7 +330,11 @@ class _Run:
     with self._clock('step'):  # waiting for a step is part of it
       bad = self._log.drain(keep)
     if bad is not None:
-      self._fail(bad.step, bad.player, bad.values)
+      names = f'{bad.player[0]}_loss', f'{bad.player[0]}_grad_norm'
+      found = ', '.join(f'{name}={bad.values[name]:.4g}' for name in names)
+      raise NonFiniteError(
+        f'the {bad.player} has a loss or gradient that is not finite ({found})', bad.step
+      )
 
   def _diagnosed(self, batch: Any) -> Any:
     """What the diagnosis finds after this step, on its way; None where no log is due."""
@@ -313,29 +344,45 @@ class _Run:
     held_out = parallel.across_hosts(parallel.shard(held_out))
     return self._programs.diagnosis(self._state, batch, held_out)
 
-  def _fail(self, step: int, player: str, values: dict[str, float]) -> None:
-    names = f'{player[0]}_loss', f'{player[0]}_grad_norm'
-    found = ', '.join(f'{name}={values[name]:.4g}' for name in names)
-    text = f'the {player} has a loss or gradient that is not finite ({found})'
-    self._stop_at_non_finite(step, player, text)
+  def go_back_or_stop(self, error: NonFiniteError) -> None:
+    """Records that the run goes back to its newest checkpoint, or that it stops here.
 
-  def _stop_at_non_finite(self, step: int, player: str, text: str) -> NoReturn:
-    """Records what is not finite and raises NonFiniteError, which says what is still good."""
+    Raises:
+      NonFiniteError: where `train.rollbacks` accepts no more; says what is still good.
+    """
     self._checkpoints.wait()
     good = self._checkpoints.latest()
+    step = self._step if error.step is None else error.step
+    found = f'step {step} ({self._images(step):,} images): {error}'
+    named = re.search('discriminator|generator', str(error))
+    about = {'player': named[0] if named else ''}
+    accepted = self._config.train.get('rollbacks', 0)
+    if self._rollbacks < accepted:
+      self._record_rollback(good or 0, {**about, 'not_finite': step})
+      self._bar.say(
+        f'! {found}; going back to step {good or 0}, on with other draws '
+        f'({self._rollbacks + 1} of {accepted} times)'
+      )
+      return
     kept = 'no checkpoint was saved before' if good is None else f'the last good one is step {good}'
-    self._record.write('non_finite', step, self._images(step), {'player': player})
+    tried = f' after going back {accepted} times' if accepted else ''
+    self._record.write('non_finite', step, self._images(step), about)
     raise NonFiniteError(
-      f'step {step} ({self._images(step):,} images): {text}; stopped, {kept}. Lower the learning '
-      'rate or raise r1.weight'
+      f'{found}; stopped{tried}, {kept}. Lower the learning rate or raise r1.weight'
     )
+
+  def _record_rollback(self, back: int, about: dict[str, Any]) -> None:
+    """Records that the run goes back, at the step that it goes back to, so that the line stays."""
+    images = self._checkpoints.about(back)['images'] if back else 0
+    self._record.write('rollback', back, images, {'count': self._rollbacks + 1, **about})
 
   def _sample_at(self, step: int) -> None:
     """Draws a grid, unless it is there: a run that goes on does not do so again."""
     path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
-    if hosts.is_first() and not os.path.exists(path):
-      with self._clock('sample'):
-        self._sample(path)
+    with self._clock('sample'):
+      hosts.together(
+        lambda: self._sample(path) if hosts.is_first() and not os.path.exists(path) else None
+      )
 
   def _sample(self, path: str) -> None:
     config = self._config
@@ -376,10 +423,11 @@ class _Run:
     about = {
       'images': self._images(self._step),
       'window': self._log.window,
+      'alarms': self._log.alarms,
+      'record_bytes': self._record.size(),
+      'scores': self._scores.of(self._checkpoints.steps()),
       'seconds': self._trained_seconds(),
+      'rollbacks': self._rollbacks,
     }
     with self._clock('save'):
-      try:
-        self._checkpoints.save(self._step, self._state, about)
-      except NonFiniteError as error:
-        self._stop_at_non_finite(self._step, str(error).split('/', 1)[0], str(error))
+      self._checkpoints.save(self._step, self._state, about)

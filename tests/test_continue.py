@@ -120,7 +120,9 @@ def test_lengths_and_intervals_need_no_permission(run):
 )
 def test_a_refused_continuation_leaves_the_run_as_it_was(run, change, message):
   everything = lambda: {
-    path: path.read_bytes() for path in sorted(run.rglob('*')) if path.is_file()
+    path: path.read_bytes()
+    for path in sorted(run.rglob('*'))
+    if path.is_file() and not path.name.startswith('.lock')  # who was there last
   }
   before = everything()
   with pytest.raises(UserError, match=message) as stopped:
@@ -248,3 +250,22 @@ def test_what_refuses_leaves_no_folder(tmp_path, user_folders):
   with pytest.raises(UserError):
     train(config(**{'dcgan.width': 0}), str(workdir))
   assert workdir.exists()
+
+
+@pytest.mark.parametrize('shown', [2**24 + 5, 2**31 - 40, 2**31 + 7])
+def test_counts_stay_exact_at_sizes_of_the_longest_runs(run, shown):
+  """As if the run had been shown so many images before its newest checkpoint."""
+  state = state_of(str(run))
+  count = np.uint32(shown).astype(np.int32)
+  shutil.rmtree(run / 'checkpoints')
+  saved = checkpoint.Checkpointer(str(run))
+  saved.save(4, state.replace(images=count), {'images': shown})
+  saved.close()
+  more = {'train.images': shown + 48, 'train.log_images': 16, 'train.checkpoint_images': 2**31 - 1}
+  train(config(**more), str(run))
+  lines = record.read_metrics(str(run), 'train')
+  assert [line['images'] for line in lines[-3:]] == [shown + 16, shown + 32, shown + 48]
+  assert build.open_run(str(run), None).images == shown + 48
+  end = checkpoint.Checkpointer(str(run), read_only=True)
+  assert end.about(7)['images'] == shown + 48
+  assert int(state_of(str(run)).images.astype(np.uint32)) == shown + 48

@@ -96,6 +96,7 @@ def test_runs_of_different_numbers_of_images_are_refused(finished, tmp_path):
   other = tmp_path / 'other'
   shutil.copytree(finished[0], other)
   config = json.loads((other / 'config.json').read_text())
+  del config['sha256']  # by which a change would be known
   config['evaluate']['num_samples'] = 32
   (other / 'config.json').write_text(json.dumps(config))
   with pytest.raises(UserError, match=r'64, .*other: 32\); give --num_samples=32, or --allow'):
@@ -356,6 +357,7 @@ def test_a_record_that_is_full_at_the_end_of_the_work_costs_no_score(copies, mon
 def test_data_that_were_moved_are_named_by_their_folder(copies, data_dir):
   path = copies / 'a' / 'config.json'
   config = json.loads(path.read_text())
+  del config['sha256']
   config['dataset']['data_dir'] = str(copies / 'gone')
   path.write_text(json.dumps(config))
   assert RUN([str(copies / 'a')], options=PIXELS._replace(data_dir=data_dir)).rows
@@ -364,6 +366,7 @@ def test_data_that_were_moved_are_named_by_their_folder(copies, data_dir):
 def test_runs_against_different_numbers_of_reals_are_no_table(copies):
   path = copies / 'a' / 'config.json'
   config = json.loads(path.read_text())
+  del config['sha256']
   config['evaluate']['num_reals'] = 100
   path.write_text(json.dumps(config))
   workdirs = [str(copies / 'a'), str(copies / 'b')]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import IO, NamedTuple
 
 from gan_jax.ablation import status
-from gan_jax.ablation.lease import Lease, Leases
 from gan_jax.ablation.plan import Plan, PlannedRun
 from gan_jax.ablation.root import Root
 from gan_jax.ablation.status import State
@@ -16,6 +15,7 @@ from gan_jax.errors import Preempted
 from gan_jax.runtime import child, gpus, processes
 from gan_jax.runtime.preemption import StopSignal
 from gan_jax.workdir.claim import is_claimed
+from gan_jax.workdir.lease import Lease, Leases
 
 _TICK = 1.0  # seconds between two looks at the children
 _KILLED_AFTER = 120.0  # seconds that a child that is asked to stop has to save
@@ -51,7 +51,7 @@ def work(
   Raises:
     Preempted: after SIGTERM or SIGINT, when the runs at work here are saved.
   """
-  runs, leases = plan.distinct, Leases(root)
+  runs, leases = plan.distinct, Leases(root.leases)
   children: dict[int, _Child] = {}
   states: dict[str, State] = {}
   settled = (State.FINISHED, State.DIVERGED, State.FAILED)

@@ -58,9 +58,10 @@ class Root:
     """Folder of the config that a run is started with."""
     return os.path.join(self.path, 'configs', key)
 
-  def lease(self, key: str, number: int) -> str:
-    """File of the `number`-th lease of a run."""
-    return os.path.join(self.path, 'leases', f'{key}.{number:06d}.json')
+  @property
+  def leases(self) -> str:
+    """Folder of the leases of runs, by key."""
+    return os.path.join(self.path, 'leases')
 
   def attempts(self, key: str) -> str:
     """File of the attempts at a run."""

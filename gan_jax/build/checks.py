@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import registry
 from gan_jax.build import players, scoring
+from gan_jax.build.data import images_per_step
 from gan_jax.build.keys import check_keys
 from gan_jax.build.schedules import check_schedules
 from gan_jax.build.transfer import check_init
@@ -27,6 +28,7 @@ def check(config: ConfigDict, elsewhere: bool = False) -> None:
   check_keys(config)
   if not elsewhere:
     parallel.check_batch(config.train.batch_size, 'config.train.batch_size')
+  _check_steps(config)
   check_schedules(config)
   check_init(config)
   registry.find('training.losses', config.loss.name, 'loss.name')
@@ -39,6 +41,16 @@ def check(config: ConfigDict, elsewhere: bool = False) -> None:
       _check_weights(config)
     scoring.check_features(config, scoring.features_of(config))
   ranking(config)
+
+
+def _check_steps(config: ConfigDict) -> None:
+  """Raises UserError for more steps than are counted in 31 bits."""
+  steps = -(-config.train.images // images_per_step(config))
+  if steps >= 2**31:
+    raise UserError(
+      f'config.train.images={config.train.images}: takes {steps:,} steps; accepted: less than '
+      f'{2**31:,}, as with a larger config.train.batch_size'
+    )
 
 
 def _check_weights(config: ConfigDict) -> None:

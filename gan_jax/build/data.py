@@ -104,14 +104,17 @@ def image_size(config: ConfigDict) -> tuple[int, int]:
   return height, height if width is None else width
 
 
-def batches(config: ConfigDict, dataset: ImageDataset, images: int) -> Iterator[pipeline.Batch]:
-  """This host's batches after so many images were shown."""
+def batches(
+  config: ConfigDict, dataset: ImageDataset, images: int, order: int = 0
+) -> Iterator[pipeline.Batch]:
+  """This host's batches after so many images were shown, in the seed's first order or another."""
   shown = images_per_step(config)
   drawn = shown + (0 if config.train.share_batch else config.train.batch_size)
   return pipeline.batches(
     dataset,
     drawn,
     seed=config.seed,
+    order=order,
     start=images * drawn // shown,
     host=jax.process_index(),
     hosts=jax.process_count(),

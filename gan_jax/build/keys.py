@@ -52,23 +52,37 @@ class Numbers(NamedTuple):
 
 
 class Kind(NamedTuple):
-  """Values of some types, of which other places know more."""
+  """Values of some types, of which other places know more.
+
+  Attributes:
+    types: accepted.
+    name: of them, for a message.
+    each: type of each of the values within; None: any.
+  """
 
   types: tuple[type, ...]
   name: str
+  each: type | None = None
 
   def refuses(self, value: Any) -> str:
     """What is accepted, where the value is not; else ''."""
-    return '' if isinstance(value, self.types) else self.name
+    if not isinstance(value, self.types):
+      return self.name
+    kind = self.each
+    within: Any = value
+    return '' if kind is None or all(isinstance(each, kind) for each in within) else self.name
 
 
 TEXT = Kind((str,), 'text')
 SWITCH = Kind((bool,), 'True or False')
-NAMES = Kind((tuple, list), 'a tuple of names')
-COUNT = Numbers(1, 2**31 - 1, whole=True)  # images and steps are counted in 32 bits
+NAMES = Kind((tuple, list), 'a tuple of names', str)
+COUNT = Numbers(1, 2**31 - 1, whole=True)
+# Images are counted in 32 bits without a sign; the last step may go some way beyond the length.
+_MOST_IMAGES = 4_000_000_000
+IMAGES = Numbers(1, _MOST_IMAGES, whole=True)
 NOT_NEGATIVE = Numbers(0)
 SHARE = Numbers(0, 1)
-_IMAGES = Numbers(0, 2**31 - 1)
+_IMAGES = Numbers(0, _MOST_IMAGES)
 
 _OPTIMIZER = {
   'learning_rate': NOT_NEGATIVE,
@@ -118,11 +132,12 @@ KEYS: dict[str, Any] = {
     'ramp': NOT_NEGATIVE,
   },
   'train': {
-    'images': COUNT,
+    'images': IMAGES,
     'seconds': Numbers(0, low_open=True, optional=True),
     **{'batch_size': COUNT, 'd_steps': COUNT, 'accumulate': COUNT},
     **{'share_batch': SWITCH, 'diagnose': SWITCH},
-    **{'log_images': COUNT, 'sample_images': COUNT, 'checkpoint_images': COUNT},
+    **{'log_images': IMAGES, 'sample_images': IMAGES, 'checkpoint_images': IMAGES},
+    'rollbacks': Numbers(0, 2**31 - 1, whole=True),
   },
   'checkpoint': {
     'keep_last': COUNT,

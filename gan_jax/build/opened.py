@@ -9,7 +9,6 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from gan_jax.build.data import images_per_step
 from gan_jax.build.players import modules
 from gan_jax.errors import UserError
 from gan_jax.runtime import cache
@@ -67,8 +66,7 @@ def open_run(workdir: str, step: int | None) -> OpenRun:
     step = checkpoints.find(step)
   state = checkpoints.restore(template, step, part=True)
   dtype, found = np.dtype(dataset.get('dtype', 'uint8')), int(state['step'])
-  # Checkpoints of before 2026-11-28 do not say how many images were shown.
-  images = checkpoints.about(found).get('images', found * images_per_step(config))
+  images = checkpoints.about(found)['images']
   names = tuple(dataset.get('class_names') or ())
   return OpenRun(config, generator, dtype, state['ema'], found, images, names)
 

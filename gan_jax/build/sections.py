@@ -112,8 +112,10 @@ def names(value: Any, key: str) -> tuple[str, ...]:
   So `--config.regularisers=r1,lecam` is as good as `--config.regularisers="('r1','lecam')"`.
 
   Raises:
-    UserError: for one that is there twice.
+    UserError: for one that is there twice, or is none.
   """
+  if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+    raise UserError(f'config.{key}={value!r}: accepted: a tuple of names')
   found = tuple(name.strip() for each in value for name in each.split(',') if name.strip())
   own = [name_of(name) for name in found]
   for name in own:

@@ -18,6 +18,7 @@ def batches(
   batch_size: int,
   *,
   seed: int,
+  order: int = 0,
   start: int = 0,
   host: int = 0,
   hosts: int = 1,
@@ -34,6 +35,7 @@ def batches(
     dataset: what to read.
     batch_size: examples over all hosts.
     seed: of the order.
+    order: which of the orders of that seed.
     start: number of the first draw: examples drawn before.
     host: index of this host.
     hosts: their number, a divisor of `batch_size`.
@@ -53,16 +55,16 @@ def batches(
     )
   share = batch_size // hosts
   first = host * share
-  order = _shuffled(len(dataset), seed)
+  rows_of = _shuffled(len(dataset), (seed % 2**32, order))
   if balanced:
     if not dataset.num_classes:
       raise UserError(
         f'config.dataset.balanced=True: dataset {dataset.name} has no labels; accepted: False'
       )
-    order = BalancedOrder(dataset.labels(np.arange(len(dataset))), seed)
+    rows_of = BalancedOrder(dataset.labels(np.arange(len(dataset))), seed, order)
 
   def load(number: int) -> Batch:
-    return dataset.fetch(order(start + number * batch_size + first + np.arange(share)))
+    return dataset.fetch(rows_of(start + number * batch_size + first + np.arange(share)))
 
   threads = 1 if dataset.in_memory else max(1, prefetch)
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(1, prefetch))
@@ -76,10 +78,10 @@ class BalancedOrder:
   Within a class, images come in a seeded order that has all of them before any is there again.
   """
 
-  def __init__(self, labels: np.ndarray, seed: int):
+  def __init__(self, labels: np.ndarray, seed: int, order: int = 0):
     """Sorts the rows of a dataset, whose labels are `[N]`, by class."""
     self._rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    self._seed = seed % 2**32
+    self._seeds = seed % 2**32, order
     self._within = functools.lru_cache(maxsize=2 * len(self._rows))(self._epoch_of_class)
 
   def __call__(self, places: np.ndarray) -> np.ndarray:
@@ -97,12 +99,12 @@ class BalancedOrder:
     return self._rng(1 + place, epoch).permutation(self._rows[place])
 
   def _rng(self, *numbers: int) -> np.random.Generator:
-    return np.random.default_rng((self._seed, *map(int, numbers)))
+    return _rng(self._seeds, *map(int, numbers))
 
 
-def _shuffled(count: int, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+def _shuffled(count: int, seeds: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
   """The rows of draws by their numbers, reshuffled every epoch."""
-  order = functools.lru_cache(maxsize=2)(functools.partial(_epoch_order, count, seed))
+  order = functools.lru_cache(maxsize=2)(functools.partial(_epoch_order, count, seeds))
 
   def rows_of(places: np.ndarray) -> np.ndarray:
     epochs, rows = np.divmod(places, count)
@@ -111,5 +113,10 @@ def _shuffled(count: int, seed: int) -> Callable[[np.ndarray], np.ndarray]:
   return rows_of
 
 
-def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-  return np.random.default_rng((seed % 2**32, epoch)).permutation(count)
+def _epoch_order(count: int, seeds: tuple[int, int], epoch: int) -> np.ndarray:
+  return _rng(seeds, epoch).permutation(count)
+
+
+def _rng(seeds: tuple[int, int], *numbers: int) -> np.random.Generator:
+  seed, order = seeds
+  return np.random.default_rng((seed, *numbers, order) if order else (seed, *numbers))

@@ -62,8 +62,8 @@ def open_split(builder: Any, split: str) -> Records:
   except ValueError as error:
     accepted = nearest(split, builder.info.splits)
     raise UserError(
-      f"split {split!r} of dataset {builder.name!r}: {accepted}, or parts, as 'train[:90%]' and "
-      "'train[90%:]'"
+      f'config.dataset.split, holdout_split or --splits={split!r}: dataset {builder.name!r} has '
+      f"none such; {accepted}, or parts, as 'train[:90%]' and 'train[90%:]'"
     ) from error
   except NotImplementedError as error:
     raise UserError(

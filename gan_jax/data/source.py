@@ -215,10 +215,19 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
 
 
 def data_folder(data_dir: str) -> str:
-  """Where prepared data are; '': `$TFDS_DATA_DIR`, or else TFDS's default."""
-  return os.path.expanduser(
-    data_dir or os.environ.get('TFDS_DATA_DIR') or os.path.join('~', 'tensorflow_datasets')
-  )
+  """Where prepared data are; '': `$TFDS_DATA_DIR`, or else TFDS's default.
+
+  Raises:
+    UserError: where that is in a home folder, and there is none.
+  """
+  asked = data_dir or os.environ.get('TFDS_DATA_DIR') or os.path.join('~', 'tensorflow_datasets')
+  found = os.path.expanduser(asked)
+  if found.startswith('~/'):
+    raise UserError(
+      f'--data_dir={asked}: this user has no home folder; name another folder, or have one in HOME '
+      'or TFDS_DATA_DIR'
+    )
+  return found
 
 
 @functools.cache
@@ -233,6 +242,33 @@ def open_builder(name: str, data_dir: str) -> Any:
     UserError: for an unknown name, or one that cannot be prepared here.
   """
   directory = data_folder(data_dir)
+  builder = _made(name, directory)
+  if not builder.is_prepared():
+    logging.getLogger(__name__).info('preparing dataset %s in %s', name, builder.data_dir)
+    tfds.disable_progress_bar()
+    try:
+      _check_reachable(builder)
+      with _alone(directory, builder.name):
+        if not builder.is_prepared():  # by another process, meanwhile
+          with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own account of it
+            builder.download_and_prepare(file_format='array_record')
+        else:
+          builder = _made(name, directory)  # which knows of it
+    except UserError as error:
+      raise UserError(f'config.dataset.name={name!r}: {error}') from error
+    except Exception as error:  # whatever a builder's own code and its downloads may raise
+      text = ' '.join(f'{type(error).__name__}: {error}'.split())
+      ours = name in registry.names('data.datasets') or name.endswith('.py')
+      advice = '' if ours else f'; {_ELSEWHERE.format(name=name)}'
+      raise UserError(
+        f'config.dataset.name={name!r} is not prepared in {builder.data_dir} and cannot be here: '
+        f'{text}{advice}'
+      ) from error
+  return builder
+
+
+def _made(name: str, directory: str) -> Any:
+  """The builder of a dataset, as what is prepared of it stands at the moment."""
   own = registry.names('data.datasets')
   if name in own or name.endswith('.py'):
     module = registry.find('data.datasets', name, 'dataset.name')
@@ -250,25 +286,6 @@ def open_builder(name: str, data_dir: str) -> Any:
         f'config.dataset.name={name!r}: unknown here and to TFDS, and not in {directory}; '
         f'{accepted}, or a TFDS name; `launch.py prepare` makes one of your own images'
         f'{_of_a_catalogue(name, error)}'
-      ) from error
-  if not builder.is_prepared():
-    logging.getLogger(__name__).info('preparing dataset %s in %s', name, builder.data_dir)
-    tfds.disable_progress_bar()
-    try:
-      _check_reachable(builder)
-      with _alone(directory, builder.name):
-        if not builder.is_prepared():  # by another process, meanwhile
-          with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own account of it
-            builder.download_and_prepare(file_format='array_record')
-    except UserError as error:
-      raise UserError(f'config.dataset.name={name!r}: {error}') from error
-    except Exception as error:  # whatever a builder's own code and its downloads may raise
-      text = ' '.join(f'{type(error).__name__}: {error}'.split())
-      ours = name in own or name.endswith('.py')
-      advice = '' if ours else f'; {_ELSEWHERE.format(name=name)}'
-      raise UserError(
-        f'config.dataset.name={name!r} is not prepared in {builder.data_dir} and cannot be here: '
-        f'{text}{advice}'
       ) from error
   return builder
 

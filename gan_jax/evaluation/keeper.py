@@ -33,7 +33,7 @@ class ScoreKeeper:
     rank: Callable[[Line], float],
     say: Callable[[str], None],
   ):
-    """Reads the scores that there are already; opens no network.
+    """Begins without scores, see `go_on`; opens no network.
 
     Args:
       workdir: of the run.
@@ -45,16 +45,29 @@ class ScoreKeeper:
     """
     self._workdir, self._asked, self._datasets = workdir, asked, datasets
     self._sampler, self._rank, self._say = sampler, rank, say
-    before = hosts.on_first(lambda: record.read_metrics(workdir, 'scores'))
-    self.lines: dict[int, Line] = {line['step']: line for line in before}
-    self.ranks = {step: rank(line) for step, line in self.lines.items() if step}
+    self.lines: dict[int, Line] = {}
+    self.ranks: dict[int, float] = {}
     self._evaluator: Evaluator | None = None
 
-  def undo(self, step: int) -> None:
-    """Forgets the scores of later steps."""
-    for later in [each for each in self.lines if each > step]:
-      self.lines.pop(later)
-      self.ranks.pop(later, None)
+  def go_on(self, step: int, saved: list[Line] | None, start: int) -> None:
+    """Takes the scores of the run up to a step that it goes on from.
+
+    Args:
+      step: of the run.
+      saved: those that `of` gave when it was saved; None: all are in the record.
+      start: where in the record lines begin that came after it was saved.
+    """
+    start = 0 if saved is None else start
+    lines = hosts.on_first(lambda: record.read_metrics(self._workdir, 'scores', start))
+    for line in [*(saved or []), *lines]:
+      if line['step'] <= step:
+        self.lines[line['step']] = line
+        if line['step']:
+          self.ranks[line['step']] = self._rank(line)
+
+  def of(self, steps: list[int]) -> list[Line]:
+    """The scores of some steps and of the untrained generator, to be saved beside a state."""
+    return [line for step, line in self.lines.items() if step in (0, *steps)]
 
   def score(self, writer: record.Record, step: int, images: int, variables: PyTree) -> None:
     """Scores a generator, records it and says what was found.
@@ -82,7 +95,7 @@ class ScoreKeeper:
     if scores:
       scores |= evaluator.digests()
     writer.write('scores', step, images, scores)
-    self.lines[step] = scores
+    self.lines[step] = {'step': step, 'images': images, **scores}
     if step:
       self.ranks[step] = self._rank(scores)
     shown = '  '.join(f'{k} {v:.4g}' for k, v in scores.items() if f'{k}_low' in scores)

@@ -3,7 +3,7 @@
 import collections
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Values = dict[str, float]
 
@@ -36,15 +36,19 @@ class Alarm(NamedTuple):
 
 
 class Alarms:
-  """Watches the values of each log of a run.
+  """Watches the values of each log of a run."""
 
-  Its state is a function of the lines that are in the record: a run that continues reads them.
-  """
+  def __init__(self, before: dict[str, Any] | None = None):
+    """Begins, or goes on from what `state` gave."""
+    before = before or {}
+    self._last: collections.deque[Values] = collections.deque(before.get('last', []), WINDOW)
+    self._on: set[str] = set(before.get('on', []))
+    self._best_diversity: float = before.get('best_diversity', 0.0)
 
-  def __init__(self) -> None:
-    self._last: collections.deque[Values] = collections.deque(maxlen=WINDOW)
-    self._on: set[str] = set()
-    self._best_diversity = 0.0
+  def state(self) -> dict[str, Any]:
+    """What it has seen, of JSON's types: goes with a checkpoint."""
+    on = sorted(self._on)
+    return {'last': list(self._last), 'on': on, 'best_diversity': self._best_diversity}
 
   def update(self, values: Values) -> list[Alarm]:
     """Takes the values of one more log; returns the alarms that begin with it."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gan_jax.monitoring import alarms
 from gan_jax.monitoring.clock import TRAINING, Clock
 from gan_jax.progress import ProgressBar
-from gan_jax.runtime import hosts, parallel
+from gan_jax.runtime import parallel
 from gan_jax.workdir import record
 
 Values = dict[str, float]
@@ -39,8 +39,9 @@ class MetricsLog:
     images: Callable[[int], int],
     due: Callable[[int], bool],
     window: Window | None = None,
+    alarms_before: dict[str, Any] | None = None,
   ):
-    """Begins, or goes on after the lines that are in the record.
+    """Begins, or goes on as it was when the run was saved.
 
     Args:
       writer: of the run.
@@ -48,17 +49,15 @@ class MetricsLog:
       clock: that knows where the time goes.
       images: shown after a number of steps.
       due: whether a line is due after a step.
-      window: of the steps since the last line, as `window` gave it before the run was stopped.
+      window: of the steps since the last line, as `window` gave it then.
+      alarms_before: as `alarms` gave it then.
     """
     self._writer, self._bar, self._clock = writer, bar, clock
     self._images, self._due = images, due
     self._pending: collections.deque[tuple[int, Any, Any]] = collections.deque()
     self._sums: Window = {name: list(pair) for name, pair in (window or {}).items()}
     self._steps = 0  # of this start since the last line
-    self._alarms = alarms.Alarms()
-    before = record.read_metrics(writer.workdir, 'train') if hosts.is_first() else []
-    for line in before:
-      self._alarms.update(line)
+    self._alarms = alarms.Alarms(alarms_before)
 
   def add(self, step: int, metrics: Any, diagnosis: Any = None) -> None:
     """Takes what a step returned, and a diagnosis after it, still on the devices."""
@@ -81,6 +80,11 @@ class MetricsLog:
   def window(self) -> Window:
     """What the next line will be the mean of, as far as it is read."""
     return {name: list(pair) for name, pair in self._sums.items()}
+
+  @property
+  def alarms(self) -> dict[str, Any]:
+    """What the alarms have seen, of JSON's types."""
+    return self._alarms.state()
 
   def _sum(self, values: Values) -> None:
     """Adds a step; of a lazy term, which is NaN in between, those steps that had it."""

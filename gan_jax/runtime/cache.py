@@ -1,6 +1,7 @@
 """What is kept between runs in the user's cache folder: compiled programs, feature networks."""
 
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
 
 _NAMES = '.names'  # the array that says which others there are
 _LEFT_OVER_SECONDS = 3600.0  # age at which a file in the making belongs to no process any more
@@ -24,31 +26,84 @@ _KEPT_PROGRAMS_BYTES = 2 << 30
 def directory(name: str) -> pathlib.Path:
   """`$XDG_CACHE_HOME/gan_jax/<name>`; it need not be there.
 
-  `~/.cache` where that is not set, or is no folder of this machine but an address, `gs://…`.
+  `~/.cache` where that is not set, or is no folder of this machine but an address, `gs://…`; where
+  there is no home, a folder of the user's among temporary files.
   """
   root = os.environ.get('XDG_CACHE_HOME', '')
   if not root or '://' in root:
-    root = os.path.join(os.path.expanduser('~'), '.cache')
+    home = os.path.expanduser('~')
+    if home == '~':
+      home = os.path.join(tempfile.gettempdir(), f'gan_jax-{os.geteuid()}')
+    root = os.path.join(home, '.cache')
   return pathlib.Path(root) / 'gan_jax' / name
 
 
 def enable_compilation_cache() -> None:
   """Keeps compiled programs between runs, unless JAX has been told of a folder already.
 
-  Where the folder cannot be made, nothing is kept.
+  Where the folder cannot be made, or is not the user's alone, nothing is kept.
   """
-  if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+  given = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+  if given is None:
     folder = directory('xla')
     try:
-      folder.mkdir(parents=True, exist_ok=True)
+      folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
       _warn(folder, error)
       return
+  elif '://' in given:
+    return  # not of this machine: who may write there is not for it to say
+  else:
+    folder = pathlib.Path(given)
+  if stranger := _of_others(folder):
+    # What is loaded from there is run: JAX's own programs as well as those kept beside them.
+    tell_once(f'{stranger}; compiled programs are neither read from {folder} nor kept there')
+    jax.config.update('jax_compilation_cache_dir', None)
+    compilation_cache.reset_cache()
+    return
+  if given is None:
     jax.config.update('jax_compilation_cache_dir', str(folder))
     keep_newest(folder, '-cache', _KEPT_PROGRAMS, _KEPT_PROGRAMS_BYTES)
   # Every program, however small: start-up is made of many that compile in a fraction of a second.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
   jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
+
+
+def foreign(path: str | pathlib.Path, file: os.stat_result, folder: os.stat_result) -> str:
+  """Says where another user owns a file or its folder, or may write to one; '' where none does.
+
+  Args:
+    path: of the file, for the message.
+    file: about it.
+    folder: about the one that it is in, which others may write to only if they may enter it.
+  """
+  me = os.geteuid()
+  if folder.st_uid != me or folder.st_mode & 0o022:
+    return f'{pathlib.Path(path).parent}: another user owns it or may write to it'
+  if file.st_uid != me or file.st_mode & (folder.st_mode & 0o011) << 1:
+    return f'{path}: another user owns it or may write to it'
+  return ''
+
+
+def _of_others(folder: pathlib.Path) -> str:
+  """What in a folder another user may have put there; '' for nothing."""
+  try:
+    about = folder.stat()
+    if found := foreign(folder / '-', about, about):
+      return found
+    for entry in os.scandir(folder):
+      with contextlib.suppress(FileNotFoundError):  # removed by another process, meanwhile
+        if found := foreign(entry.path, entry.stat(), about):
+          return found
+  except OSError:  # not there yet, or closed to this user: nothing is read from it
+    pass
+  return ''
+
+
+@functools.cache
+def tell_once(text: str) -> None:
+  """Logs a warning, the first time that it comes."""
+  logging.getLogger(__name__).warning('! %s', text)
 
 
 def save_arrays(path: pathlib.Path, arrays: dict[str, Any]) -> None:

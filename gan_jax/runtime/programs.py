@@ -129,6 +129,10 @@ def _load(path: pathlib.Path | None, arguments: Any) -> Any:
   devices = [device for device in jax.devices() if device in used]
   try:
     with open(path, 'rb') as file:
+      stranger = cache.foreign(path, os.fstat(file.fileno()), os.stat(path.parent))
+      if stranger:  # what is unpickled is run
+        cache.tell_once(f'{stranger}; the compiled program there is not loaded')
+        return None
       serialized, in_tree, out_tree = pickle.load(file)
     program = serialize_executable.deserialize_and_load(
       serialized, in_tree, out_tree, execution_devices=devices

@@ -16,6 +16,7 @@ from gan_jax.training.judging import Examples, judge
 from gan_jax.training.player import Metrics, apply
 from gan_jax.training.recipe import Recipe
 from gan_jax.training.state import TrainState
+from gan_jax.training.state import shown as images_shown
 
 Batch = dict[str, jax.Array]
 # A value so near ±1 is black or white for the eye.
@@ -39,7 +40,7 @@ def make_diagnosis(recipe: Recipe) -> Callable[[TrainState, Batch, Batch], Metri
   """
 
   def diagnose(state: TrainState, training: Batch, held_out: Batch) -> Metrics:
-    shown = state.images.astype(jnp.float32)
+    shown = images_shown(state)
     key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
     key = draws.named(key, 'diagnosis')
     strength = recipe.augmentation.strength_at(state.augmentation, shown)

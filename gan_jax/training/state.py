@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 
@@ -35,9 +36,11 @@ class TrainState(flax.struct.PyTreeNode):
 
   Attributes:
     step: updates done, int32 scalar.
-    images: real images shown to the discriminator, int32 scalar: what schedules, lengths and
-      intervals count, also where the batch size changes on the way.
-    rng: key data of the run's random stream, uint32 `[2]`; never changes, steps fold into it.
+    images: real images shown to the discriminator: what schedules, lengths and intervals count,
+      also where the batch size changes on the way. The 32 bits of a number without a sign in an
+      int32 scalar, see `shown` and `images_of`.
+    rng: key data of the run's random stream, uint32 `[2]`; steps fold into it, and it changes only
+      where a run was rolled back, see `redrawn`.
     generator: the generator in training.
     discriminator: the discriminator in training.
     ema: moving average of the generator's variables (`params` and mutable collections): what
@@ -54,6 +57,22 @@ class TrainState(flax.struct.PyTreeNode):
   ema: PyTree
   regularisers: dict[str, PyTree]
   augmentation: PyTree
+
+
+def shown(state: TrainState) -> jax.Array:
+  """Images shown so far, float32: what schedules take, to one part in 2²⁴."""
+  return jax.lax.bitcast_convert_type(state.images, jnp.uint32).astype(jnp.float32)
+
+
+def images_of(state: TrainState) -> int:
+  """Images shown so far, of a state on the host, exactly."""
+  return int(np.asarray(state.images).astype(np.uint32))
+
+
+def redrawn(state: TrainState, number: int) -> TrainState:
+  """A state on the host with another random stream in place of its own, by a number."""
+  key = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(state.rng)), number)
+  return state.replace(rng=jax.device_get(jax.random.key_data(key)))
 
 
 @functools.cache

@@ -26,6 +26,7 @@ from gan_jax.training.labels import draw as draw_labels
 from gan_jax.training.player import Metrics, apply
 from gan_jax.training.recipe import Recipe
 from gan_jax.training.state import Player, TrainState
+from gan_jax.training.state import shown as images_shown
 from gan_jax.training.view import Moment
 
 Batch = dict[str, jax.Array]
@@ -107,7 +108,7 @@ def _update_d(
 
 
 def _moment(recipe: Recipe, state: TrainState) -> Moment:
-  shown = state.images.astype(jnp.float32)
+  shown = images_shown(state)
   key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
   strength = recipe.augmentation.strength_at(state.augmentation, shown)
   return Moment(state.step, shown, key, strength)

@@ -1,10 +1,12 @@
 """Saves and restores the train state with Orbax, and sees that what is read is what was saved."""
 
 import contextlib
+import errno
 import hashlib
+import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -12,12 +14,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from gan_jax.errors import NonFiniteError, UserError
+from gan_jax.errors import STOPS, NonFiniteError, NotDoneError, UserError
 from gan_jax.runtime.tree import PyTree
 
 _LOG = logging.getLogger(__name__)
 _STATE, _ABOUT = 'default', 'about'  # the folders of a checkpoint
 DIGESTS = 'sha256'
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+_OF_ABOUT, _OF_SHAPES = 'sha256_about', 'sha256_shapes'
 
 
 class _DamagedError(Exception):
@@ -87,6 +91,8 @@ class Checkpointer:
     self._workdir = workdir
     self._directory = os.path.abspath(os.path.join(workdir, 'checkpoints'))
     self._read_back = False
+    self._begun: int | None = None  # the step of a save that may still go on
+    self._failure: NotDoneError | None = None
     if read_only and not os.path.isdir(self._directory):
       raise UserError(f'--workdir={workdir}: holds no checkpoints')
     if not read_only:
@@ -128,11 +134,15 @@ class Checkpointer:
       if not np.all(np.isfinite(leaf)):
         raise NonFiniteError(f'{path} has values that are not finite')
     digests = {path: _digest(leaf) for path, leaf in leaves.items()}
+    about = {**(about or {}), DIGESTS: digests, _OF_SHAPES: _digest_of_shapes(leaves)}
     items = {
       _STATE: ocp.args.PyTreeSave(state),
-      _ABOUT: ocp.args.JsonSave({**(about or {}), DIGESTS: digests}),
+      _ABOUT: ocp.args.JsonSave({**about, _OF_ABOUT: _digest_of_json(about)}),
     }
-    self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+    self.wait()
+    with self._saving(step):
+      self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+      self._begun = step
     if not self._read_back:
       self.wait()
       try:
@@ -168,11 +178,11 @@ class Checkpointer:
     return self._first_whole(step, lambda found: self._verified(found, None, part=False))
 
   def about(self, step: int) -> dict[str, Any]:
-    """What was saved beside a state; {} where nothing was."""
-    items = ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()})
-    with contextlib.suppress(FileNotFoundError, KeyError):
-      return self._manager.restore(step, args=items)[_ABOUT] or {}
-    return {}
+    """What was saved beside a state; {} where that is damaged."""
+    try:
+      return self._about(step)
+    except _DamagedError:
+      return {}
 
   def find(self, number: int) -> int:
     """The step that a user means by a number: a step, or the images that were shown before it.
@@ -207,12 +217,43 @@ class Checkpointer:
       self._manager.reload()
 
   def wait(self) -> None:
-    """Returns when every save is whole on disk."""
-    self._manager.wait_until_finished()
+    """Returns when every save is whole on disk.
+
+    Raises:
+      NotDoneError: where one has failed; says which is the newest whole one.
+    """
+    if self._failure is not None:
+      raise self._failure
+    with self._saving(self._begun):
+      self._manager.wait_until_finished()
+    self._begun = None
+
+  def check(self) -> None:
+    """Raises NotDoneError where a save has failed; waits for none that goes on."""
+    if self._begun is not None and not self._manager.is_saving_in_progress():
+      self.wait()
 
   def close(self) -> None:
     """Waits and frees the manager."""
-    self._manager.close()
+    # What has failed is told already, and would be told once more.
+    with contextlib.suppress(*([] if self._failure is None else [Exception])):
+      self._manager.close()
+
+  @contextlib.contextmanager
+  def _saving(self, step: int | None) -> Iterator[None]:
+    """Says of whatever a save raises which checkpoint there is instead."""
+    try:
+      yield
+    except STOPS:
+      raise
+    except Exception as error:  # of the disk, of the libraries in between
+      whole = [each for each in self.steps() if each != step]
+      kept = f'the newest one is of step {whole[-1]}' if whole else 'there is none before'
+      self._failure = NotDoneError(
+        f'{self._directory}: step {step} could not be saved: {_reason(error)}; {kept}, and with '
+        'that mended the same command goes on'
+      )
+      raise self._failure from error
 
   def _first_whole(self, step: int | None, read: Any) -> tuple[int, PyTree]:
     """The asked step, or the newest that `read` does not find damaged, and what it read."""
@@ -239,11 +280,13 @@ class Checkpointer:
 
   def _verified(self, step: int, template: PyTree | None, part: bool) -> PyTree:
     """Reads a checkpoint; raises _DamagedError for one that is not what was saved."""
+    about = self._about(step)
     try:
       found = _leaves(self._manager.item_metadata(step)[_STATE].tree)
-      digests = self.about(step).get(DIGESTS, {})
     except Exception as error:  # a damaged file may raise anything
       raise _DamagedError(_short(error)) from error
+    if about.get(_OF_SHAPES, '') not in ('', _digest_of_shapes(found)):
+      raise _DamagedError('its metadata are not what was saved')
     if template is not None:
       self._check_shapes(_leaves(template), found, part)
       template = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
@@ -257,19 +300,32 @@ class Checkpointer:
     except Exception as error:  # a damaged file may raise anything
       raise _DamagedError(_short(error)) from error
     for path, leaf in _leaves(state).items():
-      if path in digests and digests[path] != _digest(leaf):
+      if about[DIGESTS].get(path) != _digest(leaf):
         raise _DamagedError(f'{path} is not what was saved')
     return state
+
+  def _about(self, step: int) -> dict[str, Any]:
+    """What was saved beside a state; raises _DamagedError where it is not there as it was."""
+    items = ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()})
+    try:
+      found = dict(self._manager.restore(step, args=items)[_ABOUT])
+      found[DIGESTS]
+    except Exception as error:  # a damaged file may raise anything
+      raise _DamagedError(f'what is told beside it cannot be read: {_short(error)}') from error
+    if not {_OF_ABOUT, _OF_SHAPES} & found.keys():
+      return found  # of before 2026-11-29: arrays alone have digests
+    if found.pop(_OF_ABOUT, None) != _digest_of_json(found):
+      raise _DamagedError('what is told beside it is not what was saved')
+    return found
 
   def _check_shapes(self, asked: dict[str, Any], found: dict[str, Any], part: bool) -> None:
     """Raises UserError where a checkpoint has other leaves, shapes or types than asked for."""
     if part:
       found = {path: leaf for path, leaf in found.items() if path in asked}
-    say = lambda leaf: 'nothing' if leaf is None else f'{np.dtype(leaf.dtype)} {list(leaf.shape)}'
     others = [
-      f'{path}: {say(found.get(path))} is saved, {say(asked.get(path))} asked for'
+      f'{path}: {_shape(found.get(path))} is saved, {_shape(asked.get(path))} asked for'
       for path in sorted({*asked, *found})
-      if say(found.get(path)) != say(asked.get(path))
+      if _shape(found.get(path)) != _shape(asked.get(path))
     ]
     if others:
       more = f' and {len(others) - 3} more' if len(others) > 3 else ''
@@ -284,12 +340,37 @@ def _leaves(tree: PyTree) -> dict[str, Any]:
   return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in flat}
 
 
+def _shape(leaf: Any) -> str:
+  return 'nothing' if leaf is None else f'{np.dtype(leaf.dtype)} {list(leaf.shape)}'
+
+
+def _digest_of_shapes(leaves: dict[str, Any]) -> str:
+  return _digest_of_json({path: _shape(leaf) for path, leaf in leaves.items()})
+
+
+def _digest_of_json(content: dict[str, Any]) -> str:
+  return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _digest(leaf: Any) -> str:
   array = np.ascontiguousarray(leaf)
   return hashlib.sha256(array.data if array.ndim else array.tobytes()).hexdigest()[:16]
 
 
-def _short(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+  """What the system refused, where that is behind an error; else its own words."""
+  behind: BaseException | None = error
+  while behind is not None:
+    if isinstance(behind, OSError) and behind.errno is not None:
+      return os.strerror(behind.errno)
+    for number in _REFUSALS:  # libraries of C++ tell of it in words alone
+      if os.strerror(number).lower() in str(behind).lower():
+        return os.strerror(number)
+    behind = behind.__cause__ or behind.__context__
+  return _short(error)
+
+
+def _short(error: BaseException) -> str:
   """The beginning of a library's message."""
   text = ' '.join(str(error).split()) or type(error).__name__
   return text if len(text) < 160 else text[:160] + '…'

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError
 from gan_jax.workdir.config_file import as_json, differences
-from gan_jax.workdir.files import read_json, write_json
+from gan_jax.workdir.files import read_json, write_sealed
 
 
 def read_circumstances(workdir: str) -> dict[str, Any]:
@@ -68,17 +68,17 @@ def keep_circumstances(
   run['config'] = content
   if teachers:
     run['teachers'] = teachers
-  write_json(_path(workdir), run)
+  write_sealed(_path(workdir), run)
 
 
 def keep_features(workdir: str, description: dict[str, Any]) -> None:
   """Adds to `run.json` what the feature networks of its scores are."""
-  write_json(_path(workdir), {**read_circumstances(workdir), 'features': description})
+  write_sealed(_path(workdir), {**read_circumstances(workdir), 'features': description})
 
 
 def keep_init(workdir: str, told: dict[str, Any]) -> None:
   """Writes `init.json`: which run this one started from, and what was taken of it."""
-  write_json(os.path.join(workdir, 'init.json'), told)
+  write_sealed(os.path.join(workdir, 'init.json'), told)
 
 
 def check_dataset(workdir: str, dataset: dict[str, Any], way_out: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError
-from gan_jax.workdir.files import read_json, write_json
+from gan_jax.workdir.files import read_json, write_sealed
 
 _ABSENT = '(absent)'
 _OF_SCORES = 'config.evaluate.'
@@ -16,7 +16,7 @@ _OF_SCORES = 'config.evaluate.'
 # What changes no step of a run and no score: how long it is, how often it shows and keeps itself.
 _FREE = (
   *(f'config.train.{name}_images' for name in ('log', 'sample', 'checkpoint')),
-  *('config.train.images', 'config.train.seconds', 'config.train.diagnose'),
+  *(f'config.train.{name}' for name in ('images', 'seconds', 'diagnose', 'rollbacks')),
   *('config.evaluate.images', 'config.evaluate.halves'),
   *('config.checkpoint.', 'config.sample.'),
   # Where the data are and how they are fetched; what they are is held to by their fingerprints.
@@ -26,7 +26,7 @@ _FREE = (
 
 def keep_config(workdir: str, config: ConfigDict) -> None:
   """Writes `config.json`."""
-  write_json(_path(workdir), as_json(config))
+  write_sealed(_path(workdir), as_json(config))
 
 
 def load_config(workdir: str) -> ConfigDict:

@@ -1,19 +1,25 @@
 """Files of a workdir: read with the file's name in every error, written so that none is torn."""
 
 import contextlib
+import hashlib
 import json
 import os
+import pathlib
+import time
 from typing import Any
 
 from gan_jax.errors import UserError
 
+_SEAL = 'sha256'  # of the rest of an object
+_LEFT_OVER_SECONDS = 3600.0  # age at which a file in the making is nobody's any more
+
 
 def read_json(path: str) -> dict[str, Any]:
-  """Reads an object of JSON.
+  """Reads an object of JSON; a seal, where it has one, is checked and left out.
 
   Raises:
     FileNotFoundError: where there is no such file.
-    UserError: where it cannot be read, or holds something else.
+    UserError: where it cannot be read, holds something else, or not what was sealed.
   """
   try:
     with open(path, encoding='utf-8') as file:
@@ -26,7 +32,18 @@ def read_json(path: str) -> dict[str, Any]:
     raise UserError(f'{path}: damaged: {error}; bring it back from a copy') from error
   if not isinstance(found, dict):
     raise UserError(f'{path}: damaged: holds {type(found).__name__}, not an object of JSON')
+  seal = found.pop(_SEAL, None)
+  if seal is not None and seal != _seal(found):
+    raise UserError(
+      f'{path}: damaged: not what was written there; bring it back from a copy, or, where you have '
+      f'changed it yourself, take its line {_SEAL!r} out'
+    )
   return found
+
+
+def write_sealed(path: str, value: dict[str, Any]) -> None:
+  """Replaces a file by an object of JSON with a digest in it, by which damage is known."""
+  write_json(path, {_SEAL: _seal(value), **value})
 
 
 def write_json(path: str, value: dict[str, Any]) -> None:
@@ -51,6 +68,18 @@ def write_atomically(path: str, text: str) -> None:
     with contextlib.suppress(OSError):
       os.unlink(temporary)
     raise
+
+
+def remove_left_over(folder: str) -> None:
+  """Removes what processes that were killed left half written in a folder."""
+  for path in pathlib.Path(folder).glob('*.tmp'):
+    with contextlib.suppress(OSError):
+      if path.is_file() and time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS:
+        path.unlink()
+
+
+def _seal(value: dict[str, Any]) -> str:
+  return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def check_writable(path: str, flag: str) -> None:

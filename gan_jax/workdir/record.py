@@ -7,9 +7,11 @@ modules of their own, whose functions are named here, too.
 
 import json
 import logging
+import mmap
 import os
 import re
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 NAME, UNDONE = 'metrics.jsonl', 'metrics.undone.jsonl'
+_BLOCK = 1 << 16  # bytes of the end that are looked at first
 
 Line = dict[str, Any]
 
@@ -59,12 +62,18 @@ _SAMPLES = re.compile(r'(\d{12})\.png')
 class Record:
   """Writes `metrics.jsonl` and TensorBoard events of one run."""
 
-  def __init__(self, workdir: str, step: int, images: int):
+  def __init__(self, workdir: str, step: int, images: int, size: int = 0):
     """Opens the record of a run that goes on from `step`; what came later is set aside.
 
-    Lines go to `metrics.undone.jsonl`, grids to `samples/undone`.
+    Lines go to `metrics.undone.jsonl`, grids to `samples/undone`. Where it is shorter than the
+    `size`, in bytes, that it had when the step was saved, that is said.
     """
     self.workdir = workdir
+    if self.size() < size:
+      _LOG.warning(
+        '! %s: %d bytes are missing of what it held when step %d was saved',
+        *(os.path.join(workdir, NAME), size - self.size(), step),
+      )
     lines, grids = undo(workdir, step), _set_samples_aside(workdir, images)
     if lines:
       _LOG.warning(
@@ -73,6 +82,13 @@ class Record:
         *(workdir, lines, step, UNDONE, grids),
       )
     self._board = Board(os.path.join(workdir, 'tensorboard'), images)
+
+  def size(self) -> int:
+    """Bytes of the lines."""
+    try:
+      return os.path.getsize(os.path.join(self.workdir, NAME))
+    except FileNotFoundError:
+      return 0
 
   def write(self, kind: str, step: int, images: int, values: dict[str, Any]) -> None:
     """Appends one line, and numbers as TensorBoard scalars `<kind>/<name>` over images shown."""
@@ -119,8 +135,13 @@ def append_line(workdir: str, kind: str, step: int, images: int, values: Line) -
   _append(workdir, NAME, json.dumps(line) + '\n')
 
 
-def read_metrics(workdir: str, kind: str | None = None) -> list[Line]:
+def read_metrics(workdir: str, kind: str | None = None, start: int = 0) -> list[Line]:
   """Reads the lines, of one kind or all; a torn last one is left out.
+
+  Args:
+    workdir: of the run.
+    kind: of the lines; no others are looked into.
+    start: bytes of the file that are left out; where no line ends there, none is.
 
   Raises:
     UserError: for a line that is none, by its number.
@@ -128,16 +149,22 @@ def read_metrics(workdir: str, kind: str | None = None) -> list[Line]:
   path = os.path.join(workdir, NAME)
   try:
     with open(path, 'rb') as file:
-      found = _parsed(path, file.read())
+      if not os.fstat(file.fileno()).st_size:
+        return []
+      with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = start if start and data[start - 1 : start] == b'\n' else 0
+        places = _lines(data, start) if kind is None else _lines_of_kind(data, kind, start)
+        return [line for _, line in _parsed(path, data, places)]
   except FileNotFoundError:
     return []
   except OSError as error:
     raise UserError(f'{path}: cannot be read: {error.strerror}') from error
-  return [line for line in found if kind is None or line['kind'] == kind]
 
 
 def undo(workdir: str, step: int) -> int:
   """Moves the lines of later steps to `metrics.undone.jsonl`; returns how many.
+
+  They come after the last line of training up to that step, so that no more is read.
 
   Raises:
     UserError: for a line that is none.
@@ -145,16 +172,21 @@ def undo(workdir: str, step: int) -> int:
   """
   path = os.path.join(workdir, NAME)
   text = lambda lines: ''.join(json.dumps(line) + '\n' for line in lines)
-  with writing(workdir):
-    open(path, 'ab').close()
-    with open(path, 'rb') as file:
-      lines = _parsed(path, file.read())
-      undone = [line for line in lines if line['step'] > step]
-      if undone:
-        _append(workdir, UNDONE, text(undone))
-      write_atomically(path, text(line for line in lines if line['step'] <= step))
-      # What came meanwhile from a writer whose lock does not reach this machine.
-      late = file.read().decode(errors='replace')
+  with writing(workdir), open(path, 'a+b') as file:
+    lines = _after_training(path, file, step)
+    undone = [line for _, line in lines if line['step'] > step]
+    if not undone:
+      return 0
+    _append(workdir, UNDONE, text(undone))
+    first = next(place for place, line in lines if line['step'] > step)
+    kept = text(line for place, line in lines if place > first and line['step'] <= step)
+    # What came meanwhile from a writer whose lock does not reach this machine.
+    late = file.read().decode(errors='replace')
+    if kept:
+      file.seek(0)
+      write_atomically(path, file.read(first).decode(errors='replace') + kept)
+    else:
+      file.truncate(first)
     if late.strip():
       _append(workdir, NAME, late)
   return len(undone)
@@ -186,32 +218,76 @@ def _append(workdir: str, name: str, text: str) -> None:
 
 def _mend(file: Any) -> None:
   """Ends a last line that is whole but for its end, and takes off one that is torn."""
-  end = file.seek(0, os.SEEK_END)
-  if not end:
+  place, last = _from_line(file, 1)
+  if not last or last.endswith(b'\n'):
     return
-  file.seek(end - 1)
-  if file.read() == b'\n':
-    return
-  file.seek(0)
-  whole, _, last = file.read().rpartition(b'\n')
-  if _line(last) is None:
-    file.truncate(len(whole) + 1 if whole else 0)
+  begin = last.rfind(b'\n') + 1
+  if _line(last[begin:]) is None:
+    file.truncate(place + begin)
   else:
     file.write(b'\n')
 
 
-def _parsed(path: str, data: bytes) -> list[Line]:
-  parsed = []
-  texts = data.split(b'\n')
-  for number, text in enumerate(texts, start=1):
+def _from_line(file: Any, length: int) -> tuple[int, bytes]:
+  """The end of a file from the beginning of a line, at least `length` bytes or all of it."""
+  size = file.seek(0, os.SEEK_END)
+  while True:
+    start = max(0, size - length)
+    file.seek(start)
+    data = file.read()
+    cut = data.find(b'\n', 0, len(data) - 1) + 1 if start else 0
+    if cut or not start:
+      return start + cut, data[cut:]
+    length = max(_BLOCK, 4 * length)
+
+
+def _after_training(path: str, file: Any, step: int) -> list[tuple[int, Line]]:
+  """The lines after the last one of training up to a step, and where in the file each begins."""
+  length = _BLOCK
+  while True:
+    start, data = _from_line(file, length)
+    found: list[tuple[int, Line]] = []
+    for place, line in reversed(list(_parsed(path, data, _lines(data), start))):
+      if line['kind'] == 'train' and line['step'] <= step:
+        return found[::-1]
+      found.append((start + place, line))
+    if not start:
+      return found[::-1]
+    length *= 4
+
+
+def _lines(data: Any, place: int = 0) -> Iterator[tuple[int, bytes]]:
+  """The lines of a file from a place on, each with its own place and its end."""
+  while place < len(data):
+    end = data.find(b'\n', place) + 1 or len(data)
+    yield place, data[place:end]
+    place = end
+
+
+def _lines_of_kind(data: Any, kind: str, start: int) -> Iterator[tuple[int, bytes]]:
+  begins = b'{"kind": %s,' % json.dumps(kind).encode()
+  place = data.find(begins, start)
+  while place >= 0:
+    end = data.find(b'\n', place) + 1 or len(data)
+    if place == 0 or data[place - 1 : place] == b'\n':
+      yield place, data[place:end]
+    place = data.find(begins, end)
+
+
+def _parsed(
+  path: str, data: Any, texts: Iterable[tuple[int, bytes]], start: int = 0
+) -> Iterator[tuple[int, Line]]:
+  """Lines of the record with their places in `data`, which begins at `start` of the file."""
+  for place, text in texts:
     line = _line(text) if text.strip() else None
     if line is not None:
-      parsed.append(line)
-    elif text.strip() and number < len(texts):
+      yield place, line
+    elif text.strip() and text.endswith(b'\n'):
+      with open(path, 'rb') as file:
+        number = file.read(start + place).count(b'\n') + 1
       raise UserError(
         f'{path}: line {number} is none of a record ({text[:40]!r}); take it out to go on'
       )
-  return parsed
 
 
 def _line(text: bytes) -> Line | None:

@@ -9,16 +9,19 @@ from typing import Any
 
 import jax
 
+from gan_jax.errors import NotDoneError
 from gan_jax.runtime import hosts, parallel
 from gan_jax.runtime.tree import PyTree
-from gan_jax.workdir import record
+from gan_jax.workdir import claim, record
 from gan_jax.workdir.checkpoint import Checkpointer
 
 
-def open_record(workdir: str, step: int, images: int) -> record.Record:
+def open_record(workdir: str, step: int, images: int, size: int) -> record.Record:
   """Opens a run's record on the first host; that of the others takes lines and keeps none."""
   return hosts.together(
-    lambda: record.Record(workdir, step, images) if hosts.is_first() else record.Unkept(workdir)
+    lambda: (
+      record.Record(workdir, step, images, size) if hosts.is_first() else record.Unkept(workdir)
+    )
   )
 
 
@@ -30,6 +33,7 @@ class Checkpoints:
 
   def __init__(self, workdir: str, keep_last: int, keep_best: int, scores: dict[int, float]):
     """As `Checkpointer`."""
+    self._workdir = workdir
     self._own = hosts.together(
       lambda: Checkpointer(workdir, keep_last, keep_best, scores) if hosts.is_first() else None
     )
@@ -37,6 +41,10 @@ class Checkpoints:
   def latest(self) -> int | None:
     """The newest checkpoint's step, or None."""
     return hosts.on_first(lambda: self._first.latest())
+
+  def steps(self) -> list[int]:
+    """Whole checkpoints, oldest first; on the first host."""
+    return [] if self._own is None else self._own.steps()
 
   def restore(self, template: PyTree) -> PyTree:
     """See `Checkpointer.restore`: the newest whole one."""
@@ -58,7 +66,25 @@ class Checkpoints:
 
   def save(self, step: int, replicated: PyTree, about: dict[str, Any]) -> None:
     """See `Checkpointer.save`; takes the state as it is on the devices."""
-    self._do(lambda own: own.save(step, parallel.to_host(replicated), about))
+
+    def save(own: Checkpointer) -> None:
+      self._look(own)
+      own.save(step, parallel.to_host(replicated), about)
+
+    self._do(save)
+
+  def troubled(self) -> bool:
+    """Whether `check` would raise, as this host knows alone."""
+    try:
+      if self._own is not None:
+        self._look(self._own)
+    except NotDoneError:
+      return True
+    return False
+
+  def check(self) -> None:
+    """Raises NotDoneError where a save has failed, or another process has the workdir by now."""
+    self._do(self._look)
 
   def wait(self) -> None:
     """See `Checkpointer.wait`."""
@@ -68,6 +94,10 @@ class Checkpoints:
     """Frees the manager."""
     if self._own is not None:
       self._own.close()
+
+  def _look(self, own: Checkpointer) -> None:
+    claim.check_held(self._workdir)
+    own.check()
 
   def _do(self, what: Callable[[Checkpointer], None]) -> None:
     """Does something on the first host; raises on all what it raises."""

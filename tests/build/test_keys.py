@@ -60,7 +60,7 @@ def test_the_default_is_accepted():
     ('checkpoint.keep_best', -1, 'integers from 0'),
     ('checkpoint.keep_last', 0, 'positive integers'),
     ('evaluate.images', -5, 'integers from 0'),
-    ('train.images', 2**31, 'positive integers'),
+    ('train.images', 4_000_000_001, 'positive integers'),
     ('dataset.width', 0, 'positive integers.*or None'),
     ('dataset.memory_budget_mb', -1, 'numbers from 0'),
     ('dataset.prefetch_batches', 0, 'positive integers'),
@@ -141,3 +141,11 @@ def test_a_module_that_lacks_a_part_is_told_in_one_line(tmp_path, key, text, mis
   with pytest.raises(UserError, match=missing) as stopped:
     build.check(config(**{key: str(path)}))
   assert '\n' not in str(stopped.value)
+
+
+@pytest.mark.parametrize('key', ['regularisers', 'augment.names', 'evaluate.features'])
+@pytest.mark.parametrize('value', [(1e-300,), ('r1', 2), (None,)])
+def test_what_is_no_name_is_refused_by_its_key(key, value):
+  changed = config(**{key: value})
+  with pytest.raises(UserError, match=rf'config\.{key}=.*accepted: a tuple of names'):
+    build.check(changed)

@@ -84,3 +84,31 @@ def test_a_dataset_without_classes_cannot_be_balanced(digits, monkeypatch):
   monkeypatch.setattr(digits, 'num_classes', 0)
   with pytest.raises(UserError, match=r'config\.dataset\.balanced=True: .* has no labels'):
     pipeline.batches(digits, 32, seed=0, balanced=True)
+
+
+@pytest.mark.parametrize('balanced', [False, True])
+@pytest.mark.parametrize('start', [2**24 + 1, 2**31 - 5, 2**32 + 3, 2**40])
+def test_draws_beyond_31_bits_are_those_of_their_numbers(digits, start, balanced):
+  def draw(size, start):
+    return take(1, digits, size, seed=0, start=start, balanced=balanced)[0]
+
+  whole = draw(32, start)
+  again = [draw(8, start + 8 * part) for part in range(4)]
+  np.testing.assert_array_equal(whole['image'], np.concatenate([b['image'] for b in again]))
+  np.testing.assert_array_equal(whole['label'], np.concatenate([b['label'] for b in again]))
+  if not balanced:  # by whole numbers of Python, which have no end
+    epochs = [divmod(start + k, len(digits)) for k in range(32)]
+    rows = [
+      np.random.default_rng((0, epoch)).permutation(len(digits))[row] for epoch, row in epochs
+    ]
+    np.testing.assert_array_equal(whole['image'], digits.fetch(rows)['image'])
+
+
+def test_an_order_has_all_images_once_and_is_another_for_every_number(digits):
+  epochs = [take(1, digits, 4000, seed=0, order=order)[0] for order in (0, 1, 2)]
+  whole = digits.fetch(np.arange(4000))['image'].reshape(4000, -1)
+  sort = lambda images: images[np.lexsort(images.T)]
+  for epoch in epochs:
+    np.testing.assert_array_equal(sort(epoch['image'].reshape(4000, -1)), sort(whole))
+  assert not any(same(epochs[a], epochs[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+  assert same(epochs[0], take(1, digits, 4000, seed=0)[0])

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from gan_jax.data import source
-from gan_jax.errors import UserError
+from gan_jax.errors import Preempted, UserError
 
 
 def png(pixels, **options):
@@ -283,3 +283,24 @@ def test_without_classes_no_label_is_read(large):
   large.num_classes = 0
   np.testing.assert_array_equal(large.labels([5, 6]), [0, 0])
   assert large._records.asked == []
+
+
+def test_what_another_process_prepares_meanwhile_is_taken(tmp_path, monkeypatch):
+  """As where two trainings begin at once on a dataset that is not there yet."""
+  from gan_jax.data.datasets import digits
+
+  def other(_):
+    digits.Builder(data_dir=str(tmp_path)).download_and_prepare(file_format='array_record')
+
+  monkeypatch.setattr(source, '_check_reachable', other)
+  found = source.open_dataset('digits', 'test', str(tmp_path), (16, 16), 64)
+  assert len(found) == 1000
+
+
+def test_a_signal_while_a_dataset_is_opened_is_no_fault_of_the_dataset(tmp_path, monkeypatch):
+  def stopped(*_, **__):
+    raise Preempted('SIGTERM')
+
+  monkeypatch.setattr(source.registry.find('data.datasets', 'digits', ''), 'Builder', stopped)
+  with pytest.raises(Preempted):
+    source.open_builder.__wrapped__('digits', str(tmp_path))

@@ -1,5 +1,7 @@
 """Alarms on traces made by hand: when they begin, that they begin once, and when again."""
 
+import json
+
 from gan_jax.monitoring import alarms
 
 
@@ -61,12 +63,11 @@ def test_values_that_are_not_logged_say_nothing():
   assert run([{'d_loss': 1.0}] * 10) == []
 
 
-def test_a_run_that_continues_reads_its_lines_and_does_not_repeat_itself():
+def test_a_run_that_continues_knows_what_it_saw_and_does_not_repeat_itself():
   trace = [values()] * 10 + [values(holdout=-1.0)] * 10
-  whole, again = alarms.Alarms(), alarms.Alarms()
-  for line in trace[:15]:
-    whole.update(line)
-    again.update(line)  # as from the record
+  whole = alarms.Alarms()
+  assert [a.name for line in trace[:15] for a in whole.update(line)] == ['overfitting']
+  again = alarms.Alarms(json.loads(json.dumps(whole.state())))  # as out of a checkpoint
   assert [a.name for line in trace[15:] for a in whole.update(line)] == []
   assert [a.name for line in trace[15:] for a in again.update(line)] == []
 

@@ -5,6 +5,7 @@ import os
 import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from gan_jax.runtime import cache
 
@@ -90,3 +91,48 @@ def test_an_address_is_no_folder_of_this_machine(monkeypatch, root):
   monkeypatch.setenv('XDG_CACHE_HOME', root)
   monkeypatch.setenv('HOME', '/home/of/mine')
   assert str(cache.directory('xla')) == '/home/of/mine/.cache/gan_jax/xla'
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+  """JAX's cache of compiled programs where it is by default, in a home of its own."""
+  before = jax.config.jax_compilation_cache_dir
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+  jax.config.update('jax_compilation_cache_dir', None)
+  yield tmp_path / 'gan_jax' / 'xla'
+  jax.config.update('jax_compilation_cache_dir', before)
+  compilation_cache.reset_cache()
+
+
+def test_the_cache_of_programs_is_made_for_the_user_alone(own_cache):
+  umask = os.umask(0)
+  try:
+    cache.enable_compilation_cache()
+  finally:
+    os.umask(umask)
+  assert own_cache.stat().st_mode & 0o777 == 0o700
+  assert jax.config.jax_compilation_cache_dir == str(own_cache)
+
+
+@pytest.mark.parametrize('named_by', ['default', 'user'])
+@pytest.mark.parametrize('harm', ['folder 12345', 'file 12345', 'folder 0o777', 'file 0o666'])
+def test_programs_of_jax_that_another_user_may_have_put_there_are_not_read(
+  own_cache, harm, named_by, caplog
+):
+  own_cache.mkdir(parents=True, mode=0o755)
+  (own_cache / 'jit_f-cache').write_bytes(b'x')
+  what, value = harm.split()
+  place = own_cache if what == 'folder' else own_cache / 'jit_f-cache'
+  if value.startswith('0o'):
+    place.chmod(int(value, 8))
+  elif os.geteuid():
+    pytest.skip('only root gives files to others')
+  else:
+    os.chown(place, int(value), int(value))
+  for _ in range(2):
+    jax.config.update('jax_compilation_cache_dir', str(own_cache) if named_by == 'user' else None)
+    cache.enable_compilation_cache()
+    assert jax.config.jax_compilation_cache_dir is None
+  jax.jit(lambda x: x * 3)(1.0)
+  assert [path.name for path in own_cache.iterdir()] == ['jit_f-cache']
+  assert caplog.text.count('another user owns it or may write to it; compiled programs') == 1

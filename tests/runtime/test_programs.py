@@ -162,3 +162,57 @@ def test_all_code_that_a_step_is_made_of_is_in_the_key():
         for room in set(rooms) - without_part:
           kept = (room, f'{room}.py', f'{room}/parallel.py')
           assert set(kept) & set(programs.TRACED), f'{file}: {room}'
+
+
+def _own_and_closed(path):
+  os.chmod(path.parent, 0o755)
+  os.chmod(path, 0o600)
+
+
+@pytest.mark.parametrize('whose', ['file owned', 'file written', 'folder owned', 'folder written'])
+def test_what_another_user_may_have_put_there_is_not_loaded_and_told_once(folder, whose, caplog):
+  if os.geteuid() and whose.endswith('owned'):
+    pytest.skip('only root gives files to others')
+  made = lambda: programs.Program(jax.jit(lambda x: x + 2), 'plus two')
+  x = jnp.arange(3.0)
+  made()(x)
+  (path,) = kept(folder)
+  _own_and_closed(path)
+  again = made()
+  again(x)
+  assert again.loaded
+  # In place of the program, what would leave a trace if it were unpickled.
+  trace = folder.parent / f'{folder.name}.trace'
+  evil = f"cposix\nsystem\n(S'touch {trace}'\ntR.".encode()
+  for _ in range(2):
+    path.write_bytes(evil)
+    _own_and_closed(path)
+    place = path if whose.startswith('file') else folder
+    if whose.endswith('owned'):
+      os.chown(place, 12345, 12345)
+    else:
+      os.chmod(place, place.stat().st_mode | 0o020)
+    once_more = made()
+    np.testing.assert_array_equal(once_more(x), [2, 3, 4])
+    assert not once_more.loaded
+    assert not trace.exists()
+    os.chown(folder, os.geteuid(), -1)
+  assert caplog.text.count('another user owns it or may write to it') == 1
+  # The pickle does run where nothing is checked.
+  _own_and_closed(path)
+  path.unlink()
+  path.write_bytes(evil)
+  os.chmod(path, 0o600)
+  made()(x)
+  assert trace.exists()
+
+
+def test_in_a_folder_that_only_the_user_enters_the_bits_of_files_say_nothing(folder):
+  os.chmod(folder, 0o700)
+  made = lambda: programs.Program(jax.jit(lambda x: x + 3), 'plus three')
+  made()(jnp.ones(2))
+  (path,) = kept(folder)
+  os.chmod(path, 0o664)  # as by a umask of 002
+  again = made()
+  again(jnp.ones(2))
+  assert again.loaded

@@ -93,3 +93,68 @@ def test_a_damaged_file_of_the_record_is_named(tmp_path, name, bad):
   with pytest.raises(UserError, match=f'{name}: damaged') as stopped:
     read(str(tmp_path))
   assert '\n' not in str(stopped.value)
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+  """The lines that are read as JSON."""
+  found, line = [], record._line
+  monkeypatch.setattr(record, '_line', lambda text: found.append(text) or line(text))
+  return found
+
+
+def long_record(path, count):
+  """Lines of training and, now and then, of scores, as a long run leaves them."""
+  lines = []
+  for step in range(1, count + 1):
+    about = {'step': step, 'images': 10 * step, 'time': 0.5}
+    lines.append(json.dumps({'kind': 'train', **about, 'd_loss': 0.25}))
+    if step % 1000 == 0:
+      lines.append(json.dumps({'kind': 'scores', **about, 'fd_pixels': 1.0}))
+  path.write_text('\n'.join(lines) + '\n')
+
+
+def test_of_a_long_record_a_start_looks_at_the_end_and_at_scores_alone(tmp_path, looked_at):
+  path = tmp_path / 'metrics.jsonl'
+  long_record(path, 20_000)
+  before = path.read_bytes()
+  opened = record.Record(str(tmp_path), 19_990, 199_900)
+  assert len(record.read_metrics(str(tmp_path), 'scores')) == 19
+  assert record.read_metrics(str(tmp_path), 'end') == []
+  opened.write('train', 19_991, 199_910, {})
+  opened.close()
+  assert len(looked_at) < 1000
+  undone = (tmp_path / 'metrics.undone.jsonl').read_text().splitlines()
+  assert [json.loads(line)['step'] for line in undone] == [*range(19_991, 20_001), 20_000]
+  now = path.read_bytes()
+  assert before.startswith(now[: now.rindex(b'{"kind"')])
+  assert len(record.read_metrics(str(tmp_path))) == 19_990 + 19 + 1
+
+
+def test_far_back_all_later_lines_are_undone_and_no_others(tmp_path):
+  path = tmp_path / 'metrics.jsonl'
+  long_record(path, 5000)
+  record.append_line(str(tmp_path), 'evaluate', 1500, 15_000, {})
+  assert record.undo(str(tmp_path), 1500) == 3500 + 4
+  found = [(line['kind'], line['step']) for line in record.read_metrics(str(tmp_path))]
+  trained = [('train', step) for step in range(1, 1501)]
+  assert found == [*trained[:1000], ('scores', 1000), *trained[1000:], ('evaluate', 1500)]
+
+
+def test_a_torn_line_after_many_is_mended_without_reading_them(tmp_path, looked_at):
+  path = tmp_path / 'metrics.jsonl'
+  long_record(path, 5000)
+  with path.open('ab') as file:
+    file.write(b'{"kind": "train", "st')
+  append(str(tmp_path), 5001)
+  assert len(looked_at) == 1
+  assert [line['step'] for line in record.read_metrics(str(tmp_path), 'train')][-2:] == [5000, 5001]
+
+
+def test_a_record_that_is_shorter_than_it_was_is_told(tmp_path, caplog):
+  long_record(tmp_path / 'metrics.jsonl', 10)
+  size = (tmp_path / 'metrics.jsonl').stat().st_size
+  record.Record(str(tmp_path), 10, 100, size).close()
+  assert 'missing' not in caplog.text
+  record.Record(str(tmp_path), 10, 100, size + 7).close()
+  assert '7 bytes are missing of what it held when step 10 was saved' in caplog.text

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from ml_collections import ConfigDict
@@ -41,7 +42,7 @@ def test_two_processes_do_not_train_in_one_workdir(tmp_path):
   config = ConfigDict({'a': 1})
   with (
     record.claim(str(tmp_path), config, False),
-    pytest.raises(UserError, match='another process is training'),
+    pytest.raises(UserError, match=rf'another process is training .*process {os.getpid()}, since'),
     record.claim(str(tmp_path), config, False),
   ):
     pass
