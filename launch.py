@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import shlex
+import signal
 import sys
 import threading
 import traceback
@@ -226,6 +227,8 @@ if __name__ == '__main__':
   memory.restart_with_large_pages()
   try:
     status = main(sys.argv)
+    for number in (signal.SIGTERM, signal.SIGINT):  # what is done is done
+      signal.signal(number, signal.SIG_IGN)
     sys.stdout.flush()
   except BrokenPipeError:  # whoever reads what is printed has seen enough, such as `head`
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed

@@ -9,11 +9,11 @@ gan_jax/data/datasets/mri.py for what it cannot be used for.
 
 from ml_collections import ConfigDict
 
-from configs import buildings
+from configs import buildings_dcgan
 
 
 def get_config() -> ConfigDict:
-  config = buildings.dcgan()
+  config = buildings_dcgan.dcgan()
   config.dataset.name = 'mri'
   config.dataset.flip = False  # left and right of a head are not the same
   config.train.images = 100_000

@@ -204,7 +204,7 @@ def show_preparation(name: str, folder: str, report: dict[str, Any], data_dir: s
     keys['model.conditional'] = False
   keys |= _split_keys(report['splits'])
   # The features that `characters` is judged by want 64 pixels.
-  config = 'configs/characters.py' if min(width, height) >= 64 else 'configs/buildings.py'
+  config = 'configs/characters.py' if min(width, height) >= 64 else 'configs/buildings_dcgan.py'
   # Those two mirror images, and left and right of a patient are not the same. Grey of 16 bits is of
   # an instrument, whatever the format.
   if report.get('medical') or report['kind'] == 'grey16':

@@ -5,7 +5,7 @@ import functools
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -25,6 +25,8 @@ from gan_jax.sampling import grid
 from gan_jax.sampling.sampler import Sampler
 from gan_jax.training.state import TrainState, images_of, redrawn
 from gan_jax.workdir import record, shared
+
+T = TypeVar('T')
 
 # Steps whose metrics are still on their way: enough that the device never waits for the host, few
 # enough that the bar and Ctrl-C keep pace with it.
@@ -53,9 +55,13 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
   with contextlib.ExitStack() as held:
     stop = held.enter_context(StopSignal())
     take = lambda: held.enter_context(record.claim(workdir, config, allow_config_changes))
-    with stop.at_once('stopped before training; the same command goes on'):
-      hosts.on_first(take)
-      run = hosts.together(lambda: _opened(config, workdir, allow_config_changes, stop))
+
+    def opened() -> '_Run':
+      with stop.at_once('stopped before training; the same command goes on'):
+        hosts.on_first(take)
+        return _opened(config, workdir, allow_config_changes, stop)
+
+    run = hosts.together(opened)
     while True:
       try:
         run.open_record()
@@ -200,9 +206,9 @@ class _Run:
           with self._clock('input'):
             batch = parallel.across_hosts(parallel.shard(next(batches)))
           if not step_function.ready:
-            with self._clock('compile'), self._stop.at_once():
+            with self._clock('compile'):
               ready = functools.partial(step_function.compiled, self._state, batch)
-              compiled = hosts.together(ready)
+              compiled = self._at_once(ready)
             self._bar.say(build.memory_line(compiled))
           with self._clock('step'):
             self._state, metrics = step_function(self._state, batch)
@@ -318,12 +324,20 @@ class _Run:
     if save_due or score_due:
       self._save()
     # A signal need not wait for a sampler's compilation, a classifier's training, or scores.
-    with self._stop.at_once():
-      if sample_due:
-        hosts.together(lambda: self._sample_at(step))
-      if score_due and step not in self._scores.lines:
-        with self._clock('evaluate'):
-          hosts.together(self._evaluate)
+    if sample_due:
+      self._at_once(lambda: self._sample_at(step))
+    if score_due and step not in self._scores.lines:
+      with self._clock('evaluate'):
+        self._at_once(self._evaluate)
+
+  def _at_once(self, work: Callable[[], T]) -> T:
+    """Does what a signal to any host stops at once, on all of them."""
+
+    def heeding() -> T:
+      with self._stop.at_once():
+        return work()
+
+    return hosts.together(heeding)
 
   def _drain(self, keep: int) -> None:
     """Reads the metrics of all but the newest steps, and logs where that is due."""

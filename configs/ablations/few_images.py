@@ -4,14 +4,14 @@ After Zhao et al. 2020 (arXiv:2006.10738) and Karras et al. 2020 (arXiv:2006.066
 .venv/bin/python launch.py ablate --sweep=configs/ablations/few_images.py --parallel=2
 """
 
-from configs import buildings
+from configs import buildings_dcgan
 from gan_jax.ablation import sweep
 
 SIZES = (100, 500, 2_000)
 
 
 def get_sweep() -> sweep.Sweep:
-  base = buildings.dcgan()
+  base = buildings_dcgan.dcgan()
   base.dataset.name = 'characters'
   base.train.sample_images = 10_000
   base.checkpoint.best_score = 'kid_efficientnet_lite0'

@@ -4,7 +4,7 @@ After Sauer et al. 2021 (arXiv:2111.01007). Command:
 taskset -c 0 .venv/bin/python launch.py ablate --sweep=configs/ablations/few_shot.py
 """
 
-from configs import buildings, characters
+from configs import buildings_dcgan, characters
 from gan_jax.ablation import sweep
 
 SIZES = (100, 300, 1_000)
@@ -17,7 +17,7 @@ def get_sweep() -> sweep.Sweep:
   base.train.checkpoint_images = 5_000
   base.evaluate.images = 10_000
   base.evaluate.features = ('efficientnet_lite2',)
-  dcgan = buildings.dcgan()
+  dcgan = buildings_dcgan.dcgan()
   dcgan.model.conditional = False
   for name in ('dataset', 'train', 'augment', 'diffaugment', 'evaluate', 'sample', 'checkpoint'):
     dcgan[name] = base[name]

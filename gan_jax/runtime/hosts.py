@@ -17,7 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from gan_jax import errors
-from gan_jax.runtime import gpus
+from gan_jax.runtime import gpus, preemption
 from gan_jax.runtime.tree import PyTree
 
 T = TypeVar('T')
@@ -135,11 +135,12 @@ def joined(part: np.ndarray, count: int) -> np.ndarray:
   hosts = jax.process_count()
   if hosts == 1:
     return part
-  _exchange(None)
   longest = -(-count // hosts)  # a collective takes arrays of one shape
   filled = np.zeros((longest, *part.shape[1:]), part.dtype)
   filled[: len(part)] = part
-  gathered = multihost_utils.process_allgather(filled)
+  with preemption.held():
+    _exchange(None)
+    gathered = multihost_utils.process_allgather(filled)
   ends = [count * host // hosts for host in range(hosts + 1)]
   sizes = np.diff(ends)
   return np.concatenate([rows[:size] for rows, size in zip(gathered, sizes, strict=True)])
@@ -154,7 +155,6 @@ def of_first(tree: PyTree, shapes: PyTree) -> PyTree:
   """
   if jax.process_count() == 1:
     return tree
-  _exchange(None)
 
   def send(shape: Any, *leaf: Any) -> np.ndarray:
     # As bytes: a sum over hosts, which is how they are sent, would turn −0 into 0.
@@ -162,7 +162,9 @@ def of_first(tree: PyTree, shapes: PyTree) -> PyTree:
     sent = multihost_utils.broadcast_one_to_all(mine.reshape(-1).view(np.uint8))
     return np.asarray(sent).view(shape.dtype).reshape(shape.shape)
 
-  return jax.tree.map(send, shapes, *([tree] if is_first() else []))
+  with preemption.held():
+    _exchange(None)
+    return jax.tree.map(send, shapes, *([tree] if is_first() else []))
 
 
 def _attempt(work: Callable[[], T]) -> T:
@@ -179,10 +181,11 @@ def _exchange(value: Any, error: BaseException | None = None) -> list[Any]:
   """What each host has to say, in their order; raises what stops one of them on all others."""
   stop = None if error is None else [type(error).__name__, str(error)]
   said = np.frombuffer(json.dumps([value, stop]).encode(), np.uint8)
-  lengths = multihost_utils.process_allgather(np.array([len(said)], np.int32)).reshape(-1)
-  padded = np.zeros(int(lengths.max()), np.uint8)
-  padded[: len(said)] = said
-  rows = multihost_utils.process_allgather(padded)
+  with preemption.held():
+    lengths = multihost_utils.process_allgather(np.array([len(said)], np.int32)).reshape(-1)
+    padded = np.zeros(int(lengths.max()), np.uint8)
+    padded[: len(said)] = said
+    rows = multihost_utils.process_allgather(padded)
   everyone = [json.loads(row[:n].tobytes()) for row, n in zip(rows, lengths, strict=True)]
   if error is not None:
     setattr(error, _TOLD, True)

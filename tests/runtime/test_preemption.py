@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gan_jax.errors import Preempted
-from gan_jax.runtime.preemption import SIGNALS, StopSignal, interruptible
+from gan_jax.runtime.preemption import SIGNALS, StopSignal, held, interruptible
 
 
 def send(number):
@@ -95,3 +95,28 @@ def test_interruptible_work_does_not_keep_a_signal_waiting():
     assert not may_end.is_set()
   finally:
     may_end.set()
+
+
+def test_what_is_held_together_is_done_before_it_stops():
+  done = []
+  with StopSignal() as stop, pytest.raises(Preempted), stop.at_once():  # noqa: PT012
+    with held(), held():
+      send(signal.SIGTERM)
+      done.append('held')
+    done.append('after')
+  assert done == ['held']
+
+
+class Troubled:
+  def __del__(self):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.01)
+
+
+def test_a_signal_where_no_exception_gets_out_stops_soon_after(capfd):
+  with StopSignal() as stop, pytest.raises(Preempted), stop.at_once():  # noqa: PT012
+    Troubled()
+    for _ in range(1000):
+      time.sleep(0.01)
+    raise AssertionError('it was lost')
+  assert capfd.readouterr().err == ''
