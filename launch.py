@@ -216,7 +216,8 @@ def _plain(error: Exception) -> str:
 def _stop(message: str, code: int) -> int:
   from gan_jax.text import printable
 
-  print(f'launch.py: {printable(message)}', file=sys.stderr)
+  line = printable(message).replace('\n', '\\n')  # a name may hold the end of one
+  print(f'launch.py: {line}', file=sys.stderr)
   return code
 
 

@@ -42,7 +42,7 @@ def _levels(resolution: Resolution) -> tuple[int, tuple[int, int]]:
   short = min(sides(resolution))
   if short < 16 or short & (short - 1):
     raise UserError(
-      f'dataset.resolution={short}: dcgan makes powers of two from 16 (16, 32, 64, 128, ...)'
+      f'config.dataset.resolution={short}: dcgan makes powers of two from 16 (16, 32, 64, 128, ...)'
     )
   levels = short.bit_length() - 3
   return levels, first_size(resolution, 'dcgan', 1 << levels)

@@ -34,7 +34,7 @@ def base(
   short = min(sides(resolution))
   if short not in accepted:
     raise UserError(
-      f'dataset.resolution={short}: {network} makes {", ".join(map(str, accepted))} pixels'
+      f'config.dataset.resolution={short}: {network} makes {", ".join(map(str, accepted))} pixels'
     )
   return short, first_size(resolution, network, short // 4)
 
@@ -48,8 +48,8 @@ def first_size(resolution: Resolution, network: str, times: int) -> tuple[int, i
   height, width = sides(resolution)
   if max(height, width) % times:
     raise UserError(
-      f'dataset.resolution={height}, dataset.width={width}: {network} makes a longer side that is '
-      f'a multiple of {times} here'
+      f'config.dataset.resolution={height}, dataset.width={width}: {network} makes a longer side '
+      f'that is a multiple of {times} here'
     )
   return height // times, width // times
 

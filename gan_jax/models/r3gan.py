@@ -36,13 +36,13 @@ def _base(resolution: Resolution, widths: tuple[int, ...]) -> tuple[int, int]:
   times = 1 << max(0, len(widths) - 1)
   if min(height, width) != 4 * times or min(height, width) < 16:
     raise UserError(
-      f'dataset.resolution={min(height, width)}: r3gan.widths names {len(widths)} stages from 4 '
-      f'pixels, which make {4 * times} pixels (at least 16)'
+      f'config.dataset.resolution={min(height, width)}: r3gan.widths names {len(widths)} stages '
+      f'from 4 pixels, which make {4 * times} pixels (at least 16)'
     )
   if max(height, width) % times:
     raise UserError(
-      f'dataset.resolution={height}, dataset.width={width}: r3gan makes a longer side that is a '
-      f'multiple of {times} here'
+      f'config.dataset.resolution={height}, dataset.width={width}: r3gan makes a longer side that '
+      f'is a multiple of {times} here'
     )
   return height // times, width // times
 

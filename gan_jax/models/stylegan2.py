@@ -46,7 +46,8 @@ def _sides(resolution: Resolution) -> tuple[tuple[int, ...], tuple[int, int]]:
   short = min(sides(resolution))
   if short < 8 or short & (short - 1):
     raise UserError(
-      f'dataset.resolution={short}: stylegan2 makes powers of two from 8 (8, 16, 32, 64, ...)'
+      f'config.dataset.resolution={short}: stylegan2 makes powers of two from 8 '
+      '(8, 16, 32, 64, ...)'
     )
   steps = tuple(4 << n for n in range(short.bit_length() - 2))
   return steps, first_size(resolution, 'stylegan2', short // 4)
