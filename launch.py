@@ -167,18 +167,14 @@ def _in_a_thread(raised: Any) -> None:
 
 
 def _of_the_system(error: BaseException) -> str | None:
-  """What the disk or the system refused, out of an error or those behind it; None for others."""
-  seen: BaseException | None = error
-  while seen is not None:
-    if isinstance(seen, OSError) and seen.errno is not None:
-      file = f'{seen.filename}: ' if seen.filename else ''
-      return f'{file}{os.strerror(seen.errno)}{_ROOM.get(seen.errno, "")}'
-    # Libraries of C++ tell of it in words alone.
-    for number, hint in _ROOM.items():
-      if os.strerror(number).lower() in str(seen).lower():
-        return f'{os.strerror(number)}{hint}'
-    seen = seen.__cause__ or seen.__context__
-  return None
+  """A line of what the disk or the system refused; None for an error of anything else."""
+  from gan_jax.errors import of_the_system
+
+  found = of_the_system(error, _ROOM)
+  if found is None or found.errno is None:
+    return None
+  file = f'{found.filename}: ' if found.filename else ''
+  return f'{file}{os.strerror(found.errno)}{_ROOM.get(found.errno, "")}'
 
 
 def _of_a_config(error: Exception) -> str:
@@ -223,12 +219,12 @@ def _stop(message: str, code: int) -> int:
 
 if __name__ == '__main__':
   sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-  from gan_jax.runtime import memory
+  from gan_jax.runtime import memory, preemption
 
   memory.restart_with_large_pages()
   try:
     status = main(sys.argv)
-    for number in (signal.SIGTERM, signal.SIGINT):  # what is done is done
+    for number in preemption.SIGNALS:  # what is done is done
       signal.signal(number, signal.SIG_IGN)
     sys.stdout.flush()
   except BrokenPipeError:  # whoever reads what is printed has seen enough, such as `head`

@@ -1,7 +1,8 @@
 """What stops a run, as one line for the user, and the exit code that says which it was."""
 
 import difflib
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable
 
 from gan_jax.text import printable
 
@@ -46,6 +47,24 @@ class Preempted(BaseException):
 
 STOPS = (UserError, NonFiniteError, NotDoneError, Preempted)
 """What ends a command with a line and a code of its own."""
+
+
+def of_the_system(error: BaseException, in_words: Collection[int]) -> OSError | None:
+  """What the disk or the system refused, out of an error or those behind it; None for others.
+
+  Args:
+    error: that was raised.
+    in_words: numbers of refusals that count where libraries of C++ say them in words alone.
+  """
+  seen: BaseException | None = error
+  while seen is not None:
+    if isinstance(seen, OSError) and seen.errno is not None:
+      return seen
+    for number in in_words:
+      if os.strerror(number).lower() in str(seen).lower():
+        return OSError(number, os.strerror(number))
+    seen = seen.__cause__ or seen.__context__
+  return None
 
 
 def nearest(found: str, accepted: Iterable[str]) -> str:

@@ -149,17 +149,13 @@ def evaluate_folders(
   """
   check(options)
   cache.enable_compilation_cache()
-  opening = functools.partial(
+  opened = functools.partial(
     FolderImages, by_folder=by_folder, watch=watch, follow_links=follow_links
   )
-  real = opening(reference, '--reference')
+  real = opened(reference, '--reference')
   names = real.class_names if real.num_classes else None
-
-  def opened(path: str, flag: str) -> FolderImages:
-    return opening(path, flag, class_names=names)
-
-  fakes = [opened(folder, '--images') for folder in folders]
-  others = [opened(held_out, '--held_out')] if held_out else []
+  fakes = [opened(folder, '--images', class_names=names) for folder in folders]
+  others = [opened(held_out, '--held_out', class_names=names)] if held_out else []
   _unite([real, *others, *fakes])
   sizes = _sizes(fakes, options)
   found, evaluators = Found(), {}

@@ -325,7 +325,7 @@ class _Run:
       self._save()
     # A signal need not wait for a sampler's compilation, a classifier's training, or scores.
     if sample_due:
-      self._at_once(lambda: self._sample_at(step))
+      self._sample_at(step)
     if score_due and step not in self._scores.lines:
       with self._clock('evaluate'):
         self._at_once(self._evaluate)
@@ -394,7 +394,7 @@ class _Run:
     """Draws a grid, unless it is there: a run that goes on does not do so again."""
     path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
     with self._clock('sample'):
-      hosts.together(
+      self._at_once(
         lambda: self._sample(path) if hosts.is_first() and not os.path.exists(path) else None
       )
 

@@ -71,6 +71,18 @@ def undisturbed(tmp_path_factory, data_dir, digits):
   return outcome(folder / 'run'), time.monotonic() - began
 
 
+def struck(process, seconds, number):
+  """What a process said, and whether a signal after so many seconds found it at work."""
+  try:
+    return process.communicate(timeout=seconds)[1], False
+  except subprocess.TimeoutExpired:
+    asked = time.monotonic()
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    print(f'{time.monotonic() - asked:.1f} s: {(said.strip().splitlines() or [""])[-1]}')
+    return said, True
+
+
 def test_a_run_that_was_killed_anywhere_ends_as_one_that_was_not(undisturbed, tmp_path):
   expected, seconds = undisturbed
   rng = random.Random(KILLS)
@@ -82,15 +94,11 @@ def test_a_run_that_was_killed_anywhere_ends_as_one_that_was_not(undisturbed, tm
     code = None
     while code != 0:
       process = start(workdir, cache)
-      try:
-        _, said = process.communicate(timeout=rng.uniform(0.0, seconds))
-      except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        kills += 1
-        continue
-      code = process.returncode
-      assert code == 0, said
+      said, killed = struck(process, rng.uniform(0.0, seconds), signal.SIGKILL)
+      kills += killed
+      if not killed:
+        code = process.returncode
+        assert code == 0, said
     found = outcome(workdir)
     for part, (mine, others) in enumerate(zip(found, expected, strict=True)):
       assert mine == others, (number, part)
@@ -109,15 +117,9 @@ def test_a_run_that_is_asked_to_stop_anywhere_says_so_and_loses_nothing(undistur
       deadline = time.monotonic() + 120
       while not claims(workdir, process.pid) and time.monotonic() < deadline:
         time.sleep(0.01)  # an interpreter that still imports has no say in what ends it
-      try:
-        _, said = process.communicate(timeout=rng.uniform(0.0, seconds / 3))
-      except subprocess.TimeoutExpired:
-        asked = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
-        print(f'{time.monotonic() - asked:.1f} s: {said.strip().splitlines()[-1]}')
-        assert 'Traceback' not in said
-        signals += 1
+      said, told = struck(process, rng.uniform(0.0, seconds / 3), signal.SIGTERM)
+      signals += told
+      assert not told or 'Traceback' not in said
       # Where it has come to its end nothing is left to be saved, and nobody heeds a signal.
       ended = record.read_metrics(str(workdir), 'end')
       code = 0 if ended else process.returncode

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from absl import flags
@@ -86,18 +87,21 @@ def refuse_beside(flag: str, others: tuple[str, ...]) -> None:
       )
 
 
-def define_processes() -> None:
+def define_processes(further: str = '') -> None:
   """Defines `--processes`, of a command that several hosts run together."""
-  flags.DEFINE_integer(
-    'processes',
-    1,
-    'Processes on this machine that work together, as several hosts would.',
-    lower_bound=1,
-  )
+  text = 'Processes on this machine that work together, as several hosts would'
+  flags.DEFINE_integer('processes', 1, f'{text}{further}.', lower_bound=1)
+
+
+def words_without(names: Collection[str]) -> list[str]:
+  """The command's arguments without some flags that take a value, flag files written out."""
+  from gan_jax.runtime import processes
+
+  return processes.without_flags(FLAGS.read_flags_from_files(sys.argv[2:]), names)
 
 
 def run_as_processes(words: list[str]) -> None:
-  """Runs this command with other flags as so many processes as `--processes` says.
+  """Runs this command with other arguments as so many processes as `--processes` says.
 
   Exits with their code where they do not end well.
   """

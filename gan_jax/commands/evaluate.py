@@ -1,7 +1,6 @@
 """`launch.py evaluate`: flags and what they ask for."""
 
 import os
-import sys
 
 from absl import flags
 
@@ -69,7 +68,7 @@ def run() -> None:
   from gan_jax.errors import UserError
   from gan_jax.evaluation import options as options_of
   from gan_jax.evaluation import report
-  from gan_jax.runtime import hosts, processes
+  from gan_jax.runtime import hosts
   from gan_jax.text import say
   from gan_jax.workdir import record
 
@@ -101,7 +100,7 @@ def run() -> None:
   )
   options_of.check(options)
   if FLAGS.processes > 1:
-    common.run_as_processes(processes.without_flags(sys.argv[2:], {'processes'}))
+    common.run_as_processes(common.words_without({'processes'}))
     return
   if out:
     for workdir in FLAGS.workdir or ():

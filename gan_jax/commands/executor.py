@@ -1,6 +1,5 @@
 """Flags that say where a command runs: on this machine, on Slurm, on Kubernetes."""
 
-import sys
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -51,13 +50,7 @@ def define(*executors: str) -> None:
 def define_nodes() -> None:
   """Defines the flags of what may run over several machines."""
   flags.DEFINE_integer('nodes', 1, 'Machines that train together.', lower_bound=1)
-  flags.DEFINE_integer(
-    'processes',
-    1,
-    'Processes that train together on this machine, as several hosts would; with Slurm, on each '
-    'node.',
-    lower_bound=1,
-  )
+  common.define_processes('; with Slurm, on each node')
 
 
 def define_pods() -> None:
@@ -84,12 +77,9 @@ def check(*known: str) -> None:
       )
 
 
-def without_flags(*more: str) -> list[str]:
-  """The command's arguments without those of the executor, flag files written out."""
-  from gan_jax.runtime import processes
-
-  arguments = FLAGS.read_flags_from_files(sys.argv[2:])
-  return processes.without_flags(arguments, {'executor', *_PARTS, *more})
+def words() -> list[str]:
+  """The command's arguments without those of the executor."""
+  return common.words_without({'executor', *_PARTS})
 
 
 def job() -> 'slurm.Job':

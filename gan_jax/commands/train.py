@@ -44,7 +44,7 @@ def run() -> None:
   elif FLAGS.executor == 'k8s':
     _write_manifest(config, workdir)
   elif FLAGS.processes > 1:
-    common.run_as_processes(executor.without_flags())
+    common.run_as_processes(executor.words())
   else:
     _train(config, workdir)
 
@@ -65,7 +65,7 @@ def _queue(config: ConfigDict, workdir: str) -> None:
   from gan_jax import submit
   from gan_jax.text import say
 
-  words = ['train', *executor.without_flags()]
+  words = ['train', *executor.words()]
   job, log = submit.to_slurm(config, workdir, words, executor.job(), FLAGS.allow_config_changes)
   say(f'queued   as job {job}')
   say(f'watch    {shlex.join(["tail", "-F", log])}')
@@ -80,7 +80,7 @@ def _write_manifest(config: ConfigDict, workdir: str) -> None:
   from gan_jax import submit
   from gan_jax.text import say
 
-  words, path = ['train', *executor.without_flags()], FLAGS.manifest
+  words, path = ['train', *executor.words()], FLAGS.manifest
   name = submit.to_kubernetes(config, workdir, words, executor.pods(), path)
   first = f'jobset.sigs.k8s.io/jobset-name={name},batch.kubernetes.io/job-completion-index=0'
   say(f'written  {path}')

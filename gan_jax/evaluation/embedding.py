@@ -91,8 +91,7 @@ def embed(
     watch: called between batches with the subject, how many of how many images.
     keep_images: whether to give the images too.
   """
-  first, end = hosts.share(subject.size)
-  own = hosts.together(lambda: _own(subject, seed, first, end, embedders, watch, keep_images))
+  own = hosts.together(lambda: _own(subject, seed, embedders, watch, keep_images))
   images = None if own.images is None else hosts.joined(own.images, subject.size)
   features = []
   for parts in own.parts:
@@ -113,14 +112,9 @@ class _Own(NamedTuple):
 
 
 def _own(
-  subject: Subject,
-  seed: int,
-  first: int,
-  end: int,
-  embedders: Sequence[Embedder],
-  watch: Watch,
-  keep_images: bool,
+  subject: Subject, seed: int, embedders: Sequence[Embedder], watch: Watch, keep_images: bool
 ) -> _Own:
+  first, end = hosts.share(subject.size)
   parts: list[list[Any]] = [[] for _ in embedders]
   images: np.ndarray | None = None
   one: np.ndarray | None = None

@@ -139,8 +139,11 @@ def _params(model: Classifier, train: ImageDataset, holdout: ImageDataset) -> tu
   elif loaded is not None:
     with contextlib.suppress(OSError):  # not ours to touch
       os.utime(path)
-  start = lambda key: model.init(key, jnp.zeros((1, *train.shape)))['params']
-  shapes = jax.eval_shape(start, jax.random.key(0)), jax.ShapeDtypeStruct((), np.float64)
+
+  def shapes() -> Any:
+    start = lambda key: model.init(key, jnp.zeros((1, *train.shape)))['params']
+    return jax.eval_shape(start, jax.random.key(0)), jax.ShapeDtypeStruct((), np.float64)
+
   # The first's, bit by bit: on others their own may differ in rounding.
   params, share = hosts.of_first(loaded, shapes)
   if missing or loaded is None:

@@ -8,15 +8,15 @@ import os
 import pathlib
 import shutil
 import tempfile
-import time
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
+from gan_jax.runtime import left_over
+
 _NAMES = '.names'  # the array that says which others there are
-_LEFT_OVER_SECONDS = 3600.0  # age at which a file in the making belongs to no process any more
 
 # Of JAX's own cache, which has no bound: some hundred small programs are one run's.
 _KEPT_PROGRAMS = 4000
@@ -150,10 +150,9 @@ def keep_newest(
     count: files that may stay.
     total_bytes: that these may take together.
   """
-  for path in folder.glob('*.tmp'):
+  for path in left_over.paths(folder):
     with contextlib.suppress(OSError):
-      if time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+      shutil.rmtree(path) if path.is_dir() else path.unlink()
   files = []
   for path in folder.glob(f'*{suffix}'):
     with contextlib.suppress(OSError):  # removed by another process, meanwhile

@@ -146,12 +146,12 @@ def joined(part: np.ndarray, count: int) -> np.ndarray:
   return np.concatenate([rows[:size] for rows, size in zip(gathered, sizes, strict=True)])
 
 
-def of_first(tree: PyTree, shapes: PyTree) -> PyTree:
+def of_first(tree: PyTree, shapes: Callable[[], PyTree]) -> PyTree:
   """Sends a tree of NumPy arrays from the first host to all, bit by bit.
 
   Args:
     tree: the first host's; not looked at on others.
-    shapes: of it, on all.
+    shapes: gives those of it, on all; not called where there is one host.
   """
   if jax.process_count() == 1:
     return tree
@@ -164,7 +164,7 @@ def of_first(tree: PyTree, shapes: PyTree) -> PyTree:
 
   with preemption.held():
     _exchange(None)
-    return jax.tree.map(send, shapes, *([tree] if is_first() else []))
+    return jax.tree.map(send, shapes(), *([tree] if is_first() else []))
 
 
 def _attempt(work: Callable[[], T]) -> T:

@@ -14,7 +14,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from gan_jax.errors import STOPS, NonFiniteError, NotDoneError, UserError
+from gan_jax.errors import STOPS, NonFiniteError, NotDoneError, UserError, of_the_system
 from gan_jax.runtime.tree import PyTree
 
 _LOG = logging.getLogger(__name__)
@@ -249,8 +249,10 @@ class Checkpointer:
     except Exception as error:  # of the disk, of the libraries in between
       whole = [each for each in self.steps() if each != step]
       kept = f'the newest one is of step {whole[-1]}' if whole else 'there is none before'
+      refused = of_the_system(error, _REFUSALS)
+      why = os.strerror(refused.errno) if refused and refused.errno else _short(error)
       self._failure = NotDoneError(
-        f'{self._directory}: step {step} could not be saved: {_reason(error)}; {kept}, and with '
+        f'{self._directory}: step {step} could not be saved: {why}; {kept}, and with '
         'that mended the same command goes on'
       )
       raise self._failure from error
@@ -357,20 +359,7 @@ def _digest(leaf: Any) -> str:
   return hashlib.sha256(array.data if array.ndim else array.tobytes()).hexdigest()[:16]
 
 
-def _reason(error: BaseException) -> str:
-  """What the system refused, where that is behind an error; else its own words."""
-  behind: BaseException | None = error
-  while behind is not None:
-    if isinstance(behind, OSError) and behind.errno is not None:
-      return os.strerror(behind.errno)
-    for number in _REFUSALS:  # libraries of C++ tell of it in words alone
-      if os.strerror(number).lower() in str(behind).lower():
-        return os.strerror(number)
-    behind = behind.__cause__ or behind.__context__
-  return _short(error)
-
-
-def _short(error: BaseException) -> str:
+def _short(error: Exception) -> str:
   """The beginning of a library's message."""
   text = ' '.join(str(error).split()) or type(error).__name__
   return text if len(text) < 160 else text[:160] + '…'

@@ -5,13 +5,12 @@ import hashlib
 import json
 import os
 import pathlib
-import time
 from typing import Any
 
 from gan_jax.errors import UserError
+from gan_jax.runtime import left_over
 
 _SEAL = 'sha256'  # of the rest of an object
-_LEFT_OVER_SECONDS = 3600.0  # age at which a file in the making is nobody's any more
 
 
 def read_json(path: str) -> dict[str, Any]:
@@ -72,9 +71,9 @@ def write_atomically(path: str, text: str) -> None:
 
 def remove_left_over(folder: str) -> None:
   """Removes what processes that were killed left half written in a folder."""
-  for path in pathlib.Path(folder).glob('*.tmp'):
+  for path in left_over.paths(pathlib.Path(folder)):
     with contextlib.suppress(OSError):
-      if path.is_file() and time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS:
+      if path.is_file():
         path.unlink()
 
 

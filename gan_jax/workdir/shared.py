@@ -48,7 +48,7 @@ class Checkpoints:
 
   def restore(self, template: PyTree) -> PyTree:
     """See `Checkpointer.restore`: the newest whole one."""
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), template)
+    shapes = lambda: jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), template)
     found = hosts.together(lambda: self._own and self._own.restore(template))
     return hosts.of_first(found, shapes)
 

@@ -16,6 +16,7 @@ import numpy as np
 from gan_jax.data.ingest import arrays, beginnings, files, webdataset
 from gan_jax.data.ingest.files import File, Source
 from gan_jax.data.ingest.onwards import Onwards, Thing
+from gan_jax.data.ingest.picture import first_line
 
 _DRIVE = re.compile('[A-Za-z]:/')
 _STACK_BYTES = 2**28  # of an array of many images in an archive, which is held as a whole
@@ -164,7 +165,7 @@ def _source(members: list[_Member], stamp: str) -> Source:
           raise ValueError(f'many images of {member.size:,} bytes; unpack the archive first')
         found += arrays.parts(name, shape, rows, stamp, member.size)
       except ValueError as error:  # a header that is none, or a shape that no image has
-        refused.append((name, files.first_line(error)))
+        refused.append((name, first_line(error)))
     else:
       found.append(File(name, member.read, stamp=stamp, size=member.size))
   return Source(found, refused, beside).checked()  # in the archive's order: that reads on and on

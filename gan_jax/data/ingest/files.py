@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from gan_jax.data.ingest import pairs
-from gan_jax.data.ingest.picture import RefusedError
+from gan_jax.data.ingest.picture import RefusedError, first_line
 
 MAX_FILE_BYTES = 2**30  # a file, or what an archive claims that one holds
 MAX_TABLE_BYTES = 2**28  # a label file
@@ -218,9 +218,3 @@ def stamp(path: pathlib.Path) -> str:
   """Changes with the file at a path."""
   about = path.stat()
   return f'{about.st_size}-{about.st_mtime_ns}'
-
-
-def first_line(error: Exception) -> str:
-  """What an error says, on one line and short."""
-  lines = str(error).strip().splitlines() or [type(error).__name__]
-  return lines[0][:120]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from gan_jax.data.ingest import arrays, beginnings, files
 from gan_jax.data.ingest.files import File, Source
+from gan_jax.data.ingest.picture import first_line
 
 
 def open_folder(
@@ -107,7 +108,7 @@ def _add(
   except files.NoImagesError:
     found.beside[shown] = _reader(path)
   except Exception as error:  # what libraries raise at containers broken or made to break
-    found.refused.append((shown, f'cannot be read: {files.first_line(error)}'))
+    found.refused.append((shown, f'cannot be read: {first_line(error)}'))
 
 
 def _stem(path: pathlib.Path) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from gan_jax.data.ingest import deep, levels, metadata
-from gan_jax.data.ingest.picture import Picture, RefusedError
+from gan_jax.data.ingest.picture import Picture, RefusedError, first_line
 
 MAX_PIXELS = 2**26  # of an image: a small file may claim more than the memory there is
 _TOO_LARGE = f'more than {MAX_PIXELS:,} pixels: a small file may be meant to exhaust the memory'
@@ -73,8 +73,7 @@ def read(name: str, data: bytes, window: tuple[float, float] | None = None) -> P
   except Image.DecompressionBombError as error:  # raised before the size can be looked at
     raise RefusedError(_TOO_LARGE) from error
   except Exception as error:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    raise RefusedError(f'broken or truncated: {lines[0][:120]}') from error
+    raise RefusedError(f'broken or truncated: {first_line(error)}') from error
 
 
 def settled(pixels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from gan_jax.data.ingest.levels import shown
-from gan_jax.data.ingest.picture import Picture, RefusedError
+from gan_jax.data.ingest.picture import Picture, RefusedError, first_line
 
 MAX_BYTES = 2**32  # of a volume, decompressed: four GiB of zeros fit in four MiB of gzip
 MAX_VOXELS = 2**28  # of three dimensions, which are in memory at a time
@@ -111,8 +111,7 @@ def _refusals() -> Iterator[None]:
     raise
   except Exception as error:
     kind = 'broken or truncated gzip' if isinstance(error, _GZIP_ERRORS) else 'not readable'
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    raise RefusedError(f'{kind}: {lines[0][:120]}') from error
+    raise RefusedError(f'{kind}: {first_line(error)}') from error
 
 
 def _stream(data: bytes) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from gan_jax.data.ingest import files
-from gan_jax.data.ingest.picture import RefusedError
+from gan_jax.data.ingest.picture import RefusedError, first_line
 
 _NEAR = 64  # things that are gone past instead of beginning anew; threads may ask for so many
 _HELD_BYTES = 2**26  # of things that were gone past and will be asked for soon
@@ -72,7 +72,7 @@ class Onwards(Generic[T]):
       return next(self._things)
     except Exception as error:  # a disk's, an archive's or a decompressor's own
       self._things = None
-      self._broken = self._next, f'cannot be read: {files.first_line(error)}'
+      self._broken = self._next, f'cannot be read: {first_line(error)}'
       raise RefusedError(self._broken[1]) from error
 
   def _pass(self, thing: Thing[T]) -> None:

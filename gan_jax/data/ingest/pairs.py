@@ -9,7 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from gan_jax.data.ingest.picture import RefusedError
+from gan_jax.data.ingest.picture import RefusedError, first_line
 
 MAX_BYTES = 2**32  # of the voxels, decompressed
 _ENDS = ('', '.gz')
@@ -77,8 +77,7 @@ def _refusals() -> Any:
   except RefusedError:
     raise
   except Exception as error:  # whatever nibabel stumbles over
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    raise RefusedError(f'a pair of .hdr and .img, not readable: {lines[0][:120]}') from error
+    raise RefusedError(f'a pair of .hdr and .img, not readable: {first_line(error)}') from error
 
 
 def _inflated(data: bytes) -> bytes:

@@ -25,3 +25,9 @@ class Picture(NamedTuple):
 
 class RefusedError(ValueError):
   """A file that cannot become an image; the message is the reason, not the file."""
+
+
+def first_line(error: Exception) -> str:
+  """What an error says, on one line and short."""
+  lines = str(error).strip().splitlines() or [type(error).__name__]
+  return lines[0][:120]

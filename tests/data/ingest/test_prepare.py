@@ -23,6 +23,7 @@ from gan_jax.data import source
 from gan_jax.data.ingest import chunks, decode, prepare
 from gan_jax.data.ingest.options import Options
 from gan_jax.errors import UserError
+from tests.data.ingest.encoding import fill
 
 SIZE = (6, 5)
 
@@ -37,14 +38,6 @@ def png(pixels, kind='PNG', **options):
     file, kind, **options
   )
   return file.getvalue()
-
-
-def fill(root, files):
-  for name, data in files.items():
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-  return root
 
 
 def numbered(count, folder=''):
