@@ -1,5 +1,6 @@
 """Eight simulated devices, one shared cache of compiled programs, and small datasets."""
 
+import gc
 import os
 
 # Before JAX is imported anywhere: the number of devices is fixed when the backend starts.
@@ -34,6 +35,14 @@ def user_folders(tmp_path_factory):
   patch.setattr(classifier, 'RECIPE', small)
   yield folder
   patch.undo()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def programs_of_a_file():
+  """Lets a file's compiled programs go: Linux lets a process map some ten thousand of them."""
+  yield
+  jax.clear_caches()
+  gc.collect()
 
 
 @pytest.fixture(scope='session')
