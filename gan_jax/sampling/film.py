@@ -16,6 +16,7 @@ from gan_jax.errors import UserError
 from gan_jax.sampling import about
 from gan_jax.sampling.about import Recipe
 from gan_jax.sampling.grid import enlarged, whole_file
+from gan_jax.text import printable
 
 _LEAST = 256  # pixels of a film's shorter side where no size is asked for
 _XMP = bytes.fromhex('be7acfcb97a942e89c71999491e3afac')  # the box of XMP in MP4 (ISO 14496-12)
@@ -99,7 +100,7 @@ def _write_mp4(
     'title': recipe.get('Model', ''),
     'comment': about.sentence(recipe),
     'DigitalSourceType': about.SYNTHETIC,
-    **{f'gan_jax {name}': value for name, value in recipe.items()},
+    **{f'gan_jax {name}': printable(value) for name, value in recipe.items()},
   }
   told = [word for name, value in tags.items() for word in ('-metadata', f'{name}={value}')]
   grey = first.shape[-1] == 1
