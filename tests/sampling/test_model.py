@@ -17,7 +17,7 @@ ARCHITECTURES = [
   pytest.param(name, marks=() if name in OF_TWO_SECONDS else pytest.mark.slow)
   for name in drawn.MODULES
 ]
-SIZES = {'resnet': (32, 32), 'biggan': (32, 32), 'fastgan': (64, 64)}
+SIZES = {'resnet': (32, 32), 'biggan': (32, 32), 'fastgan': (32, 32)}
 
 
 @pytest.fixture(scope='module')
