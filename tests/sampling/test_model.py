@@ -131,6 +131,8 @@ def test_other_openers_come_first(monkeypatch, models):
   opened = lambda path: models('dcgan') if path == 'other' else None
   monkeypatch.setattr(opening, 'OPENERS', (opened,))
   assert gan_jax.open('other', batch_size=3).batch_size == 3
+  with pytest.raises(UserError, match='batch_size=0: accepted: numbers from 1'):
+    gan_jax.open('other', batch_size=0)
   with pytest.raises(UserError, match='holds one generator'):
     gan_jax.open('other', checkpoint=1)
   with pytest.raises(UserError, match='holds no run'):
