@@ -22,6 +22,7 @@ FLOORS = [
   {'commands'},
   {'tune', 'ablate', 'report', 'reproduce'},
   {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs', 'submit'},
+  {'opening'},
   {'ablation'},
   {'executors'},
   {'build'},
