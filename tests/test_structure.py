@@ -21,7 +21,7 @@ GROUND = {'errors', 'registry', 'pages', 'progress', 'runtime', 'text', 'workdir
 FLOORS = [
   {'commands'},
   {'tune', 'ablate', 'report', 'reproduce'},
-  {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs', 'submit'},
+  {'train', 'evaluate', 'sample', 'project', 'edit', 'bench', 'describe', 'runs', 'submit'},
   {'opening'},
   {'ablation'},
   {'executors'},
@@ -29,6 +29,7 @@ FLOORS = [
   {'monitoring', 'tuning'},
   {'evaluation'},
   {'metrics', 'sampling'},
+  {'latents'},
   {'features'},
   {'data'},
   {'training'},

@@ -23,7 +23,7 @@ from gan_jax.latents.space import Coordinates, Space
 from gan_jax.ops import pixels
 from gan_jax.runtime import parallel
 from gan_jax.runtime.tree import PyTree
-from gan_jax.training.draws import draw_latents
+from gan_jax.training import draws
 
 _BYTES_AT_ONCE = 2**24  # of images as floats, that gradients are taken of at once
 _MOST_AT_ONCE = 200  # images
@@ -91,7 +91,12 @@ class _Pool(NamedTuple):
 
 
 class Projector:
-  """Projects images into the latents of one generator."""
+  """Projects images into the latents of one generator.
+
+  Attributes:
+    space: into which.
+    likeness: what images are compared by.
+  """
 
   def __init__(
     self,
@@ -112,7 +117,7 @@ class Projector:
       dtype: of the generator's images, uint8 or uint16.
       settings: how long is searched.
     """
-    self._space, self._likeness, self._settings, self._dtype = space, likeness, settings, dtype
+    self.space, self.likeness, self._settings, self._dtype = space, likeness, settings, dtype
     self._coordinates = coordinates
     self._arrays = parallel.replicate((variables, coordinates, likeness.arrays))
     shape = jax.eval_shape(
@@ -171,17 +176,17 @@ class Projector:
     drawn = np.concatenate(list(self._drawn(self._arrays, points, labels)))
     lengths = np.linalg.norm(at, axis=-1).mean(axis=1)
     return Projections(
-      np.asarray(self._space.as_stored(points)),
+      np.asarray(self.space.as_stored(points)),
       labels,
       drawn,
-      self._likeness.pixel_errors(images, drawn),
+      self.likeness.pixel_errors(images, drawn),
       distances,
       lengths / coordinates.typical,
     )
 
   def _starts(self, vectors: np.ndarray, labels: np.ndarray | None) -> _Found:
     """The candidates that are nearest to each image, at most half of them of one class."""
-    classes = max(1, self._space.num_classes)
+    classes = max(1, self.space.num_classes)
     asked = np.arange(classes) if labels is None or classes == 1 else np.unique(labels)
     pool, k = self._pool(tuple(asked.tolist())), self._settings.starts
     squares = np.square(pool.vectors).sum(axis=1)
@@ -209,18 +214,18 @@ class Projector:
     return self._pools[classes]
 
   def _vectors_of(self, arrays: PyTree, images: jax.Array) -> jax.Array:
-    return self._likeness.vectors(arrays[2], pixels.to_model(images))
+    return self.likeness.vectors(arrays[2], pixels.to_model(images))
 
   def _candidate(self, arrays: PyTree, places: jax.Array, labels: jax.Array) -> Any:
     variables, coordinates, of_likeness = arrays
-    key = jax.random.key(self._settings.seed)
-    latents = draw_latents(key, places, self._space.generator.latent_size)
-    points = self._space.draw(variables, latents, labels)
-    images = self._space.images(variables, points, labels)
-    return coordinates.of(points, labels), self._likeness.vectors(of_likeness, images)
+    key = draws.named(jax.random.key(self._settings.seed), 'candidates')
+    latents = draws.draw_latents(key, places, self.space.latent_size)
+    points = self.space.draw(variables, latents, labels)
+    images = self.space.images(variables, points, labels)
+    return coordinates.of(points, labels), self.likeness.vectors(of_likeness, images)
 
   def _image(self, arrays: PyTree, points: jax.Array, labels: jax.Array) -> jax.Array:
-    images = self._space.images(arrays[0], points, labels)
+    images = self.space.images(arrays[0], points, labels)
     return pixels.from_model(images, self._dtype)
 
   def _descent(self, steps: int) -> Callable[..., tuple[jax.Array, jax.Array]]:
@@ -239,8 +244,8 @@ class Projector:
       wanted = targets.repeat(k, axis=0)
 
       def distance(flat: jax.Array) -> jax.Array:
-        images = self._space.images(variables, coordinates.points(flat, classes), classes)
-        return jnp.square(self._likeness.vectors(of_likeness, images) - wanted).sum(axis=1)
+        images = self.space.images(variables, coordinates.points(flat, classes), classes)
+        return jnp.square(self.likeness.vectors(of_likeness, images) - wanted).sum(axis=1)
 
       def step(carry: Any, _: None) -> tuple[Any, None]:
         flat, state = carry

@@ -8,7 +8,6 @@ typical by its length alone, as on the sphere of PULSE (Menon et al. 2020, arXiv
 `within` brings it between the lengths that nearly all draws have, which moves no draw.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +17,7 @@ from flax import linen as nn
 
 from gan_jax.errors import UserError
 from gan_jax.runtime.tree import PyTree
-from gan_jax.training.draws import draw_latents
+from gan_jax.training import draws
 
 _DRAWS = 10_000  # of which the coordinates are learnt
 _DRAWS_OF_A_CLASS = 64  # at least
@@ -77,6 +76,11 @@ class Space(NamedTuple):
   size: int
   layers: int
   num_classes: int
+
+  @property
+  def latent_size(self) -> int:
+    """Length of z."""
+    return self.generator.latent_size  # type: ignore[attr-defined]
 
   def draw(self, variables: PyTree, latents: jax.Array, labels: jax.Array) -> jax.Array:
     """The points `[B, rows, D]` of latents z `[B, z]`."""
@@ -144,10 +148,13 @@ def coordinates(space: Space, variables: PyTree, seed: int = 0) -> Coordinates:
   classes = max(1, space.num_classes)
   count = max(_DRAWS, _DRAWS_OF_A_CLASS * classes)
   labels = np.arange(count, dtype=np.int32) % classes
-  draw: Callable[..., jax.Array] = jax.jit(lambda variables, places, labels: space.draw(
-    variables, draw_latents(jax.random.key(seed), places, _z(space)), labels
-  )[:, 0])  # fmt: skip
-  points = np.asarray(draw(variables, np.arange(count), labels), np.float64)
+  key = draws.named(jax.random.key(seed), 'coordinates')
+
+  def draw(variables: PyTree, places: jax.Array, labels: jax.Array) -> jax.Array:
+    latents = draws.draw_latents(key, places, space.latent_size)
+    return space.draw(variables, latents, labels)[:, 0]
+
+  points = np.asarray(jax.jit(draw)(variables, np.arange(count), labels), np.float64)
   mean = np.zeros((classes, space.size))
   basis = inverse = np.eye(space.size)
   if space.name != 'z':
@@ -162,10 +169,6 @@ def coordinates(space: Space, variables: PyTree, seed: int = 0) -> Coordinates:
   lengths = np.linalg.norm((points - mean[labels]) @ inverse, axis=1)
   bounds = np.quantile(lengths, [_OUTSIDE / 2, 1 - _OUTSIDE / 2])
   return Coordinates(*(np.float32(x) for x in (mean, basis, inverse, *bounds, lengths.mean())))
-
-
-def _z(space: Space) -> int:
-  return space.generator.latent_size
 
 
 def _mapped(generator: nn.Module) -> Any:
