@@ -199,9 +199,9 @@ def write_latents(
   path: str, space: str, latents: np.ndarray, labels: np.ndarray, names: Sequence[str] = ()
 ) -> None:
   """Writes latents as a file that `interpolate` and `edit` take."""
-  kept = {'z' if space == 'z' else 'w': latents, 'labels': labels, 'names': np.array(names, str)}
+  kept: dict[str, Any] = {'z' if space == 'z' else 'w': latents, 'labels': labels}
   temporary = f'{path}.{os.getpid()}.tmp.npz'
-  np.savez(temporary, **kept, space=np.array(space))
+  np.savez(temporary, **kept, names=np.array(names, str), space=np.array(space))
   os.replace(temporary, path)
 
 

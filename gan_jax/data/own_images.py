@@ -106,7 +106,7 @@ def _pictures(file: files.File, medical: decode.Medical) -> Iterator[Picture]:
 def _medical(noted: Mapping[str, Any]) -> decode.Medical:
   """How instruments' images were read; JSON has made lists of tuples."""
   kept = noted.get('reading', {}).get('medical', {})
-  tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}
+  tuples: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}
   return decode.Medical(**tuples)
 
 

@@ -80,7 +80,7 @@ class Space(NamedTuple):
   @property
   def latent_size(self) -> int:
     """Length of z."""
-    return self.generator.latent_size  # type: ignore[attr-defined]
+    return self.generator.latent_size
 
   def draw(self, variables: PyTree, latents: jax.Array, labels: jax.Array) -> jax.Array:
     """The points `[B, rows, D]` of latents z `[B, z]`."""

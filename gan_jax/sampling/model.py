@@ -13,7 +13,8 @@ from PIL import Image
 
 from gan_jax.errors import UserError
 from gan_jax.features.network import FeatureNetwork
-from gan_jax.latents import likeness, projection, space as spaces
+from gan_jax.latents import likeness, projection
+from gan_jax.latents import space as spaces
 from gan_jax.pages import picture
 from gan_jax.runtime.tree import PyTree
 from gan_jax.sampling import programs
@@ -306,7 +307,8 @@ class Model:
     images = np.asarray(images)
     if images.shape[1:] != shape or images.dtype != self.dtype or not len(images):
       raise UserError(
-        f'images: {images.dtype} of shape {images.shape}; accepted: {self.dtype} (N, {_text(shape)})'
+        f'images: {images.dtype} of shape {images.shape}; accepted: {self.dtype} '
+        f'(N, {_text(shape)})'
       )
     known = None if labels is None else self._labels(labels, len(images))
     return self._projectors[space].project(images, known)
