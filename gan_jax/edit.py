@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     directions: file of directions found before, instead.
     latents: file of what is moved, such as projections; '': samples.
     seed: of samples.
-    samples: so many.
+    samples: so many, or so many of the file on the sheet.
     classes: of samples, as text.
     strengths: columns of the sheet, standard deviations of the latents.
     move: direction and strength, in turn.
@@ -120,12 +120,13 @@ def edit(
   start = _start(model, asked, space)
   layers = _layers(asked.layers, start.values)
   directions, about = _directions(model, asked, space, watch)
+  shown = start.first(asked.samples)
   if directions is None:
-    sheet, captions = _class_sheet(model, start, watch)
-    columns = len(start.labels) * len(_SHARES)
+    sheet, captions = _class_sheet(model, shown, watch)
+    columns = len(shown.labels) * len(_SHARES)
   else:
-    sheet, captions = _sheet(model, start, directions, asked.strengths, layers, watch)
-    columns = len(start.labels) * len(asked.strengths)
+    sheet, captions = _sheet(model, shown, directions, asked.strengths, layers, watch)
+    columns = len(shown.labels) * len(asked.strengths)
   edited = before = after = None
   if asked.move:
     edited = move(model, start, directions, asked.move, layers)

@@ -29,7 +29,9 @@ def define() -> None:
   flags.DEFINE_integer('count', 8, 'Number of components or weights.')
   common.define_path('directions', '', 'Instead: directions.npz of before.')
   common.define_path('latents', '', 'What is moved, such as latents.npz of `project`.')
-  flags.DEFINE_integer('samples', 4, 'Instead: so many samples.')
+  flags.DEFINE_integer(
+    'samples', 4, 'Default: so many samples; of --latents, so many of them on the sheet.'
+  )
   flags.DEFINE_integer('seed', 0, 'Of the samples and of the draws that directions are found by.')
   flags.DEFINE_string('classes', '', 'Classes of the samples, in turn; default: all.')
   flags.DEFINE_list(
@@ -62,7 +64,7 @@ def _run() -> None:
   if FLAGS.directions:
     common.refuse_beside('directions', ('by', 'count'))
   if FLAGS.latents:
-    common.refuse_beside('latents', ('samples', 'classes'))
+    common.refuse_beside('latents', ('classes',))
   asked = edit.Asked(
     by=FLAGS.by,
     most=FLAGS.count,

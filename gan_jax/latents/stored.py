@@ -27,6 +27,11 @@ class Latents(NamedTuple):
   labels: np.ndarray
   names: tuple[str, ...]
 
+  def first(self, count: int) -> 'Latents':
+    """The first of them."""
+    some = slice(count)
+    return Latents(self.space, self.values[some], self.labels[some], self.names[some])
+
 
 def write_latents(file: Any, latents: Latents) -> None:
   """Writes to an open file what `read_latents` takes."""

@@ -12,10 +12,11 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 from PIL import Image
 
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 from gan_jax.features.network import FeatureNetwork
-from gan_jax.latents import likeness, projection
+from gan_jax.latents import directions, likeness, projection
 from gan_jax.latents import space as spaces
+from gan_jax.latents.directions import Directions
 from gan_jax.pages import picture
 from gan_jax.runtime.tree import PyTree
 from gan_jax.sampling import programs
@@ -328,6 +329,24 @@ class Model:
       )
     known = None if labels is None else self._labels(labels, len(images))
     return self._projectors[space].project(images, known)
+
+  def directions(self, by: str = 'components', count: int = 8, seed: int = 0) -> Directions:
+    """Finds directions in w, or in z where there is no mapping; `edit.edit` finds more.
+
+    Args:
+      by: 'components' of the first response, or 'weights', in closed form; see `directions`.
+      count: of them.
+      seed: of the draws that they are found by.
+
+    Raises:
+      UserError: for another way.
+    """
+    ways = {'components': directions.components, 'weights': directions.weights}
+    if by not in ways:
+      raise UserError(f'by={by}: {nearest(by, ways)}')
+    space = spaces.open_space(self.generator, spaces.default(self.generator))
+    learnt = spaces.coordinates(space, self.variables)
+    return ways[by](space, self.variables, learnt, count, seed)
 
   @functools.cached_property
   def _projectors(self) -> dict[str, projection.Projector]:
