@@ -241,7 +241,7 @@ class Projector:
   def _descent(self, steps: int) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """Adam from starts `[B, k, rows, D]` of targets `[B, F]`; where they end, and distances."""
     rate = optax.schedules.warmup_cosine_decay_schedule(
-      0.0, self._settings.learning_rate, max(1, steps // 20), steps
+      0.0, self._settings.learning_rate, max(1, steps // 20), max(2, steps)
     )
     tx = optax.adam(rate, b1=0.9, b2=0.99)
 

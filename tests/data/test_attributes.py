@@ -23,7 +23,7 @@ def test_columns_beside_the_class_come_back_by_row(tmp_path):
   found = attributes.read(builder, 'train')
   assert set(found) == {'age', 'hair'}
   np.testing.assert_array_equal(found['age'], [n if n else np.nan for n in numbers])
-  assert found['hair'].tolist() == ['red' * (n % 3 > 0) for n in numbers]
+  assert found['hair'].tolist() == ['red' if n % 3 else '' for n in numbers]
   np.testing.assert_array_equal(
     attributes.read(builder, 'train', [5, 2])['age'], found['age'][[5, 2]]
   )

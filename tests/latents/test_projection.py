@@ -30,7 +30,7 @@ def projected(model, space='', settings=QUICK, **options):
 def test_descent_comes_nearer_than_draws_and_files_make_the_images_again(name, space):
   model = drawn.model(name, SIZES.get(name, (16, 16)))
   images, found = projected(model, space)
-  _, drawn_alone = projected(model, space, QUICK._replace(short_steps=1, steps=1))
+  _, drawn_alone = projected(model, space, QUICK._replace(short_steps=0, steps=0))
   assert found.distances.mean() < drawn_alone.distances.mean()
   if space == 'z':
     again = model.images(found.latents, found.labels, fixed_noise=True)
@@ -68,8 +68,9 @@ def test_latents_stay_as_long_as_draws_are():
 
 
 @pytest.mark.parametrize(
-  ('channels', 'dtype', 'size'), [(3, np.uint8, (16, 32)), (4, np.uint8, (16, 16)), (1, np.uint16, (32, 16))]
-)  # fmt: skip
+  ('channels', 'dtype', 'size'),
+  [(3, np.uint8, (16, 32)), (4, np.uint8, (16, 16)), (1, np.uint16, (32, 16))],
+)
 def test_colours_alpha_sixteen_bits_and_other_shapes(channels, dtype, size):
   model = drawn.model('dcgan', size, channels, dtype)
   images, found = projected(model)

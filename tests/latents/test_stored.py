@@ -58,7 +58,7 @@ def test_files_that_hold_no_fitting_latents_are_refused(tmp_path, arrays, messag
 
 def test_files_that_are_none_and_w_of_a_model_without_it_are_refused(tmp_path):
   (tmp_path / 'l.npz').write_bytes(b'PK\x03\x04 no')
-  with pytest.raises(UserError, match='--latents=.*cannot be read; accepted: an .npz'):
+  with pytest.raises(UserError, match=r'--latents=.*cannot be read; accepted: an .npz'):
     read(tmp_path / 'l.npz')
   with pytest.raises(UserError, match='No such file'):
     read(tmp_path / 'none.npz')
