@@ -77,7 +77,7 @@ def test_the_class_of_a_model_without_w_goes_in_by_the_label(model):
     for image, expected in zip(ends, (start[0], other), strict=True):
       assert np.abs(image.astype(int) - expected).max() <= 1
   np.testing.assert_array_equal(found.edited.labels, [2, 2])
-  with pytest.raises(UserError, match='--move=class=dog: unknown; .*class=a dog'):
+  with pytest.raises(UserError, match=r'--move=class=dog: unknown; .*class=a dog'):
     edit.edit(model, asked._replace(move=(('class=dog', 1.0),)))
 
 
