@@ -20,6 +20,7 @@ from gan_jax.latents.space import coordinates, default, open_space
 from gan_jax.latents.stored import Latents
 from gan_jax.sampling.captions import captioned
 from gan_jax.sampling.grid import save_image, whole_file
+from gan_jax.sampling.latent_file import read_latents
 from gan_jax.sampling.model import Model
 from gan_jax.workdir import files
 
@@ -200,8 +201,12 @@ def write(edit: Edit, out: str) -> list[str]:
 def _start(model: Model, asked: Asked, space: str) -> Latents:
   """The latents that are moved: of a file, or samples; of a model with a mapping, w."""
   if asked.latents:
-    shape = model.styles_shape if model.has_styles else None
-    found = stored.read_latents(asked.latents, '--latents', model.z_dim, shape, model.num_classes)
+    z, w, labels = read_latents(asked.latents, model)
+    values = z if w is None else w
+    assert values is not None
+    given = np.zeros(len(values)) if labels is None else labels
+    names = tuple(map(str, range(len(values))))
+    found = Latents('z' if w is None else 'w', values, given.astype(np.int32), names)
   else:
     labels = model.labels(asked.samples, asked.classes)
     names = tuple(f'{asked.seed}/{number}' for number in range(asked.samples))

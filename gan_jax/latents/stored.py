@@ -1,4 +1,4 @@
-"""Latents and directions in .npz files: `z` or `w`, `labels`, `names`; and directions by name."""
+"""Latents, written to .npz files as `z` or `w` with `labels` and `names`; directions, by name."""
 
 import zipfile
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ import numpy as np
 from gan_jax.errors import UserError
 from gan_jax.latents.directions import Directions
 
-_MOST_BYTES = 2**31  # of arrays in a file
-_ACCEPTED = 'an .npz that `project`, `edit` or `sample` wrote'
+_MOST_BYTES = 2**28  # of arrays in a file
+_ACCEPTED = 'directions.npz of `edit`'
 
 
 class Latents(NamedTuple):
@@ -34,50 +34,9 @@ class Latents(NamedTuple):
 
 
 def write_latents(file: Any, latents: Latents) -> None:
-  """Writes to an open file what `read_latents` takes."""
+  """Writes to an open file what `sampling.latent_file` reads, and names."""
   arrays: dict[str, Any] = {latents.space: latents.values, 'labels': latents.labels}
   np.savez(file, **arrays, names=np.array(latents.names, np.str_))
-
-
-def read_latents(path: str, flag: str, z: int, w: tuple[int, ...] | None, classes: int) -> Latents:
-  """Reads latents that fit a generator.
-
-  Args:
-    path: of the file.
-    flag: that it was given by, for messages.
-    z: length of z.
-    w: shape of an image's w; None: the generator has no w.
-    classes: of the generator, 0: unconditional.
-
-  Raises:
-    UserError: for a file that holds none, or none that fit.
-  """
-  where, arrays = f'{flag}={path}', _arrays(path, flag)
-  space = 'w' if 'w' in arrays else 'z'
-  shape = w if space == 'w' else (z,)
-  if space not in arrays or shape is None:
-    found = ', '.join(sorted(arrays))
-    missing = 'w, and the model has none' if space in arrays else f'neither z nor w, but {found}'
-    raise UserError(f'{where}: holds {missing}; accepted: {_ACCEPTED}')
-  values = arrays[space]
-  if values.dtype.kind != 'f' or values.shape[1:] != shape or not len(values):
-    raise UserError(
-      f'{where}: {space} is {values.dtype} of shape {values.shape}; accepted: floats '
-      f'(N, {", ".join(map(str, shape))})'
-    )
-  if not np.isfinite(values).all():
-    raise UserError(f'{where}: {space} holds values that are no numbers; accepted: finite ones')
-  labels = arrays.get('labels', np.zeros(len(values), np.int32))
-  if labels.shape != (len(values),) or labels.dtype.kind not in 'iu':
-    raise UserError(f'{where}: labels are {labels.dtype} of shape {labels.shape}; accepted: '
-                    f'integers ({len(values)},)')  # fmt: skip
-  if labels.min() < 0 or labels.max() >= max(1, classes):
-    raise UserError(f'{where}: labels {labels.min()} to {labels.max()}; accepted: 0 to '
-                    f'{max(1, classes) - 1}')  # fmt: skip
-  names = arrays.get('names')
-  fits = names is not None and names.shape == labels.shape and names.dtype.kind == 'U'
-  called = names.tolist() if names is not None and fits else map(str, range(len(values)))
-  return Latents(space, values.astype(np.float32), labels.astype(np.int32), tuple(called))
 
 
 def write_directions(file: Any, directions: Directions) -> None:
@@ -100,7 +59,7 @@ def read_directions(path: str, flag: str, space: str, size: int) -> Directions:
   where, arrays = f'{flag}={path}', _arrays(path, flag)
   missing = [name for name in ('space', 'names', 'vectors', 'shares') if name not in arrays]
   if missing:
-    raise UserError(f'{where}: lacks {missing[0]}; accepted: directions.npz of `edit`')
+    raise UserError(f'{where}: lacks {missing[0]}; accepted: {_ACCEPTED}')
   found = arrays['vectors']
   if str(arrays['space']) != space or found.ndim != 2 or found.shape[1] != size:
     raise UserError(
@@ -114,14 +73,14 @@ def read_directions(path: str, flag: str, space: str, size: int) -> Directions:
 
 
 def _arrays(path: str, flag: str) -> dict[str, np.ndarray]:
-  """All arrays of a file but images, none larger than a bound."""
+  """All arrays of a file, which are not larger than a bound."""
   try:
     with zipfile.ZipFile(path) as archive:
-      size = sum(i.file_size for i in archive.infolist() if i.filename != 'images.npy')
+      size = sum(info.file_size for info in archive.infolist())
     if size > _MOST_BYTES:
       raise UserError(f'{flag}={path}: {size:,} bytes of arrays; accepted: at most {_MOST_BYTES:,}')
     with np.load(path, allow_pickle=False) as file:
-      return {name: file[name] for name in file.files if name != 'images'}
+      return {name: file[name] for name in file.files}
   except OSError as error:
     raise UserError(f'{flag}={path}: {error.strerror or "cannot be read"}') from error
   except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
