@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gan_jax
+from configs import smoke
 from gan_jax import edit
+from gan_jax.data import source
+from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError
 from gan_jax.latents.stored import Latents, write_latents
+from gan_jax.train import train
 from tests.sampling import drawn
 
 
@@ -123,3 +128,47 @@ def test_what_cannot_be_is_refused_in_a_line(model, asked, message):
   with pytest.raises(UserError, match=message) as error:
     edit.edit(model, edit.Asked(**asked))
   assert '\n' not in str(error.value)
+
+
+@pytest.fixture(scope='module')
+def own_run(tmp_path_factory):
+  """An unconditional run on bright and dark squares, with what a label file says of them."""
+  folder = tmp_path_factory.mktemp('squares')
+  rng, lines = np.random.default_rng(0), ['file,label,brightness']
+  (folder / 'own').mkdir()
+  for number in range(400):
+    bright = int(rng.integers(40, 216))
+    pixels = np.clip(rng.normal(bright, 20, (16, 16)), 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / 'own' / f'{number}.png')
+    lines.append(f'{number}.png,{"light" if bright > 128 else "dark"},{bright}')
+  (folder / 'labels.csv').write_text('\n'.join(lines))
+  asked = options.Options(
+    *(str(folder / 'own'), 'squares', str(folder / 'data'), (16, 16)),
+    labels=str(folder / 'labels.csv'),
+  )
+  prepare.prepare(asked, source.open_builder)
+  config = smoke.get_config()
+  config.dataset.name, config.dataset.data_dir = 'squares', str(folder / 'data')
+  config.model.conditional = False
+  config.evaluate.images = 0
+  config.train.images = 64
+  train(config, str(folder / 'run'))
+  return str(folder / 'run')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('by', 'name'), [('attributes', 'brightness'), ('classes', 'class=light')])
+def test_attributes_that_prepare_kept_and_classes_are_raised_along_their_directions(
+  own_run, by, name
+):
+  model = gan_jax.open(own_run)
+  asked = edit.Asked(by=by, features='pixels', samples=40, strengths=(-2.0, 0.0, 2.0))
+  found = edit.edit(model, asked._replace(move=((name, 2.0),)))
+  assert found.about['accuracies'][name] > 0.9
+  assert found.after.mean() > found.before.mean()
+  place = found.directions.names.index(name)
+  shown = found.sheet.reshape(len(found.directions.names), 40, 3, 16, 16, 1)[place]
+  low, middle, high = shown.mean(axis=(0, 2, 3, 4))
+  assert low < middle < high
+  if by == 'classes':
+    assert found.directions.names == ('class=dark', 'class=light')
