@@ -41,6 +41,24 @@ def test_adam_follows_a_schedule_in_images():
   np.testing.assert_allclose(sizes, [1.0, 0.5, 0.0, 0.0], atol=1e-6)
 
 
+def test_the_decay_of_squares_follows_its_schedule_in_images_to_the_power_of_the_share():
+  constant = lambda value: optim.cosine(value, None, 0)
+  for share in (1.0, 0.5):
+    settings = optim.Adam(constant(0.1), 0.0, optim.cosine(0.9, 0.5, 100), share=share)
+    tx = optim.adam(settings)
+    for shown, beta2 in ((0.0, 0.9), (50.0, 0.7), (1e6, 0.5)):
+      _, state = tx.update(jnp.asarray(2.0), tx.init(jnp.zeros(())), shown=jnp.asarray(shown))
+      np.testing.assert_allclose(state.nu, 4 * (1 - beta2**share), rtol=1e-5)
+
+
+def test_epsilon_is_added_to_the_root():
+  constant = lambda value: optim.cosine(value, None, 0)
+  for epsilon in (1e-8, 1.0, 4.0):
+    tx = optim.adam(optim.Adam(constant(0.1), 0.5, constant(0.9), epsilon))
+    update, _ = tx.update(jnp.asarray(2.0), tx.init(jnp.zeros(())))
+    np.testing.assert_allclose(update, -0.1 * 2 / (2 + epsilon), rtol=1e-5)
+
+
 def test_a_warm_up_is_a_straight_line_from_zero():
   value = optim.cosine(2.0, 0.5, 1000, warmup=500)
   np.testing.assert_allclose(value(jnp.asarray(0.0)), 0.0)
