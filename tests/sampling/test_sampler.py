@@ -1,10 +1,12 @@
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from gan_jax.errors import NonFiniteError
 from gan_jax.models import dcgan
 from gan_jax.sampling import sampler
+from gan_jax.training import draws
 
 
 @pytest.fixture(scope='module')
@@ -96,3 +98,32 @@ def test_slerp_is_the_arc():
   np.testing.assert_allclose(sampler.slerp(start, end, t), expected, atol=1e-6)
   line = np.array([[1.0], [1.0]]), np.array([[3.0], [-1.0]])
   np.testing.assert_allclose(sampler.slerp(*line, np.array([0.5, 0.25])), [[2.0], [0.5]], atol=1e-6)
+
+
+class Plane(nn.Module):
+  """Images of two pixels that are the latents."""
+
+  latent_size: int = 2
+
+  @nn.compact
+  def __call__(self, latents, labels, train):
+    return latents[:, None, :, None] / 8
+
+
+def test_each_pair_has_a_place_of_its_own_on_its_arc_all_as_likely():
+  count = 400
+  drawn = sampler.Sampler(Plane(), 200, np.dtype(np.uint8)).draw_pairs({}, np.zeros(count), 3, 0.0)
+  points = np.concatenate([first for first, _ in drawn])[:, 0, :, 0]
+  points = 8 * (points / 127.5 - 1)
+  ends = jax.random.split(jax.random.key(3), 3)[:2]
+  start, end = (np.asarray(draws.draw_latents(key, np.arange(count), 2)) for key in ends)
+  angle = lambda a, b: np.arccos(
+    np.sum(a * b, -1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+  )
+  # Where the ends are as long as each other, t is the share of the angle.
+  alike = np.abs(np.log(np.linalg.norm(start, axis=1) / np.linalg.norm(end, axis=1))) < 0.3
+  t = (angle(start, points) / angle(start, end))[alike]
+  assert alike.sum() > 50
+  assert len(np.unique(t.round(3))) > 40
+  assert 0.2 < np.quantile(t, 0.25) + 0.1 < 0.5
+  assert 0.5 < np.quantile(t, 0.75) - 0.1 < 0.8
