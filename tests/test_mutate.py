@@ -139,7 +139,8 @@ def test_every_change_by_hand_is_of_a_line_that_is_there_and_every_reason_of_a_l
 
 def test_the_nearest_tests_are_asked_first():
   stages = choosing.stages(command._ROOT, 'gan_jax/training/step.py')
-  assert stages[0] == ['tests/training/test_step.py', 'tests/training/test_step_options.py']
+  assert 'tests/training/test_step.py' in stages[0]
+  assert all('/test_step' in path for path in stages[0])
   assert any('tests/test_train.py' in stage for stage in stages)
   everything = [path for stage in stages for path in stage]
   assert len(set(everything)) == len(everything)
