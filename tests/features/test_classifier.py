@@ -29,6 +29,14 @@ def test_other_code_has_a_classifier_of_its_own(monkeypatch):
   assert classifier._path(dataset(), dataset()) != before
 
 
+@pytest.mark.parametrize('key', classifier.Recipe._fields)
+def test_another_recipe_has_a_classifier_of_its_own(key, monkeypatch):
+  before, value = classifier._path(dataset(), dataset()), getattr(classifier.RECIPE, key)
+  other = (*value, 8) if isinstance(value, tuple) else 2 * value
+  monkeypatch.setattr(classifier, 'RECIPE', classifier.RECIPE._replace(**{key: other}))
+  assert classifier._path(dataset(), dataset()) != before
+
+
 def test_a_torn_cache_counts_as_not_there(tmp_path):
   path = tmp_path / 'classifier.npz'
   params = {'Dense_0': {'kernel': np.ones((2, 3), np.float32)}}
