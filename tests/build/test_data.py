@@ -109,3 +109,22 @@ def test_the_fingerprints_of_both_splits_are_recorded():
   assert told['fingerprints'] == {'a train': 'of a train', 'a test': 'of a test'}
   assert (told['shape'], told['dtype'], told['num_classes']) == ([4, 6, 1], 'uint8', 3)
   assert (told['name'], told['full_name'], told['class_names']) == ('a', 'a/1.0.0', ['x', 'y', 'z'])
+
+
+def test_a_conditional_run_wants_classes(monkeypatch):
+  rows = Rows(6)
+  rows.name, rows.num_classes = 'a train', 0
+  monkeypatch.setattr(data.source, 'open_dataset', lambda *_: rows)
+  monkeypatch.setattr(data.source, 'shared_images', lambda *_: 0)
+  assert build.datasets(config()).train is rows
+  with pytest.raises(UserError, match=r'model\.conditional=True: dataset a train has no labels'):
+    build.datasets(config(model__conditional=True))
+
+
+def test_each_host_draws_its_part(monkeypatch):
+  drawn = []
+  monkeypatch.setattr(data.pipeline, 'batches', lambda *_, **how: drawn.append(how))
+  monkeypatch.setattr(data.jax, 'process_index', lambda: 3)
+  monkeypatch.setattr(data.jax, 'process_count', lambda: 4)
+  build.batches(config(), Rows(100), 0)
+  assert (drawn[0]['host'], drawn[0]['hosts']) == (3, 4)
