@@ -6,7 +6,6 @@ a step what they say is held by the tests of `gan_jax.training`.
 """
 
 import dataclasses
-import functools
 import importlib
 import types
 
@@ -55,14 +54,6 @@ def of_a_module(module):
 
 def of_settings(settings):
   return sorted(dataclasses.asdict(settings).items())
-
-
-@pytest.fixture(autouse=True, scope='module')
-def modules_found_once():
-  """Hundreds of configs are made here, each of all modules that there are."""
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(registry, 'names', functools.cache(registry.names))
-    yield
 
 
 @pytest.fixture
