@@ -185,6 +185,8 @@ _SAMPLING = [
    'slerp(start, end, t[:1]), slerp(start, end, t[:1] + step)'),
 ]  # fmt: skip
 _DATA = [
+  ('folder.py', 'return sum(digest in known for digest in self._digests)', 'return sum(digest in self._digests for digest in known)'),
+  ('inspection/inspect.py', 'return int(np.isin(keys[second], keys[first]).sum())', 'return int(np.isin(keys[first], keys[second]).sum())'),
   ('source.py', 'len(self), self.shape, self.class_names, checksum]', 'len(self), self.shape, checksum]'),
   ('source.py', 'for array in self.fetch(rows).values():', "for array in [self.fetch(rows)['image']]:"),
   ('source.py', '(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]',
@@ -197,6 +199,7 @@ _DATA = [
    "return str(int(value)) if str(value).isdecimal() else '' if value"),
 ]  # fmt: skip
 _FEATURES = [
+  ('classifier.py', 'key = json.dumps([RECIPE, about, kept.code()])', 'key = json.dumps([about, kept.code()])'),
   ('classifier.py', 'images = _distort(recipe, key, pixels.to_model(images))',
    'images = pixels.to_model(images)'),
   ('kept.py', 'network.resize, network.description, fingerprint, device, code()]',
