@@ -307,16 +307,24 @@ class Checkpointer:
     arguments = ocp.args.PyTreeRestore(item=template, partial_restore=part)
     try:
       state = self._manager.restore(step, args=ocp.args.Composite(**{_STATE: arguments}))[_STATE]
-    except TypeError as error:
-      raise UserError(
-        f'{self._directory}: the checkpoint does not fit the config: {_short(error)}'
-      ) from error
     except Exception as error:  # a damaged file may raise anything
+      if template is not None and self._is_whole(step):
+        raise UserError(
+          f'{self._directory}: the checkpoint does not fit the config: {_short(error)}'
+        ) from error
       raise _DamagedError(_short(error)) from error
     for path, leaf in _leaves(state).items():
       if about[DIGESTS].get(path) != _digest(leaf):
         raise _DamagedError(f'{path} is not what was saved')
     return state
+
+  def _is_whole(self, step: int) -> bool:
+    """Whether a checkpoint is what was saved, whatever its form."""
+    try:
+      self._verified(step, None, part=False)
+    except _DamagedError:
+      return False
+    return True
 
   def _about(self, step: int) -> dict[str, Any]:
     """What was saved beside a state; raises _DamagedError where it is not there as it was."""

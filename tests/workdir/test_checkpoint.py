@@ -115,3 +115,19 @@ def test_a_state_of_another_form_is_refused_in_one_line(tmp_path, other):
   with pytest.raises(UserError, match='does not fit the config') as stopped:
     checkpoints.restore(OTHERS[other])
   assert '\n' not in str(stopped.value)
+
+
+def test_branches_of_another_kind_are_no_damage(tmp_path):
+  """What is whole, and has the leaves that are asked for, may still be of another form."""
+  x = np.zeros((3, 2), np.float32)
+  checkpoints = Checkpointer(str(tmp_path))
+  checkpoints.save(1, {'a': [x, x]})
+  checkpoints.wait()
+  with pytest.raises(UserError, match='does not fit the config') as stopped:
+    checkpoints.restore({'a': {'0': x, '1': x}})
+  assert '\n' not in str(stopped.value)
+  assert checkpoints.damaged == {}
+  (data,) = [p for p in tmp_path.rglob('d/*') if p.stat().st_size > 20][:1]
+  data.write_bytes(data.read_bytes()[:-9])
+  with pytest.raises(UserError, match='damaged: step 1'):
+    checkpoints.restore({'a': [x, x]})
