@@ -88,7 +88,7 @@ class Checkpointer:
       multiprocessing_options=alone,
     )
     self.damaged: dict[int, str] = {}
-    self._workdir = workdir
+    self._workdir, self._read_only = workdir, read_only
     self._directory = os.path.abspath(os.path.join(workdir, 'checkpoints'))
     self._read_back = False
     self._begun: int | None = None  # the step of a save that may still go on
@@ -125,7 +125,9 @@ class Checkpointer:
     Raises:
       NonFiniteError: for a state with a value that is not finite; nothing is saved.
       UserError: for a place from which it cannot be read back.
+      ValueError: where this was opened to read alone.
     """
+    self._check_writes()
     if step in self._manager.all_steps():
       return
     state = jax.tree.map(np.asarray, state)  # a NumPy scalar would come back as a number of Python
@@ -202,7 +204,12 @@ class Checkpointer:
     raise UserError(f'{self._directory}: no checkpoint of step {number}; found: {found}')
 
   def set_damaged_aside(self) -> None:
-    """Moves what was found damaged to `<workdir>/damaged`, so that its step can be saved again."""
+    """Moves what was found damaged to `<workdir>/damaged`, so that its step can be saved again.
+
+    Raises:
+      ValueError: where this was opened to read alone.
+    """
+    self._check_writes()
     self._manager.wait_until_finished()
     for step in self.damaged:
       name = f'{step:09d}'
@@ -238,6 +245,11 @@ class Checkpointer:
     # What has failed is told already, and would be told once more.
     with contextlib.suppress(*([] if self._failure is None else [Exception])):
       self._manager.close()
+
+  def _check_writes(self) -> None:
+    # Orbax's own read_only does not hold it back from saving by force.
+    if self._read_only:
+      raise ValueError(f'{self._directory}: opened to be read alone')
 
   @contextlib.contextmanager
   def _saving(self, step: int | None) -> Iterator[None]:
@@ -295,16 +307,24 @@ class Checkpointer:
     arguments = ocp.args.PyTreeRestore(item=template, partial_restore=part)
     try:
       state = self._manager.restore(step, args=ocp.args.Composite(**{_STATE: arguments}))[_STATE]
-    except TypeError as error:
-      raise UserError(
-        f'{self._directory}: the checkpoint does not fit the config: {_short(error)}'
-      ) from error
     except Exception as error:  # a damaged file may raise anything
+      if template is not None and self._is_whole(step):
+        raise UserError(
+          f'{self._directory}: the checkpoint does not fit the config: {_short(error)}'
+        ) from error
       raise _DamagedError(_short(error)) from error
     for path, leaf in _leaves(state).items():
       if about[DIGESTS].get(path) != _digest(leaf):
         raise _DamagedError(f'{path} is not what was saved')
     return state
+
+  def _is_whole(self, step: int) -> bool:
+    """Whether a checkpoint is what was saved, whatever its form."""
+    try:
+      self._verified(step, None, part=False)
+    except _DamagedError:
+      return False
+    return True
 
   def _about(self, step: int) -> dict[str, Any]:
     """What was saved beside a state; raises _DamagedError where it is not there as it was."""

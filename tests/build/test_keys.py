@@ -36,6 +36,47 @@ def test_the_default_is_accepted():
   build.check(config())
 
 
+# Ends of what is accepted, both themselves accepted, and the next number beyond one.
+WHOLE = (1, 2**31 - 1)
+IMAGES = (1, 4_000_000_000)
+ENDS = {
+  'seed': (0, 2**32 - 1),
+  **{f'dataset.{name}': WHOLE for name in ('resolution', 'width', 'prefetch_batches')},
+  **dict.fromkeys(('model.latent_size', 'augment.interval', 'r1.interval'), WHOLE),
+  **{f'train.{name}': WHOLE for name in ('batch_size', 'd_steps', 'accumulate')},
+  **{f'train.{name}images': IMAGES for name in ('', 'log_', 'sample_', 'checkpoint_')},
+  'train.rollbacks': (0, 2**31 - 1),
+  'init.step': (0, 2**31 - 1),
+  'checkpoint.keep_last': WHOLE,
+  'checkpoint.keep_best': (0, 2**31 - 1),
+  **{f'evaluate.{name}': WHOLE for name in ('num_samples', 'num_reals', 'batch_size')},
+  'sample.columns': WHOLE,
+  'sample.rows': WHOLE,
+  'augment.target': (-1, 1),
+  'augment.strength': (0, 1),
+  'augment.initial': (0, 1),
+  'augment.maximum': (0, 1),
+  'init.least_share': (0, 1),
+  'anneal_images': (0, 4_000_000_000),
+}
+
+
+@pytest.mark.parametrize('key', ENDS)
+def test_both_ends_of_a_range_are_accepted_and_nothing_beyond(key):
+  def check(value):
+    made = config()
+    with made.ignore_type():
+      made.update_from_flattened_dict({key: value})
+    keys.check_keys(made)
+
+  low, high = ENDS[key]
+  for value in (low, high):
+    check(value)
+  for value in (low - 1, high + 1):
+    with pytest.raises(UserError, match=f'config.{key}=.*: accepted'):
+      check(value)
+
+
 @pytest.mark.parametrize(
   ('key', 'value', 'accepted'),
   [

@@ -59,6 +59,9 @@ def test_live_weights_and_one_player_alone(finished):
   source = saved(finished[0])
   first, state, told = started(finished[0], **{'init.weights': 'live', 'init.players': 'generator'})
   assert equal(state.generator.params, source['generator']['params'])
+  assert state.generator.mutable
+  assert equal(state.generator.mutable, source['generator']['mutable'])
+  assert not equal(state.generator.mutable, first.generator.mutable)
   assert equal(state.discriminator.params, first.discriminator.params)
   assert 'discriminator' not in told
 
@@ -82,6 +85,11 @@ def test_what_does_not_fit_is_refused_and_leaves_no_run(finished, tmp_path, chan
   assert not (tmp_path / 'run' / 'checkpoints').exists() or not os.listdir(
     tmp_path / 'run' / 'checkpoints'
   )
+
+
+def test_all_of_a_network_may_be_asked_for_where_all_of_it_fits(finished):
+  _, _, told = started(finished[0], **{'init.least_share': 1.0})
+  assert told['generator']['share'] == 1
 
 
 def test_no_run_there_is_one_line(tmp_path):

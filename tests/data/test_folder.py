@@ -166,3 +166,10 @@ def test_copies_of_another_folders_files_are_counted(tmp_path):
   images = pixels(6)
   one, other = fill(tmp_path / 'a', images[:4]), fill(tmp_path / 'b', images[2:])
   assert opened(one).copies_in(opened(other)) == 2
+
+
+def test_copies_are_counted_in_the_folder_that_is_asked(tmp_path):
+  images = pixels(3)
+  one, other = fill(tmp_path / 'a', images), fill(tmp_path / 'b', images[[0, 0, 0, 1]])
+  assert opened(one).copies_in(opened(other)) == 2
+  assert opened(other).copies_in(opened(one)) == 4

@@ -2,6 +2,8 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gan_jax.data import pipeline
 from gan_jax.errors import UserError
@@ -112,3 +114,41 @@ def test_an_order_has_all_images_once_and_is_another_for_every_number(digits):
     np.testing.assert_array_equal(sort(epoch['image'].reshape(4000, -1)), sort(whole))
   assert not any(same(epochs[a], epochs[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
   assert same(epochs[0], take(1, digits, 4000, seed=0)[0])
+
+
+SMALL = {'count': st.integers(1, 40), 'seed': st.integers(0, 2**32 - 1), 'order': st.integers(0, 3)}
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(**SMALL, start=st.integers(0, 2**34), sizes=st.lists(st.integers(1, 30), max_size=4))
+def test_any_epoch_has_every_row_once_and_draws_do_not_depend_on_batches(
+  count, seed, order, start, sizes
+):
+  rows_of = pipeline._shuffled(count, (seed, order))
+  epoch = start // count
+  whole = rows_of(np.arange(epoch * count, (epoch + 1) * count))
+  assert sorted(whole.tolist()) == list(range(count))
+  drawn, place = [], start
+  for size in sizes:
+    drawn += rows_of(place + np.arange(size)).tolist()
+    place += size
+  # By another that has drawn nothing before.
+  again = pipeline._shuffled(count, (seed, order))(np.arange(start, place))
+  assert drawn == again.tolist()
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(
+  labels=st.lists(st.integers(0, 4), min_size=1, max_size=20),
+  seed=SMALL['seed'],
+  rounds=st.integers(1, 30),
+)
+def test_any_classes_are_balanced_in_every_round(labels, seed, rounds):
+  labels = np.array(labels)
+  classes = np.unique(labels)
+  rows = pipeline.BalancedOrder(labels, seed)(np.arange(rounds * len(classes)))
+  drawn = np.sort(labels[rows].reshape(rounds, -1), axis=1)
+  np.testing.assert_array_equal(drawn, np.tile(classes, (rounds, 1)))
+  for label in classes:
+    times = np.bincount(rows[labels[rows] == label], minlength=len(labels))[labels == label]
+    assert times.max() - times.min() <= 1

@@ -1,4 +1,5 @@
 import io
+import os
 import pathlib
 
 import numpy as np
@@ -37,6 +38,26 @@ class TinyPictures(tfds.core.GeneratorBasedBuilder):
       if self.broken and i == 3:
         file = io.BytesIO(file.getvalue()[:40])
       yield i, {'image': file}
+
+
+class Labelled(TinyPictures):
+  """The same pictures, six of two classes."""
+
+  labels = (0, 1, 0, 1, 0, 1)
+  names = ('cat', 'dog')
+
+  def _info(self):
+    image, label = (
+      tfds.features.Image(shape=(None, None, 3)),
+      tfds.features.ClassLabel(names=self.names),
+    )
+    return self.dataset_info_from_configs(
+      features=tfds.features.FeaturesDict({'image': image, 'label': label})
+    )
+
+  def _generate_examples(self):
+    for (i, example), label in zip(super()._generate_examples(), self.labels, strict=True):
+      yield i, {**example, 'label': label}
 
 
 @pytest.fixture
@@ -80,6 +101,34 @@ def test_fingerprints_differ_by_split_and_resolution_and_repeat(data_dir, digits
   other = source.open_dataset('digits', 'train', data_dir, (32, 32), 64)
   assert again.fingerprint == digits.fingerprint
   assert len({digits.fingerprint, held_out_digits.fingerprint, other.fingerprint}) == 3
+
+
+@pytest.mark.parametrize('memory_budget_mb', [0, 64])
+def test_a_fingerprint_changes_with_labels_and_what_they_are_called(
+  tmp_path, monkeypatch, memory_budget_mb
+):
+  found = []
+  for number, (labels, names) in enumerate(
+    (((0, 1, 0, 1, 0, 1), ('cat', 'dog')), ((1, 1, 0, 0, 0, 1), ('cat', 'dog')),
+     ((0, 1, 0, 1, 0, 1), ('cat', 'hen')))
+  ):  # fmt: skip
+    monkeypatch.setattr(Labelled, 'labels', labels)
+    monkeypatch.setattr(Labelled, 'names', names)
+    builder = Labelled(data_dir=tmp_path / str(number))
+    builder.download_and_prepare(file_format='array_record')
+    found.append(source.ImageDataset(builder, 'train', (8, 8), memory_budget_mb).fingerprint)
+  assert len(set(found)) == 3
+
+
+def test_the_stamp_of_what_is_read_from_files_changes_with_their_time_and_size(tiny):
+  opened = lambda memory: source.ImageDataset(tiny, 'train', (8, 8), memory)
+  assert opened(64).stamp == ''  # all of it is in the fingerprint
+  before = opened(0).stamp
+  assert before
+  assert opened(0).stamp == before
+  (path,) = tiny.info.splits['train'].filepaths
+  os.utime(path, (1, 1))
+  assert opened(0).stamp != before
 
 
 def test_a_colour_dataset_without_labels_is_cropped_and_has_no_classes(tiny):

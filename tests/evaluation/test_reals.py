@@ -44,6 +44,12 @@ def test_a_number_of_images_is_chosen_of_each_by_the_seed(images, others):
   assert found.held_out.pooled.shape == (20, 2)
   known = {tuple(row) for row in corner(others, np.arange(30))}
   assert {tuple(row) for row in found.held_out.pooled} <= known
+  # A choice by the seed, not the first ones.
+  again = [choose(seed).features(embedder(), WATCH).held_out.pooled for seed in (0, 1)]
+  np.testing.assert_array_equal(found.held_out.pooled, again[0])
+  assert (found.held_out.pooled != again[1]).any()
+  assert (found.held_out.pooled != corner(others, np.arange(20))).any()
+  assert (reals.rows != np.arange(40)).any()
 
 
 @pytest.mark.parametrize(('num_reals', 'num_samples', 'aside'), [(60, 10, 10), (20, 60, 10)])

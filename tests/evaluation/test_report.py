@@ -41,6 +41,7 @@ def test_the_table_has_names_values_intervals_floors_and_what_is_best(capsys):
   shown = capsys.readouterr().out
   assert 'fd_inception_v3_antialias_n1000' in shown
   assert 'runs/x at 200 images *' in shown
+  assert shown.count(' *') == 1  # of the best row, by the score that it is best by
   assert '7.5 to 8.5' in shown
   assert 'held-out reals (N=400)' in shown
   assert 'lower is better: fd\n' in shown

@@ -29,6 +29,14 @@ def test_other_code_has_a_classifier_of_its_own(monkeypatch):
   assert classifier._path(dataset(), dataset()) != before
 
 
+@pytest.mark.parametrize('key', classifier.Recipe._fields)
+def test_another_recipe_has_a_classifier_of_its_own(key, monkeypatch):
+  before, value = classifier._path(dataset(), dataset()), getattr(classifier.RECIPE, key)
+  other = (*value, 8) if isinstance(value, tuple) else 2 * value
+  monkeypatch.setattr(classifier, 'RECIPE', classifier.RECIPE._replace(**{key: other}))
+  assert classifier._path(dataset(), dataset()) != before
+
+
 def test_a_torn_cache_counts_as_not_there(tmp_path):
   path = tmp_path / 'classifier.npz'
   params = {'Dense_0': {'kernel': np.ones((2, 3), np.float32)}}
@@ -89,3 +97,32 @@ def test_other_weights_have_another_digest():
   other = {'Dense_0': {'kernel': np.ones((2, 3), np.float32) * np.float32(1 + 1e-6)}}
   assert classifier._digest(params) == classifier._digest(jax.tree.map(np.copy, params))
   assert classifier._digest(params) != classifier._digest(other)
+
+
+def test_images_are_distorted_by_each_of_the_settings():
+  images = jax.random.uniform(jax.random.key(0), (4, 16, 16, 1))
+  still = classifier.Recipe(rotation=0.0, log_scale=0.0, shift=0.0)
+  distort = lambda recipe: classifier._distort(recipe, jax.random.key(1), images)
+  np.testing.assert_allclose(distort(still), images, atol=1e-5)
+  for key, value in (('rotation', 0.3), ('log_scale', 0.2), ('shift', 0.08)):
+    assert np.abs(distort(still._replace(**{key: value})) - images).mean() > 0.01, key
+
+
+def test_it_learns_from_distorted_images_by_draws_of_each_step(monkeypatch):
+  seen = []
+
+  def distort(recipe, key, images):
+    jax.debug.callback(lambda key: seen.append(tuple(key.tolist())), jax.random.key_data(key))
+    return 0 * images
+
+  monkeypatch.setattr(classifier, '_distort', distort)
+  rng = np.random.default_rng(0)
+  images = rng.integers(0, 256, (20, 16, 16, 1), dtype=np.uint8)
+  fetch = lambda rows: {'image': images[rows], 'label': (rows % 2).astype(np.int32)}
+  recipe = classifier.Recipe(widths=(8,), features=8, images=30, batch_size=10)
+  params = classifier.fit(classifier.Classifier(2, recipe), fetch, len(images))
+  jax.effects_barrier()
+  assert len(set(seen)) == 3
+  # What it is shown are the distorted images: of black ones the first layer learns nothing.
+  first = classifier.Classifier(2, recipe).init(jax.random.key(0), images[:1] / 1.0)['params']
+  np.testing.assert_array_equal(params['Conv_0']['kernel'], first['Conv_0']['kernel'])

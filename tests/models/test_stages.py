@@ -94,3 +94,34 @@ def test_more_stages_than_there_are_are_refused(case, setting, number):
   name, _, run, _ = case
   with pytest.raises(UserError, match=rf'config\.{name}\.{setting}={number}: accepted: 0 to '):
     run(**{setting: number})
+
+
+def features(program):
+  """Side and type of whatever has the form of images in a program, and in those within it."""
+  for equation in program.eqns:
+    for variable in equation.outvars:
+      shape = getattr(variable.aval, 'shape', ())
+      if len(shape) == 4 and shape[0] == BATCH and shape[1] == shape[2]:
+        yield shape[1], str(variable.aval.dtype)
+    for value in equation.params.values():
+      inner = getattr(value, 'jaxpr', value)
+      if hasattr(inner, 'eqns'):
+        yield from features(inner)
+
+
+@pytest.mark.parametrize('name', ['dcgan', 'r3gan'])
+@pytest.mark.parametrize('player', ['Generator', 'Discriminator'])
+def test_bfloat16_is_of_the_stages_next_to_the_image_alone(name, player):
+  module, side, _, both, *_ = NETWORKS[name]
+  options = {'num_classes': CLASSES, 'bfloat16_stages': 1, **both}
+  x = jnp.zeros((BATCH, LATENT))
+  if player == 'Generator':
+    options['latent_size'] = LATENT
+  else:
+    x = jnp.zeros((BATCH, side, side, 3))
+  network = getattr(module, player)(resolution=side, channels=3, **options)
+  run = lambda: network.init_with_output(jax.random.key(0), x, LABELS, train=False)[0]
+  found = set(features(jax.make_jaxpr(run)().jaxpr))
+  assert (side, 'bfloat16') in found
+  assert (4, 'float32') in found
+  assert not [each for each, dtype in found if each < side // 2 and dtype == 'bfloat16']

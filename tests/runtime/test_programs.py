@@ -81,6 +81,84 @@ def test_whatever_a_program_is_made_of_is_in_its_key(folder, monkeypatch):
   assert len(kept(folder)) == 6
 
 
+def test_settings_of_jax_that_change_what_is_traced_are_in_the_key(folder):
+  function = lambda x: x @ x
+  make = lambda: programs.Program(jax.jit(function), 'product')(jnp.ones((2, 2)))
+  make()
+  with jax.default_matmul_precision('float32'):
+    make()
+  with jax.default_matmul_precision('bfloat16'):
+    make()
+  assert len(kept(folder)) == 3
+
+
+def test_where_arrays_lie_is_in_the_key(folder):
+  for device in jax.devices()[:2]:
+    x = jax.device_put(np.ones(3, np.float32), device)
+    programs.Program(jax.jit(lambda x: x + 1), 'a')(x)
+  assert len(kept(folder)) == 2
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+  """A package of a file in each place that programs are made of."""
+  root = tmp_path / 'package'
+  for name in programs.TRACED:
+    path = root / name if name.endswith('.py') else root / name / 'inner' / 'part.py'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('x = 1')
+  monkeypatch.setattr(programs, '__file__', str(root / 'runtime' / 'programs.py'))
+  return root
+
+
+def test_every_change_of_the_code_is_in_the_key(tree):
+  found = {programs._code()}
+  paths = sorted(tree.rglob('*.py'))
+  assert len(paths) == len(programs.TRACED)
+  for path in paths:
+    path.write_text('x = 2')  # as long as before
+    found.add(programs._code())
+  paths[0].rename(paths[0].with_name('other.py'))
+  found.add(programs._code())
+  assert len(found) == len(paths) + 2
+
+
+@pytest.mark.parametrize('package', ['jax', 'jaxlib', 'flax', 'optax'])
+def test_the_version_of_every_package_that_traces_or_compiles_is_in_the_key(
+  package, tree, monkeypatch
+):
+  before, version = programs._code(), programs.metadata.version
+  monkeypatch.setattr(
+    programs.metadata, 'version', lambda name: '99' if name == package else version(name)
+  )
+  assert programs._code() != before
+
+
+def test_what_the_processor_can_do_is_in_the_key(monkeypatch):
+  found = set()
+  for flags in ('flags : avx2', 'flags : avx512f', 'Features : sve', 'model name : other'):
+    with monkeypatch.context() as patch:
+      patch.setattr(
+        pathlib.Path, 'read_text', lambda *_, flags=flags, **__: f'processor: 0\n{flags}'
+      )
+      programs._machine.cache_clear()
+      found.add(str(programs._machine()))
+  programs._machine.cache_clear()
+  assert len(found) == 4
+
+
+def test_a_program_is_never_there_in_part(folder, monkeypatch):
+  written = []
+  write = pathlib.Path.write_bytes
+  monkeypatch.setattr(
+    pathlib.Path, 'write_bytes', lambda path, data: written.append(path) or write(path, data)
+  )
+  programs.Program(jax.jit(lambda x: x + 1), 'a')(jnp.ones(3))
+  assert written
+  assert not {path.name for path in written} & {path.name for path in kept(folder)}
+  assert len(kept(folder)) == 1
+
+
 def test_the_cores_that_may_be_used_and_what_the_compiler_is_told_are_in_the_key(monkeypatch):
   found = set()
   for cores in ({0}, {0, 1}):

@@ -37,6 +37,12 @@ def test_a_saved_image_keeps_transparency_and_depth(dtype, channels, tmp_path):
     np.testing.assert_array_equal(np.asarray(saved).reshape(image.shape), image)
 
 
+def test_labels_of_a_grid_are_a_row_a_class():
+  np.testing.assert_array_equal(grid.grid_labels(10, 3, 4), [0] * 4 + [1] * 4 + [2] * 4)
+  np.testing.assert_array_equal(grid.grid_labels(2, 3, 4), [0] * 4 + [1] * 4)
+  np.testing.assert_array_equal(grid.grid_labels(0, 3, 4), [0] * 12)
+
+
 def test_real_images_of_a_grid_are_of_the_classes_asked_for(digits):
   labels = grid.grid_labels(10, 3, 4)
   images = grid.reals(digits, labels, len(labels))

@@ -1,10 +1,12 @@
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from gan_jax.errors import NonFiniteError
 from gan_jax.models import dcgan
 from gan_jax.sampling import sampler
+from gan_jax.training import draws
 
 
 @pytest.fixture(scope='module')
@@ -96,3 +98,33 @@ def test_slerp_is_the_arc():
   np.testing.assert_allclose(sampler.slerp(start, end, t), expected, atol=1e-6)
   line = np.array([[1.0], [1.0]]), np.array([[3.0], [-1.0]])
   np.testing.assert_allclose(sampler.slerp(*line, np.array([0.5, 0.25])), [[2.0], [0.5]], atol=1e-6)
+
+
+class Plane(nn.Module):
+  """Images of two pixels that are the latents."""
+
+  latent_size: int = 2
+
+  @nn.compact
+  def __call__(self, latents, labels, train):
+    return latents[:, None, :, None] / 8
+
+
+def test_each_pair_has_a_place_of_its_own_on_its_arc_and_all_are_as_likely():
+  count = 400
+  drawn = sampler.Sampler(Plane(), 200, np.dtype(np.uint8)).draw_pairs({}, np.zeros(count), 3, 0.0)
+  points = np.concatenate([first for first, _ in drawn])[:, 0, :, 0]
+  points = 8 * (points / 127.5 - 1)
+  ends = jax.random.split(jax.random.key(3), 3)[:2]
+  start, end = (np.asarray(draws.draw_latents(key, np.arange(count), 2)) for key in ends)
+  angle = np.arccos(
+    np.sum(start * end, 1) / np.linalg.norm(start, axis=1) / np.linalg.norm(end, axis=1)
+  )
+  # point = a · start + b · end with a + b cos θ = cos tθ and b sin θ = sin tθ
+  a, b = np.linalg.solve(np.stack([start, end], -1), points[..., None])[..., 0].T
+  t = (np.arctan2(b * np.sin(angle), a + b * np.cos(angle)) / angle)[np.sin(angle) > 0.2]
+  assert len(t) > 200
+  assert len(np.unique(t.round(4))) > 0.9 * len(t)
+  np.testing.assert_allclose(
+    np.quantile(t, [0.05, 0.25, 0.5, 0.75, 0.95]), [0.05, 0.25, 0.5, 0.75, 0.95], atol=0.08
+  )

@@ -1,7 +1,11 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gan_jax.training import optim
 
@@ -41,6 +45,24 @@ def test_adam_follows_a_schedule_in_images():
   np.testing.assert_allclose(sizes, [1.0, 0.5, 0.0, 0.0], atol=1e-6)
 
 
+def test_the_decay_of_squares_follows_its_schedule_in_images_to_the_power_of_the_share():
+  constant = lambda value: optim.cosine(value, None, 0)
+  for share in (1.0, 0.5):
+    chosen = optim.Adam(constant(0.1), 0.0, optim.cosine(0.9, 0.5, 100), share=share)
+    tx = optim.adam(chosen)
+    for shown, beta2 in ((0.0, 0.9), (50.0, 0.7), (1e6, 0.5)):
+      _, state = tx.update(jnp.asarray(2.0), tx.init(jnp.zeros(())), shown=jnp.asarray(shown))
+      np.testing.assert_allclose(state.nu, 4 * (1 - beta2**share), rtol=1e-5)
+
+
+def test_epsilon_is_added_to_the_root():
+  constant = lambda value: optim.cosine(value, None, 0)
+  for epsilon in (1e-8, 1.0, 4.0):
+    tx = optim.adam(optim.Adam(constant(0.1), 0.5, constant(0.9), epsilon))
+    update, _ = tx.update(jnp.asarray(2.0), tx.init(jnp.zeros(())))
+    np.testing.assert_allclose(update, -0.1 * 2 / (2 + epsilon), rtol=1e-5)
+
+
 def test_a_warm_up_is_a_straight_line_from_zero():
   value = optim.cosine(2.0, 0.5, 1000, warmup=500)
   np.testing.assert_allclose(value(jnp.asarray(0.0)), 0.0)
@@ -53,9 +75,9 @@ def test_a_warm_up_is_a_straight_line_from_zero():
 
 def test_weight_decay_takes_off_a_share_of_the_weights():
   constant = lambda value: optim.cosine(value, None, 0)
-  settings = optim.Adam(constant(0.1), 0.9, constant(0.99))
+  chosen = optim.Adam(constant(0.1), 0.9, constant(0.99))
   params, gradient = jnp.array([3.0, -1.0]), jnp.array([0.5, 2.0])
-  plain, decayed = (optim.adam(s) for s in (settings, settings._replace(weight_decay=0.2)))
+  plain, decayed = (optim.adam(s) for s in (chosen, chosen._replace(weight_decay=0.2)))
   updates = [tx.update(gradient, tx.init(params), params)[0] for tx in (plain, decayed)]
   np.testing.assert_allclose(updates[1] - updates[0], -0.1 * 0.2 * params, rtol=1e-5)
 
@@ -80,6 +102,37 @@ def test_the_share_of_a_lazy_regulariser_scales_rate_and_powers():
   for _ in range(4):
     _, state = tx.update(jnp.asarray(0.0), state)
   np.testing.assert_allclose(state.mu, (1 - 0.5**share) * 2.0 * 0.5 ** (4 * share), rtol=1e-5)
+
+
+NUMBERS = st.floats(0.0, 10.0, width=32)
+LENGTHS = st.floats(1.0, 1e9, width=32)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(NUMBERS, NUMBERS, LENGTHS, LENGTHS, st.lists(st.floats(0, 1e10, width=32), max_size=5))
+def test_a_schedule_goes_one_way_from_its_first_value_to_its_last(start, final, length, warmup, at):
+  value = lambda shown, **how: float(optim.cosine(start, final, length, **how)(jnp.float32(shown)))
+  close = functools.partial(pytest.approx, rel=1e-4, abs=1e-4)
+  assert value(0) == close(start)
+  assert value(length) == value(2 * length) == close(final)
+  assert value(length / 2) == close((start + final) / 2)
+  values = [value(shown) for shown in sorted(at)]
+  steps = np.diff(values) * (1 if final >= start else -1)
+  assert (steps >= -1e-4).all()
+  for shown, plain in zip(sorted(at), values, strict=True):
+    assert value(shown, warmup=warmup) == close(plain * min(shown / warmup, 1))
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.floats(1.0, 1e6), st.floats(0.01, 1.0), st.floats(1.0, 1e7), st.integers(1, 512))
+def test_the_decay_of_parts_of_a_step_is_that_of_the_whole(half_life, ramp, shown, images):
+  decay = lambda images, ramp=0.0: float(
+    optim.ema_decay(jnp.float32(half_life), ramp, jnp.float32(shown), images)
+  )
+  assert decay(2 * images) == pytest.approx(decay(images) ** 2, rel=1e-3, abs=1e-6)
+  assert decay(images, ramp) <= decay(images)
+  expected = 0.5 ** (images / min(half_life, ramp * shown))
+  assert decay(images, ramp) == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
 def test_ema_halves_in_a_half_life():

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.errors import UserError
+from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.workdir.checkpoint import Checkpointer
 
 
@@ -62,3 +62,72 @@ def test_a_missing_step_names_those_that_exist(tmp_path):
     checkpoints.restore(tree(0), 5)
   with pytest.raises(UserError, match='holds no checkpoints'):
     Checkpointer(str(tmp_path / 'other'), read_only=True)
+
+
+def contents(folder):
+  return {
+    str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.is_file() and path.read_bytes())
+    for path in folder.rglob('*')
+  }
+
+
+def test_a_reader_writes_nothing_and_cleans_nothing_up(tmp_path):
+  checkpoints = Checkpointer(str(tmp_path), keep_last=5)
+  for step in (1, 2, 3):
+    checkpoints.save(step, tree(step))
+  checkpoints.close()
+  (tmp_path / 'checkpoints' / '000000004.orbax-checkpoint-tmp').mkdir()
+  before = contents(tmp_path)
+  reader = Checkpointer(str(tmp_path), keep_last=1, read_only=True)
+  assert reader.steps() == [1, 2, 3]
+  assert reader.restore(tree(0))['step'] == 3
+  for write in (lambda: reader.save(5, tree(5)), reader.set_damaged_aside):
+    with pytest.raises(ValueError, match='opened to be read alone'):
+      write()
+  reader.close()
+  assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_a_state_with_a_single_value_that_is_not_finite_is_not_saved(tmp_path, bad):
+  checkpoints = Checkpointer(str(tmp_path))
+  spoilt = tree(1)
+  spoilt['a'][1, 1] = bad
+  with pytest.raises(NonFiniteError, match='a has values that are not finite'):
+    checkpoints.save(1, spoilt)
+  assert checkpoints.steps() == []
+
+
+OTHERS = {
+  'another shape': {'a': np.zeros((3, 3), np.float32), 'step': np.zeros((), np.int32)},
+  'another type': {'a': np.zeros((3, 2), np.float32), 'step': np.zeros((), np.float32)},
+  'one more': {**tree(0), 'b': np.zeros(2, np.float32)},
+  'one less': {'step': np.zeros((), np.int32)},
+  'another structure': {'a': {'x': np.zeros((3, 2), np.float32)}, 'step': np.zeros((), np.int32)},
+}
+
+
+@pytest.mark.parametrize('other', OTHERS)
+def test_a_state_of_another_form_is_refused_in_one_line(tmp_path, other):
+  checkpoints = Checkpointer(str(tmp_path))
+  checkpoints.save(1, tree(1))
+  checkpoints.wait()
+  with pytest.raises(UserError, match='does not fit the config') as stopped:
+    checkpoints.restore(OTHERS[other])
+  assert '\n' not in str(stopped.value)
+
+
+def test_branches_of_another_kind_are_no_damage(tmp_path):
+  """What is whole, and has the leaves that are asked for, may still be of another form."""
+  x = np.zeros((3, 2), np.float32)
+  checkpoints = Checkpointer(str(tmp_path))
+  checkpoints.save(1, {'a': [x, x]})
+  checkpoints.wait()
+  with pytest.raises(UserError, match='does not fit the config') as stopped:
+    checkpoints.restore({'a': {'0': x, '1': x}})
+  assert '\n' not in str(stopped.value)
+  assert checkpoints.damaged == {}
+  (data,) = [p for p in tmp_path.rglob('d/*') if p.stat().st_size > 20][:1]
+  data.write_bytes(data.read_bytes()[:-9])
+  with pytest.raises(UserError, match='damaged: step 1'):
+    checkpoints.restore({'a': [x, x]})

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from configs import smoke
 from gan_jax.errors import UserError
-from gan_jax.workdir import claim, files
+from gan_jax.workdir import claim, config_file, files
 from gan_jax.workdir.config_file import check_same_config, differences, keep_config
 
 
@@ -24,6 +25,30 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeyp
   assert os.listdir(tmp_path) == ['config.json']
 
 
+def test_until_the_new_text_is_on_disk_readers_see_the_old_one(tmp_path, monkeypatch):
+  path = tmp_path / 'config.json'
+  files.write_json(str(path), {'a': 1})
+  seen, fsync, replace = [], os.fsync, os.replace
+
+  def synced(number):
+    written = os.readlink(f'/proc/self/fd/{number}')
+    with open(written, encoding='utf-8') as file:
+      seen.append(('synced', file.read(), files.read_json(str(path))))
+    fsync(number)
+
+  def replaced(old, new):
+    seen.append(('replaced', old, new))
+    replace(old, new)
+
+  monkeypatch.setattr(files.os, 'fsync', synced)
+  monkeypatch.setattr(files.os, 'replace', replaced)
+  files.write_atomically(str(path), '{"a": 2}')
+  (_, written, read), (what, _, new) = seen
+  assert (written, read) == ('{"a": 2}', {'a': 1})
+  assert (what, new) == ('replaced', str(path))
+  assert files.read_json(str(path)) == {'a': 2}
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
   (tmp_path / 'folder.json').mkdir()
   with pytest.raises(UserError, match=r'folder\.json: cannot be read: Is a directory'):
@@ -34,8 +59,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
 @pytest.mark.parametrize('name', ['exp[1]', '[', 'a[b/c'])
 def test_a_path_that_checkpoints_cannot_be_read_from_is_refused_at_once(tmp_path, name):
-  from configs import smoke
-
   with (
     pytest.raises(UserError, match='cannot be read back'),
     claim.claim(str(tmp_path / name), smoke.get_config(), False),
@@ -62,8 +85,6 @@ def test_a_path_that_checkpoints_cannot_be_read_from_is_refused_at_once(tmp_path
   ],
 )
 def test_what_decides_no_step_and_no_score_may_change(tmp_path, key, value, free):
-  from configs import smoke
-
   keep_config(str(tmp_path), smoke.get_config())
   changed = smoke.get_config()
   changed.update_from_flattened_dict({key: value})
@@ -72,6 +93,42 @@ def test_what_decides_no_step_and_no_score_may_change(tmp_path, key, value, free
   else:
     with pytest.raises(UserError, match=f'config.{key} was '):
       check_same_config(str(tmp_path), changed)
+
+
+# What changes no step and no score; every other key that there is holds a run to its value.
+FREE = {
+  *(f'train.{name}_images' for name in ('log', 'sample', 'checkpoint')),
+  *(f'train.{name}' for name in ('images', 'seconds', 'diagnose', 'rollbacks')),
+  *('evaluate.images', 'evaluate.halves', 'sample.columns', 'sample.rows'),
+  *(f'checkpoint.{name}' for name in ('keep_last', 'keep_best', 'best_score')),
+  *('dataset.data_dir', 'dataset.prefetch_batches'),
+}
+
+
+def test_every_key_but_the_free_ones_holds_a_run_to_its_value(tmp_path):
+  made = smoke.get_config()
+  keep_config(str(tmp_path), made)
+  known = config_file.flat(config_file.as_json(made))
+  refused = set()
+  for key in known:
+    changed = made.copy_and_resolve_references()
+    with changed.ignore_type():
+      changed.update_from_flattened_dict({key: 'another value'})
+    try:
+      check_same_config(str(tmp_path), changed)
+    except UserError as error:
+      assert f'config.{key} was ' in str(error)  # noqa: PT017 - of some keys none is raised
+      refused.add(key)
+  assert set(known) - refused == FREE
+
+
+def test_a_key_that_came_later_is_accepted_without_a_value_or_where_it_is_of_scores(tmp_path):
+  made = smoke.get_config()
+  stored = config_file.as_json(made)
+  del stored['evaluate']['resize'], stored['train']['seconds'], stored['dataset']['flip']
+  files.write_json(str(tmp_path / 'config.json'), stored)
+  with pytest.raises(UserError, match=r'another config: config\.dataset\.flip was .* is False\.'):
+    check_same_config(str(tmp_path), made)
 
 
 def test_differences_name_keys_on_either_side():

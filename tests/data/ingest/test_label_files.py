@@ -152,3 +152,18 @@ def test_the_column_of_the_names_can_be_named(kind):
   found = refusal(f'l.{kind}', TABLES[kind], 'pictures')
   assert found.startswith('--name_column=pictures: no such column in l.')
   assert "did you mean 'picture'" in found
+
+
+@pytest.mark.parametrize(
+  ('name', 'data'),
+  [
+    ('a.csv', 'file,patient\nx.png,007\n'),
+    ('a.tsv', 'file\tpatient\nx.png\t007\n'),
+    ('a.json', '[{"file": "x.png", "patient": "007"}]'),
+    ('a.jsonl', '{"file": "x.png", "patient": "007"}\n'),
+    ('a.txt', '1\npatient\nx.png 007\n'),
+  ],
+)
+def test_numbers_that_are_names_keep_their_zeros(name, data):
+  rows, _ = label_files.read(name, data.encode(), '', '')
+  assert rows == [('x.png', {'patient': '007'})]

@@ -154,6 +154,14 @@ def test_copies_within_a_split_are_found_and_blank_images_are_none(looked):
   assert all(0 <= distance < 0.03 for _, _, distance in within.pairs)
 
 
+def test_copies_across_splits_are_counted_in_the_second_and_within_one_beyond_the_first():
+  keys, first, second = np.array([1, 2, 1, 1, 3]), np.array([0, 1]), np.array([2, 3, 4])
+  assert inspect._repeated(keys, first, second) == 2
+  assert inspect._repeated(keys, second, first) == 1
+  assert inspect._repeated(keys, first, first) == 0
+  assert inspect._repeated(keys, second, second) == 1
+
+
 def test_copies_and_groups_across_splits_are_found(looked):
   across = overlap(looked, 'train', 'test')
   assert (across.exact, across.near) == (1, 2)
