@@ -22,6 +22,7 @@ FLOORS = [
   {'commands'},
   {'tune', 'ablate', 'report', 'reproduce'},
   {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs', 'submit'},
+  {'audit'},
   {'ablation'},
   {'executors'},
   {'build'},

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from gan_jax.commands import (
   ablate,
+  audit,
   bench,
   describe,
   evaluate,
@@ -31,6 +32,7 @@ COMMANDS: dict[str, ModuleType] = {
   'runs': runs,
   'sample': sample,
   'evaluate': evaluate,
+  'audit': audit,
   'bench': bench,
   'tune': tune,
   'ablate': ablate,

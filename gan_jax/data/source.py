@@ -45,10 +45,13 @@ class ImageDataset:
     class_names: what the labels mean, in their order.
     fingerprint: changes whenever the images or their labels could have changed.
     stamp: changes, beside it, with the files of images that the fingerprint is only a sample of.
+    attribute_names: what is known of each image beside its class, such as `prepare` keeps.
     origin: full name, and what its preparation noted: source, licence, checksum.
   """
 
   stamp = ''
+  attribute_names: tuple[str, ...] = ()
+  _has_groups = False
   _known: np.ndarray | None = None  # labels that were read, -1 of the others
 
   def __init__(self, builder: Any, split: str, size: tuple[int, int], memory_budget_mb: int):
@@ -74,6 +77,8 @@ class ImageDataset:
     label = features['label'] if 'label' in features else None  # noqa: SIM401 - it has no `get`
     self.class_names: list[str] = list(getattr(label, 'names', []))
     self.num_classes = len(self.class_names)
+    self.attribute_names = tuple(features['attributes']) if 'attributes' in features else ()
+    self._has_groups = 'group' in features
     self._records: Any = open_split(builder, split)
     self._held: tuple[np.ndarray, np.ndarray] | None = None
     image_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
@@ -125,6 +130,27 @@ class ImageDataset:
       pairs = zip(rows, records, strict=True)
       self._known[rows] = [self._label(row, record) for row, record in pairs]
     return self._known[asked]
+
+  def attributes(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """Reads what is known of examples beside their class, and decodes no image.
+
+    Returns:
+      By attribute its values, `[n]`: float64, NaN where there is none, or text, '' likewise.
+    """
+    found: dict[str, list[Any]] = {name: [] for name in self.attribute_names}
+    if found:
+      for _, records in in_parts(self._records, [int(i) for i in indices]):
+        for record in records:
+          for name, values in found.items():
+            values.append(_plain(record['attributes'][name]))
+    return {name: _column(values) for name, values in found.items()}
+
+  def groups(self, indices: Sequence[int] | np.ndarray) -> np.ndarray | None:
+    """Reads what examples must not be parted from, such as their patient, `[n]`; None without."""
+    if not self._has_groups:
+      return None
+    parts = in_parts(self._records, [int(i) for i in indices])
+    return np.array([_plain(record['group']) for _, records in parts for record in records], str)
 
   def _read(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = [int(i) for i in indices]
@@ -182,6 +208,21 @@ class ImageDataset:
     for array in self.fetch(rows).values():
       digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+  """Values of an attribute as an array: of floats where all are numbers, else of text."""
+  if all(isinstance(value, float) for value in values):
+    return np.array(values, np.float64)
+  return np.array([str(value) for value in values], str)
+
+
+def _plain(value: Any) -> float | str:
+  """A value as TFDS gives it, as text or, of numbers and truth values, as a float."""
+  value = value.item() if hasattr(value, 'item') else value
+  if isinstance(value, bytes):
+    return value.decode(errors='replace')
+  return float(value) if isinstance(value, bool | int | float) else str(value)
 
 
 class RandomImages(ImageDataset):
