@@ -8,8 +8,10 @@ n, the rate is α give or take √(α (1 − α) / n).
 """
 
 import numpy as np
+from scipy import stats
 
 from gan_jax.errors import UserError
+from gan_jax.metrics.estimate import LEVEL, Estimate
 
 _ELEMENTS = 2**22  # compared together
 
@@ -55,14 +57,18 @@ def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
   return found
 
 
-def check_level(level: float, count: int, what: str = 'held-out images') -> None:
-  """Raises UserError for a rate of false alarms that `count` calibration units cannot give."""
-  least = 1 / (count + 1)
-  if not least <= level < 1:
-    raise UserError(
-      f'a rate of false alarms of {level:g}: {count:,} {what} tell rates from {least:.2g}; '
-      'accepted: such a rate, below 1, or more of them'
-    )
+def rate(level: float, count: int) -> Estimate:
+  """The rate of false alarms at a level, where p-values are by `count` images.
+
+  What was asked for, less what so few images cannot tell apart; the interval is of the rate among
+  all images to come, as it may be with this calibration set: the share beyond the k-th of n values
+  is a Beta variable.
+  """
+  k = int(level * (count + 1) + 1e-9)
+  if not k:
+    return Estimate(0.0, 0.0, 0.0)
+  low, high = stats.beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], k, count + 1 - k)
+  return Estimate(k / (count + 1), float(low), float(high))
 
 
 def one_of_each(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -62,10 +62,19 @@ def test_one_image_a_patient_keeps_the_rate_where_images_of_patients_do_not():
   assert stats.binomtest(kept, 600, level).pvalue > 0.01
 
 
-def test_a_rate_that_so_few_images_cannot_tell_is_refused():
-  conformal.check_level(0.01, 99)
-  with pytest.raises(UserError, match=r'0\.01: 98 held-out images tell rates from 0\.01'):
-    conformal.check_level(0.01, 98)
+def test_the_rate_to_come_is_within_its_interval_as_often_as_it_says(coverage):
+  def draw(rng):
+    threshold = np.sort(rng.uniform(size=300))[-15]  # the 15th strangest has p = 15 / 301
+    found = conformal.rate(0.05, 300)
+    truth = 1 - threshold
+    return found.value, found.low - truth, found.high - truth
+
+  assert 0.93 <= coverage(draw, 0.0) <= 0.97
+  assert conformal.rate(0.05, 300).value == pytest.approx(15 / 301)
+  assert conformal.rate(0.05, 10).high == 0
+
+
+def test_what_cannot_be_ranked_is_refused():
   with pytest.raises(UserError, match='calibration: 0 images'):
     conformal.p_values(np.zeros(3), np.zeros(0))
   with pytest.raises(UserError, match='images: 1 scores are not numbers'):
