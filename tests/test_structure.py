@@ -23,6 +23,7 @@ FLOORS = [
   {'tune', 'ablate', 'report', 'reproduce'},
   {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs', 'submit'},
   {'audit'},
+  {'opening'},
   {'ablation'},
   {'executors'},
   {'build'},
