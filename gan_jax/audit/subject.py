@@ -259,3 +259,22 @@ def of_folder(
     seed=seed,
     watch=watch,
   )
+
+
+def with_images(
+  known: Subject, name: str, images: np.ndarray, labels: np.ndarray | None
+) -> Subject:
+  """Other images of a subject's run, to be audited against the same data."""
+  return Subject(
+    name,
+    images,
+    labels,
+    known.train,
+    known.holdout,
+    features=known.features,
+    run=known.run,
+    workdir=known.workdir,
+    teachers=known.teachers,
+    seed=known.seed,
+    watch=known.watch,
+  )

@@ -20,6 +20,7 @@ import tensorflow_datasets as tfds
 from PIL import Image, UnidentifiedImageError
 
 from gan_jax import registry
+from gan_jax.data import limits
 from gan_jax.data.ingest import fit
 from gan_jax.data.records import in_parts, open_split, worth_threads
 from gan_jax.errors import UserError, nearest
@@ -46,7 +47,7 @@ class ImageDataset:
     fingerprint: changes whenever the images or their labels could have changed.
     stamp: changes, beside it, with the files of images that the fingerprint is only a sample of.
     attribute_names: what is known of each image beside its class, such as `prepare` keeps.
-    origin: full name, and what its preparation noted: source, licence, checksum.
+    origin: full name, what its preparation noted (source, licence, checksum), and its `limits`.
   """
 
   stamp = ''
@@ -89,11 +90,11 @@ class ImageDataset:
       files = [pathlib.Path(path) for path in builder.info.splits[split].filepaths]
       about = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
       self.stamp = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+    metadata = dict(builder.info.metadata or {})
     self.origin = {'full_name': builder.info.full_name} | {
-      key: value
-      for key, value in (builder.info.metadata or {}).items()
-      if key in ('source', 'licence', 'checksum')
+      key: value for key, value in metadata.items() if key in ('source', 'licence', 'checksum')
     }
+    self.origin |= limits.of_dataset(builder.info.description, metadata, self.dtype.name)
 
   def __len__(self) -> int:
     return len(self._records)
