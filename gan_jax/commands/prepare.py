@@ -67,9 +67,10 @@ def run() -> None:
     UserError: for flags that cannot be used.
   """
   from gan_jax import progress
-  from gan_jax.data import source
+  from gan_jax.data import limits, source
   from gan_jax.data.ingest import options, prepare
   from gan_jax.errors import UserError
+  from gan_jax.text import say
 
   if bool(FLAGS.dataset) == bool(FLAGS.source):
     raise UserError('--dataset=NAME or --source=... with --name=...: give one of them')
@@ -101,4 +102,6 @@ def run() -> None:
   )
   with progress.counting('preparing', 'files') as report:
     prepared = prepare.prepare(asked, source.open_builder, report)
+  if line := limits.first_line(prepared.report):
+    say(line)
   progress.show_preparation(asked.name, prepared.folder, prepared.report, FLAGS.data_dir)
