@@ -1,8 +1,8 @@
 """Sampling to shares that a user wants.
 
 A conditional generator is asked for classes in those shares. Of any other, and of attributes, some
-of the images drawn are kept: one that the predictor says is of category j with probability w_j. Kept
-images are of category k in the share π_k Σ_j M[j, k] w_j / Z, where π are the shares of the
+of the images drawn are kept: with probability w_j one that the predictor says is of category j. Of
+those kept the share of category k is π_k Σ_j M[j, k] w_j / Z, where π are the shares of the
 generator, M the predictor's errors and Z what is kept of all; w is the solution that keeps most, a
 linear programme. So the predictor's errors are allowed for, not copied.
 """

@@ -237,8 +237,10 @@ def _doubts(one: Shares) -> list[Sentence]:
     )
   counts = np.bincount(one.said.category, minlength=len(grouping.categories))
   places = np.flatnonzero(one.found.shares < 0)
+  if not len(places):
+    return sentences
   z = adjusted.statistic(counts, predictor.confusion, places, np.zeros(len(places)))
-  if len(places) and float(z.min()) < -QUANTILE - 1:
+  if float(z.min()) < -QUANTILE - 1:
     names = ', '.join(grouping.categories[place] for place in places[z < -QUANTILE - 1])
     sentences.append(
       Sentence(
