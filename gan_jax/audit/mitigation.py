@@ -3,8 +3,8 @@
 A conditional generator is asked for classes in those shares. Of any other, and of attributes, some
 of the images drawn are kept: with probability w_j one that the predictor says is of category j. Of
 those kept the share of category k is π_k Σ_j M[j, k] w_j / Z, where π are the shares of the
-generator, M the predictor's errors and Z what is kept of all; w is the solution that keeps most, a
-linear programme. So the predictor's errors are allowed for, not copied.
+generator, M the predictor's errors and Z what is kept of all; w is the solution that comes nearest,
+and then keeps most, by a linear programme. So the predictor's errors are allowed for, not copied.
 """
 
 import csv
@@ -31,6 +31,7 @@ from gan_jax.sampling.grid import save_image
 FOLDER = 'to_target'
 _BATCH = 1000
 _MOST_DRAWN = 50  # times as many images are drawn as are wanted, at most
+_NEARNESS = 1e4  # what a share that is apart counts, beside keeping fewer images
 _LEAST_SHARE = 1e-4  # of the generator, that a category is taken to have at least
 
 
@@ -59,23 +60,25 @@ def keeping(shares: np.ndarray, rates: np.ndarray, wanted: np.ndarray) -> np.nda
     rates: M of the predictor, each column sums to 1, `[K, K]`.
     wanted: shares, `[K]`.
 
-  Raises:
-    UserError: where no probabilities give these shares.
+  Returns:
+    Those that bring the shares as near to the wanted as they can be, by the sum of what they are
+    apart, and of these the ones that keep most.
   """
   own = np.maximum(shares, _LEAST_SHARE)
   count = len(own)
-  # Unknown: w and Z. Most of Z, where own · (Mᵀ w) = Z wanted and 0 <= w <= 1.
-  equal = np.concatenate([own[:, None] * rates.T, -wanted[:, None]], axis=1)
-  cost = np.append(np.zeros(count), -1.0)
+  kept = own[:, None] * rates.T  # kept @ w: what is kept of each category
+  # Unknown: w, how far each share is apart, and the largest w; what is kept sums to 1.
+  cost = np.concatenate([np.zeros(count), np.full(count, _NEARNESS), [1.0]])
+  one, none = np.eye(count), np.zeros((count, 1))
   found = optimize.linprog(
-    cost, A_eq=equal, b_eq=np.zeros(count), bounds=[(0, 1)] * count + [(0, 1)]
+    cost,
+    A_ub=np.block([[kept, -one, none], [-kept, -one, none], [one, 0 * one, none - 1]]),
+    b_ub=np.concatenate([wanted, -wanted, np.zeros(count)]),
+    A_eq=np.concatenate([kept.sum(axis=0), np.zeros(count + 1)])[None],
+    b_eq=[1.0],
   )
-  if found.status != 0 or found.x[-1] <= 1e-6:
-    raise UserError(
-      '--mitigate: the predictor mistakes the categories for each other so often that keeping some '
-      'of the images cannot give the wanted shares; accepted: a target nearer to what is drawn'
-    )
-  return found.x[:-1]
+  weights = np.maximum(found.x[:count], 0)
+  return weights / weights.max()
 
 
 def to_target(

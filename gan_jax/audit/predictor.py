@@ -33,7 +33,8 @@ class Predictor(NamedTuple):
   Attributes:
     grouping: what it predicts.
     embedders: networks whose logits are over the categories, one or, of an intersection, two.
-    confusion: counts of held-out images of category k said to be j at [j, k], `[K, K]`.
+    confusion: counts of held-out images of category k said to be j at [j, k], `[K, K]`; of images
+      that are kept by chance, expected ones.
     accuracy: share of the held-out images of which it is right.
     least_sure: probability below which it was for one in twenty held-out images.
   """
@@ -47,6 +48,19 @@ class Predictor(NamedTuple):
   def say(self, images: np.ndarray) -> Said:
     """Says which category each of some images `[N, H, W, C]` is of."""
     return _say(self.embedders, self.grouping, images)
+
+  def kept(self, weights: np.ndarray | None) -> 'Predictor':
+    """The same, of images that were kept by what it said of them: its errors are others there.
+
+    Args:
+      weights: probability that an image was kept that was said to be of each category, `[K]`; None:
+        none was left out. Held-out images would be kept by the same.
+    """
+    if weights is None:
+      return self
+    confusion = self.confusion * weights[:, None]
+    right = float(np.trace(confusion) / confusion.sum())
+    return self._replace(confusion=confusion, accuracy=right)
 
 
 class Predictors:

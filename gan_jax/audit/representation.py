@@ -139,8 +139,9 @@ def _mitigated(subject: Subject, before: Shares, targets: target.Targets) -> Res
   predictor = before.predictor
   grouping = predictor.grouping
   sampled = mitigation.to_target(subject, predictor, before.found.shares, before.wanted)
-  after = of_grouping(predictor, predictor.say(sampled.images), targets)
-  assert isinstance(after, Shares)  # by the same predictor as before
+  after = of_grouping(predictor.kept(sampled.weights), predictor.say(sampled.images), targets)
+  if isinstance(after, Sentence):
+    return Result('representation', '', (after,))
   assert before.wanted is not None
   distance = mitigation.distances(subject, sampled.images)
   outside = [name for name, p in zip(grouping.categories, after.p, strict=True) if p <= 1 - LEVEL]

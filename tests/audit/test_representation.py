@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from gan_jax.audit import groups, quality, representation
+from gan_jax.audit import adjusted, groups, mitigation, quality, representation
 from gan_jax.audit.representation import Settings
 from gan_jax.audit.subject import Subject
 from gan_jax.errors import UserError
@@ -163,3 +163,27 @@ def test_groupings_are_values_ranges_and_intersections():
   crossed = by_name['sex x age']
   np.testing.assert_array_equal(crossed.train[known], crossed.pairs[sexes[known], ages[known]])
   assert {each.name for each in refused} == {'id', 'rare'}
+
+
+@pytest.mark.parametrize('accuracy', [0.7, 0.95])
+def test_images_kept_to_a_target_have_its_shares_and_intervals_that_know_of_the_keeping(accuracy):
+  rng = np.random.default_rng(0)
+  truth, wanted = np.array([0.1, 0.3, 0.6]), np.array([0.15, 0.35, 0.5])
+  rates = np.full((3, 3), (1 - accuracy) / 2)
+  np.fill_diagonal(rates, accuracy)
+  weights = mitigation.keeping(truth, rates, wanted)
+  assert weights.max() == pytest.approx(1)
+  kept = rates * weights[:, None] * truth
+  np.testing.assert_allclose(kept.sum(axis=0) / kept.sum(), wanted, atol=1e-6)
+  # What is counted among those kept, with the errors among held-out images kept alike.
+  held_out = np.stack([rng.multinomial(20_000, rates[:, k]) for k in range(3)], axis=1)
+  counts = rng.multinomial(100_000, kept.sum(axis=1) / kept.sum())
+  found = adjusted.shares(counts, held_out * weights[:, None])
+  for estimate, share in zip(found.estimates, wanted, strict=True):
+    assert estimate.low <= share <= estimate.high
+
+
+def test_a_target_that_the_predictor_cannot_separate_is_come_as_near_to_as_can_be():
+  rates = np.array([[0.5, 0.45], [0.5, 0.55]])
+  weights = mitigation.keeping(np.array([0.5, 0.5]), rates, np.array([1.0, 0.0]))
+  np.testing.assert_allclose(weights, [1, 0], atol=1e-9)  # 0.526 is the most that there can be
