@@ -90,14 +90,16 @@ def statistic(
   """The score statistic, standard normal where share `points[b]` of category `places[b]` is true.
 
   Args:
-    counts: as of `shares`, `[K]`.
-    confusion: likewise, `[K, K]`.
+    counts: as of `shares`, `[K]`, or others for each, `[B, K]`.
+    confusion: likewise, `[K, K]` or `[B, K, K]`.
     places: categories, `[B]`.
     points: their supposed shares, `[B]`.
   """
-  known, n = confusion.sum(axis=0), counts.sum()
+  B, K = len(points), counts.shape[-1]
+  counts, confusion = np.broadcast_to(counts, (B, K)), np.broadcast_to(confusion, (B, K, K))
+  known, n = confusion.sum(axis=1), counts.sum(axis=1)
   rates, mix = _most_likely(counts, confusion, places, points)
-  chosen = np.arange(len(counts)) == places[:, None]
+  chosen = np.arange(K) == places[:, None]
   # Weights w with w·M = the category's indicator: the other shares have no part in w·(q − M π).
   with np.errstate(all='ignore'):
     weights = np.stack(
@@ -107,7 +109,7 @@ def statistic(
     variance = _multinomial(weights, expected) / n
     by_category = _multinomial(weights[:, :, None], rates)
     variance += np.einsum('bk,bk->b', mix**2, by_category / known)
-    apart = counts / n - np.einsum('jk,bk->bj', confusion / known, mix)
+    apart = counts / n[:, None] - np.einsum('bjk,bk->bj', confusion / known[:, None], mix)
     value = np.einsum('bj,bj->b', weights, apart) / np.sqrt(variance)
   return np.nan_to_num(value, nan=0.0)  # where nothing is told apart nothing is rejected
 
@@ -116,16 +118,16 @@ def _most_likely(
   counts: np.ndarray, confusion: np.ndarray, places: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
   """M `[B, K, K]` and π `[B, K]` with π[b, places[b]] = points[b], by expectation maximisation."""
-  K, B = len(counts), len(points)
+  K = counts.shape[1]
   chosen = np.arange(K) == places[:, None]
   rest = (1 - points)[:, None]
-  start = confusion + 1 / K
-  rates = np.broadcast_to(start / start.sum(axis=0), (B, K, K))
+  rates = confusion + 1 / K
+  rates /= rates.sum(axis=1, keepdims=True)
   mix = np.where(chosen, points[:, None], rest / max(K - 1, 1))
   for _ in range(_UPDATES):
     parts = rates * mix[:, None]
     total = parts.sum(axis=2, keepdims=True)
-    parts *= counts[None, :, None] / np.maximum(total, 1e-300)  # images said j that are of k
+    parts *= counts[:, :, None] / np.maximum(total, 1e-300)  # images said j that are of k
     rates = confusion + parts
     rates /= rates.sum(axis=1, keepdims=True)
     if K > 2:
