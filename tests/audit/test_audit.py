@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import launch
-from gan_jax.audit import conduct, report, result, subject
+from gan_jax.audit import conduct, groups, mitigation, predictor, report, result, subject
 from gan_jax.audit.result import Mark, Picture, Result, Sentence, Table
 from gan_jax.errors import UserError
 from gan_jax.metrics.estimate import Estimate
@@ -97,32 +97,72 @@ def test_what_one_audit_cannot_give_leaves_the_others(small):
     conduct.conduct(small, {'a': Refuses}, settings)
 
 
-def folder(path, images, names):
-  for number, (image, name) in enumerate(zip(images, names, strict=True)):
-    place = path / name if name else path
-    place.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image[..., 0]).save(place / f'{number:05d}.png')
+class Brightness:
+  """Says 1 of images that are brighter than a level."""
+
+  def __init__(self, level):
+    self.level = level
+
+  def __call__(self, images):
+    bright = images.mean(axis=(1, 2, 3)) > self.level
+    yield None, np.stack([~bright, bright], axis=1) * 20.0
+
+
+def test_latents_are_rejected_to_a_target_that_a_generator_is_not_asked_for(
+  small, tmp_path, monkeypatch
+):
+  means = small.images.mean(axis=(1, 2, 3))
+  level = float(np.quantile(means, 0.7))
+  grouping = groups.Grouping('bright', ('no', 'yes'), np.zeros(1, int), np.zeros(1, int))
+  sure = predictor.Predictor(grouping, (Brightness(level),), np.diag([1000, 1000]), 1.0, 0.5)
+  monkeypatch.setattr(small, 'out', str(tmp_path))
+  found = mitigation.to_target(small, sure, np.array([0.7, 0.3]), np.array([0.5, 0.5]))
+  np.testing.assert_allclose(found.weights, [3 / 7, 1], atol=1e-6)
+  assert len(found.images) == 40
+  rows = list(csv.DictReader((tmp_path / 'to_target' / 'images.csv').open()))
+  one = rows[5]
+  again = small.draw(np.array([int(one['class_asked'])]), int(one['seed']), int(one['place']))
+  np.testing.assert_array_equal(again[0], found.images[5])
+
+
+def folder(path, images):
+  path.mkdir()
+  for number, image in enumerate(images):
+    Image.fromarray(image[..., 0]).save(path / f'{number:05d}.png')
   return str(path)
 
 
-def test_folders_by_anybody_are_audited_without_classes_of_their_own(
-  digits, tmp_path, monkeypatch, capsys
+def test_folders_by_anybody_are_audited_by_the_classes_and_attributes_of_a_label_file(
+  digits, tmp_path
 ):
   batch = digits.fetch(np.arange(len(digits))[::4])
-  names = [f'digit{label}' for label in batch['label']]
-  reference = folder(tmp_path / 'real', batch['image'], names)
-  keep = batch['label'] != 7
-  images = folder(tmp_path / 'fake', batch['image'][keep], [''] * int(keep.sum()))
-  out = tmp_path / 'out'
-  monkeypatch.setattr('sys.argv', ['launch.py'])
-  made = subject.of_folder(images, reference, labels='folders', features=('classifier',))
-  assert made.labels is None
-  assert made.num_classes == 10
+  images, labels = batch['image'].copy(), batch['label']
+  rng = np.random.default_rng(0)
+  dark = rng.random(len(images)) < 0.5
+  images[dark] = 255 - images[dark]
+  rows = [
+    f'{number:05d}.png,digit{label},{"dark" if ink else "light"}'
+    for number, (label, ink) in enumerate(zip(labels, dark, strict=True))
+  ]
+  table = tmp_path / 'known.csv'
+  table.write_text('\n'.join(['name,label,ink', *rows]) + '\n')
+  reference = folder(tmp_path / 'real', images)
+  kept = np.flatnonzero((labels != 7) & (dark | (rng.random(len(images)) < 0.2)))
+  made = subject.of_folder(
+    folder(tmp_path / 'fake', images[kept]), reference, labels=str(table), features=('classifier',)
+  )
+  assert (made.labels, made.num_classes, made.train.attribute_names) == (None, 10, ('ink',))
   modules = conduct.chosen(['representation'])
   results = conduct.conduct(made, modules, conduct.settings_of(modules, {}))
+  out = tmp_path / 'out'
   report.check(str(out))
   report.write(made, results, str(out))
-  assert 'digit7 is hardly ever drawn' in (out / 'audit.html').read_text()
+  page = (out / 'audit.html').read_text()
+  assert 'class digit7 is hardly ever drawn' in page
+  assert 'ink light is drawn too rarely' in page
+  light = results[0].numbers['share/ink/light']
+  assert light.low <= np.mean(~dark[kept]) <= light.high
+  assert any(key.startswith('share/class x ink/digit3, dark') for key in results[0].numbers)
 
 
 def test_the_command_audits_a_run_and_adds_a_line_to_its_record(finished, tmp_path):
@@ -130,10 +170,17 @@ def test_the_command_audits_a_run_and_adds_a_line_to_its_record(finished, tmp_pa
   code = launch.main(
     [
       *('launch.py', 'audit', f'--workdir={workdir}', '--audits=representation'),
-      *('--num_samples=200', f'--out={tmp_path}', '--metrics'),
+      *('--num_samples=200', f'--out={tmp_path}', '--metrics', '--features=classifier'),
+      *('--target=class=uniform', '--mitigate'),
     ]
   )
   assert code == 0
   (line,) = record.read_metrics(workdir, 'audit')
   assert any(key.startswith('representation/share/class/') for key in line)
   assert {'audit.json', 'audit.csv', 'audit.html'} <= {each.name for each in tmp_path.iterdir()}
+  sampled = tmp_path / 'to_target'
+  assert len(list(sampled.glob('*.png'))) == 200
+  rows = list(csv.DictReader((sampled / 'images.csv').open()))
+  assert all((sampled / row['name']).exists() for row in rows)
+  asked = np.bincount([int(row['class_asked']) for row in rows], minlength=10)
+  assert asked.min() > 5
