@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gan_jax import pages
-from gan_jax.audit.result import Result, as_json, flat
+from gan_jax.audit.result import Result, Table, as_json, flat
 from gan_jax.audit.subject import Subject
 from gan_jax.errors import UserError
 from gan_jax.evaluation.report import check, finite
@@ -15,6 +15,7 @@ from gan_jax.text import cell, say
 from gan_jax.workdir import record
 
 FILES = ('audit.json', 'audit.csv', 'audit.html')
+_LINE = 160  # pixels of a line that marks are drawn on
 _MARKS = {'bad': '✗', 'good': '✓', 'unknown': '?', 'note': ' '}
 
 
@@ -91,7 +92,11 @@ def page(subject: Subject, results: Sequence[Result]) -> str:
           {
             'title': table.title,
             'headings': table.headings,
-            'rows': [(row, place in table.bad) for place, row in enumerate(table.rows)],
+            'rows': [
+              (row, place in table.bad, _drawn(table, place))
+              for place, row in enumerate(table.rows)
+            ],
+            'drawn': table.drawn,
           }
           for table in result.tables
         ],
@@ -107,7 +112,17 @@ def page(subject: Subject, results: Sequence[Result]) -> str:
       for result in results
     ],
     marks=_MARKS,
+    line=_LINE,
   )
+
+
+def _drawn(table: Table, place: int) -> dict[str, float] | None:
+  """Where a row's mark is on the line of its table, pixels."""
+  if not table.marks:
+    return None
+  most = max(max(mark.high, mark.beside) for mark in table.marks) or 1.0
+  scale = lambda value: round(4 + (_LINE - 8) * value / most, 1)
+  return {name: scale(value) for name, value in table.marks[place]._asdict().items()}
 
 
 def _zoom(width: int) -> int:

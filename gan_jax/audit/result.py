@@ -23,13 +23,33 @@ class Sentence(NamedTuple):
   level: Level = 'note'
 
 
+class Mark(NamedTuple):
+  """A share with its interval, drawn in a row of a table, and what it stands beside."""
+
+  value: float
+  low: float
+  high: float
+  beside: float
+
+
 class Table(NamedTuple):
-  """A table of texts; `bad` are the rows that show a fault."""
+  """A table of texts.
+
+  Attributes:
+    title: what it is of.
+    headings: of the columns.
+    rows: cells.
+    bad: the rows that show a fault.
+    marks: drawn in each row, or () for none.
+    drawn: the column that they are drawn in, whose cells are ''.
+  """
 
   title: str
   headings: tuple[str, ...]
   rows: tuple[tuple[str, ...], ...]
   bad: frozenset[int] = frozenset()
+  marks: tuple[Mark, ...] = ()
+  drawn: int = -1
 
 
 class Picture(NamedTuple):

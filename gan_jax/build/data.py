@@ -129,4 +129,5 @@ def batches(
     hosts=jax.process_count(),
     prefetch=config.dataset.prefetch_batches,
     balanced=config.dataset.balanced,
+    balanced_by=config.dataset.get('balanced_by', ''),
   )
