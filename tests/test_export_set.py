@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import export_set, opening, requests
-from gan_jax.audit import views
+from gan_jax.audit import conduct, views
 from gan_jax.data import source
 from gan_jax.errors import UserError
 from gan_jax.sampling.about import OUTSIDE
@@ -18,13 +18,15 @@ from gan_jax.sampling.plan import plan
 
 @pytest.fixture
 def run(finished, tmp_path, monkeypatch):
-  """A copy of a run, judged by features that are quick here."""
+  """A copy of a run, judged by features and audits that are quick here."""
   monkeypatch.setattr(views, '_ALSO', ())
+  monkeypatch.setattr(conduct, 'DEFAULT', ('scope', 'memorisation'))
   return shutil.copytree(finished[0], tmp_path / 'run')
 
 
 def edit(run, **changes):
   about = json.loads((run / 'run.json').read_text())
+  about.pop('sha256', None)  # by which a change would be known
   about['dataset'] |= changes
   (run / 'run.json').write_text(json.dumps(about))
 

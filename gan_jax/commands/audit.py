@@ -12,7 +12,10 @@ TEXT = 'Judge a model, or images by anybody, before they are used.'
 EXAMPLE = 'launch.py audit --workdir=runs/digits --out=audits/digits'
 
 # Flags that go to the audits which have a setting of that name.
-_SETTINGS = ('attributes', 'target', 'mitigate', 'shares', 'seeds', 'rare')
+_SETTINGS = (
+  *('attributes', 'target', 'mitigate', 'shares', 'seeds', 'rare'),
+  *('false_alarms', 'keep_within', 'least'),
+)
 
 
 def define() -> None:
@@ -56,6 +59,15 @@ def define() -> None:
   )
   flags.DEFINE_integer('seeds', None, 'Seeds of utility; default: 5.', lower_bound=2)
   flags.DEFINE_string('rare', None, 'Class that utility looks at; default: the rarest.')
+  flags.DEFINE_float(
+    'false_alarms', None, 'Share of unseen real images that memorisation may call copies: 0.01.'
+  )
+  flags.DEFINE_float(
+    'keep_within', None, 'Share of real images that scope counts as outside; default: 0.05.'
+  )
+  flags.DEFINE_integer(
+    'least', None, 'Images that the data must hold of what may be asked for; default: 10.'
+  )
   flags.DEFINE_bool('metrics', False, "Add the numbers to the run's metrics.jsonl too.")
   common.define_path(
     'out', None, 'Folder for audit.json, .csv and .html; default: audit in the workdir.'

@@ -1,7 +1,11 @@
+import matplotlib
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.audit import scope
+from gan_jax.audit.subject import Subject
+from gan_jax.data.subset import Subset
 from gan_jax.metrics.auc import auc
 from tests.audit import drawn
 
@@ -61,3 +65,29 @@ def test_a_request_beyond_the_data_has_its_reasons():
     'class owl: 0 training images, fewer than 10',
   ]
   assert scope.reasons([7], 0.7, None) == []
+
+
+def signs(count):
+  """Signs and letters of a font, white on black, where digits stand."""
+  path = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
+  font, found = ImageFont.truetype(path, 14), []
+  for code in range(0x2600, 0x2600 + count):
+    picture = Image.new('L', (16, 16))
+    ImageDraw.Draw(picture).text((8, 8), chr(code), 255, font, anchor='mm')
+    found.append(np.asarray(picture))
+  return np.stack(found)[..., None]
+
+
+@pytest.mark.slow
+def test_signs_and_noise_are_outside_of_what_a_model_of_digits_knows(digits, held_out_digits):
+  rng = np.random.default_rng(0)
+  train = Subset(digits, rng.permutation(len(digits))[:600])
+  held, own = np.split(rng.permutation(len(held_out_digits))[:300], 2)
+  noise = rng.integers(0, 256, (40, 16, 16, 1)).astype(np.uint8)
+  features = ('efficientnet_lite0',)
+  subject = Subject('', noise, None, train, Subset(held_out_digits, held), features=features)
+  detector = scope.Outside(subject, 0.05)
+  within = detector.p_values(held_out_digits.fetch(own)['image'])
+  for foreign in (noise, signs(80)):
+    assert auc(-detector.p_values(foreign), -within).value >= 0.95
+  assert np.mean(within <= 0.05) < 0.13
