@@ -70,23 +70,27 @@ class Outside:
     return np.stack(near, axis=1)
 
 
-def outside(images: np.ndarray, subject: Subject) -> np.ndarray:
+def outside(images: np.ndarray, subject: Subject, level: float = 0.05) -> np.ndarray:
   """P-values `[N]` of images `[N, H, W, C]`: of being from where a subject's data are from.
+
+  Args:
+    images: of the size and kind of the data.
+    subject: whose data.
+    level: rate of false alarms that the held-out images have to tell: one of each group calibrates
+      where these are enough for it, else all.
 
   Raises:
     UserError: where the subject has no held-out images.
   """
-  return Outside(subject, 0.5).p_values(images)
+  return Outside(subject, level).p_values(images)
 
 
 def audit(subject: Subject, settings: Settings) -> Result:
   """Says what can be asked for, and how many images are outside of what was learnt."""
   detector = Outside(subject, settings.keep_within)
   p, level, units = detector.generated(), detector.units.level, detector.units
-  out, expected = (
-    from_share(int(np.sum(p <= level)), len(p)),
-    conformal.rate(level, len(units.rows)),
-  )
+  out = from_share(int(np.sum(p <= level)), len(p))
+  expected = conformal.rate(level, len(units.rows))
   more = difference(out, expected)
   by = ' and '.join(each.name for each in detector.views)
   told = (
