@@ -91,13 +91,28 @@ def main(argv: list[str]) -> int:
     return _stop(_of_a_config(error), 2)
   if len(rest) > 1:
     return _stop(f'unexpected argument {rest[1]!r}; flags are written --name=value', 2)
-  run = command.run
+  run = functools.partial(_after_limits, command.run)
   if getattr(command, 'SEVERAL_HOSTS', False):
     from gan_jax.runtime import processes
 
     if processes.asked_for(os.environ):
       run = functools.partial(_one_of_several, run)
   return _guarded(run)
+
+
+def _after_limits(run: Callable[[], None]) -> None:
+  """Says first what images of medicine are not for, on the first host alone; then runs."""
+  from gan_jax.commands import limits
+  from gan_jax.runtime import processes
+
+  first = True
+  if processes.asked_for(os.environ):
+    from gan_jax.runtime import hosts
+
+    first = hosts.is_first()
+  if first:
+    limits.say_first()
+  run()
 
 
 def _guarded(run: Callable[[], None]) -> int:

@@ -29,6 +29,9 @@ def get_config() -> ConfigDict:
   dataset.width = placeholder(int)  # pixels, where it is not a square: resolution is the height
   dataset.flip = False  # mirror left-right with probability 1/2; not for digits or letters
   dataset.balanced = False  # show every class as often as any other
+  dataset.balanced_by = (
+    ''  # with balanced: attributes, with commas, that count in place of the class
+  )
   dataset.memory_budget_mb = 2048  # decoded images up to this many MiB are held in memory
   dataset.prefetch_batches = 4  # batches made ready ahead of the step
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gan_jax import build
+from gan_jax.data import folder
 from gan_jax.data.folder import FolderImages
-from gan_jax.data.ingest import fit
 from gan_jax.errors import UserError
 from gan_jax.evaluation import scores, subject
 from gan_jax.evaluation.embedding import Watch
@@ -156,7 +156,7 @@ def evaluate_folders(
   names = real.class_names if real.num_classes else None
   fakes = [opened(folder, '--images', class_names=names) for folder in folders]
   others = [opened(held_out, '--held_out', class_names=names)] if held_out else []
-  _unite([real, *others, *fakes])
+  folder.unite([real, *others, *fakes])
   sizes = _sizes(fakes, options)
   found, evaluators = Found(), {}
   for one in fakes:
@@ -220,16 +220,3 @@ def _asked_of_folder(
     generated=False,
     strict=strict(options.metrics),
   )
-
-
-def _unite(folders: list[FolderImages]) -> None:
-  """Brings folders to one kind of pixels, such as RGB; raises UserError for different sizes."""
-  first = folders[0]
-  kind = fit.common_kind({one.kind for one in folders})
-  for one in folders:
-    if one.shape[:2] != first.shape[:2]:
-      say = lambda one: f'{one.name} holds images of {one.shape[1]}x{one.shape[0]}'
-      raise UserError(
-        f'{say(one)}, {say(first)}; accepted: one size (`launch.py prepare` brings them to one)'
-      )
-    one.convert_to(kind)

@@ -22,6 +22,7 @@ PARTS = {
   'metrics': ('compute', 'SCORES', 'NEEDS'),
   'features': ('load', 'RESIZES', 'TAKES_WEIGHTS'),
   'data.datasets': ('Builder',),
+  'audit': ('audit', 'Settings'),
 }
 
 

@@ -11,7 +11,7 @@ from gan_jax.build.data import (
   image_size,
   images_per_step,
 )
-from gan_jax.build.opened import OpenRun, open_run
+from gan_jax.build.opened import OpenRun, open_discriminator, open_run
 from gan_jax.build.players import Networks, networks, teacher_digests
 from gan_jax.build.programs import (
   TrainingPrograms,
@@ -46,6 +46,7 @@ __all__ = [
   'initial_program',
   'memory_line',
   'networks',
+  'open_discriminator',
   'open_run',
   'ranking',
   'recipe',

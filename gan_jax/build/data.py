@@ -66,8 +66,17 @@ def describe(config: ConfigDict, found: Datasets) -> dict[str, Any]:
     'dtype': first.dtype.name,
     'num_classes': first.num_classes,
     'class_names': first.class_names,
+    'class_counts': _counts(first),
     'fingerprints': {dataset.name: dataset.fingerprint for dataset in found},
   }
+
+
+def _counts(dataset: ImageDataset) -> list[int] | None:
+  """How many images there are of each class; None where all files would have to be read for it."""
+  if not dataset.num_classes or not dataset.in_memory:
+    return None
+  labels = dataset.labels(np.arange(len(dataset)))
+  return np.bincount(labels, minlength=dataset.num_classes).tolist()
 
 
 def held_out_batch(config: ConfigDict, dataset: ImageDataset, step: int) -> pipeline.Batch:
@@ -120,4 +129,5 @@ def batches(
     hosts=jax.process_count(),
     prefetch=config.dataset.prefetch_batches,
     balanced=config.dataset.balanced,
+    balanced_by=config.dataset.get('balanced_by', ''),
   )

@@ -76,3 +76,23 @@ def generator_shapes(generator: nn.Module) -> PyTree:
   initialise = functools.partial(generator.init, train=False)
   latents = jnp.zeros((1, generator.latent_size))
   return jax.eval_shape(initialise, jax.random.key(0), latents, jnp.zeros((1,), jnp.int32))
+
+
+def open_discriminator(workdir: str, run: OpenRun) -> tuple[nn.Module, PyTree, PyTree]:
+  """Opens the discriminator that a run's generator was trained against.
+
+  Args:
+    workdir: of the run.
+    run: as `open_run` opened it.
+
+  Returns:
+    The module, its weights, and its other collections, at the same step.
+
+  Raises:
+    UserError: where there is no such checkpoint.
+  """
+  dataset = record.read_circumstances(workdir)['dataset']
+  _, discriminator = modules(run.config, dataset['shape'][-1], dataset['num_classes'])
+  _, state = checkpoint.Checkpointer(workdir, read_only=True).read(run.step)
+  player = state['discriminator']
+  return discriminator, player['params'], player.get('mutable') or {}

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from gan_jax.commands import (
   ablate,
+  audit,
   bench,
   describe,
   edit,
@@ -37,6 +38,7 @@ COMMANDS: dict[str, ModuleType] = {
   'project': project,
   'edit': edit,
   'evaluate': evaluate,
+  'audit': audit,
   'bench': bench,
   'tune': tune,
   'ablate': ablate,

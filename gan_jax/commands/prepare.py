@@ -11,7 +11,7 @@ EXAMPLE = 'launch.py prepare --source=photos.zip --name=photos --resolution=64 -
 _OF_A_SOURCE = (
   *('name', 'resolution', 'size', 'fit', 'channels', 'labels', 'label', 'name_column', 'group'),
   *('split', 'window', 'axis', 'slices', 'percentiles', 'bits', 'follow_links', 'licence'),
-  *('description', 'strict', 'overwrite'),
+  *('description', 'not_for', 'strict', 'overwrite'),
 )
 
 
@@ -55,6 +55,7 @@ def define() -> None:
   common.define_follow_links()
   text('licence', '', 'Of the images, for the metadata.')
   text('description', '', 'Of the images, for the metadata.')
+  text('not_for', '', 'What the images, and models of them, may not be used for; goes with them.')
   flags.DEFINE_bool('strict', False, 'Make nothing where one file is refused.')
   flags.DEFINE_bool('overwrite', False, 'Replace a dataset of that name once the new one is whole.')
 
@@ -66,9 +67,10 @@ def run() -> None:
     UserError: for flags that cannot be used.
   """
   from gan_jax import progress
-  from gan_jax.data import source
+  from gan_jax.data import limits, source
   from gan_jax.data.ingest import options, prepare
   from gan_jax.errors import UserError
+  from gan_jax.text import say
 
   if bool(FLAGS.dataset) == bool(FLAGS.source):
     raise UserError('--dataset=NAME or --source=... with --name=...: give one of them')
@@ -93,10 +95,13 @@ def run() -> None:
     group=FLAGS.group,
     licence=FLAGS.licence,
     description=FLAGS.description,
+    not_for=FLAGS.not_for,
     strict=FLAGS.strict,
     overwrite=FLAGS.overwrite,
     follow_links=FLAGS.follow_links,
   )
   with progress.counting('preparing', 'files') as report:
     prepared = prepare.prepare(asked, source.open_builder, report)
+  if line := limits.first_line(prepared.report):
+    say(line)
   progress.show_preparation(asked.name, prepared.folder, prepared.report, FLAGS.data_dir)

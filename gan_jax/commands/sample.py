@@ -45,6 +45,22 @@ def define() -> None:
     'grid, folder, zip, npz; or tfds: --out=DATA_DIR/NAME is a dataset; default: by the ending.',
   )
   flags.DEFINE_bool(
+    'export', False, 'A labelled set for people: --out gets PNG, CSV, TFDS, DICOM and an audit.'
+  )
+  flags.DEFINE_float(
+    'keep_within',
+    None,
+    'Leave out images that are farther from the training images than all but this share of '
+    'held-out real images are, such as 0.05; others are drawn for them.',
+  )
+  flags.DEFINE_bool('no_copies', False, 'Leave out suspected copies of training images likewise.')
+  flags.DEFINE_bool(
+    'allow_outside',
+    False,
+    'Draw what the data hold too few images of, or --truncation above 1; the files say so.',
+  )
+  common.define_path('data_dir', '', 'Where the dataset of the run is, if it was moved.')
+  flags.DEFINE_bool(
     'captions', False, 'Write class and seed, or index, under each image of a grid.'
   )
   flags.DEFINE_bool(
@@ -64,17 +80,26 @@ def run() -> None:
 
 
 def _run() -> None:
-  from gan_jax import opening, sample
+  from gan_jax import export_set, opening, sample
+  from gan_jax.audit import requests
   from gan_jax.sampling import classes, plan
   from gan_jax.text import number_of, say
 
   if FLAGS.seeds:
     common.refuse_beside('seeds', ('seed', 'count'))
-  sample.check_out(FLAGS.out, FLAGS.format, FLAGS.overwrite, FLAGS.captions)
+  if FLAGS.export:
+    common.refuse_beside('export', ('format', 'captions'))
+  chosen = 'folder' if FLAGS.export else FLAGS.format
+  sample.check_out(FLAGS.out, chosen, FLAGS.overwrite, FLAGS.captions)
   seeds = plan.read_seeds(FLAGS.seeds) if FLAGS.seeds else FLAGS.seed
   model = opening.open_model(FLAGS.workdir, FLAGS.step)
   turn = classes.read_classes(FLAGS.classes, model.num_classes, model.class_names)
   asked = plan.plan(model, seeds, FLAGS.count, turn, FLAGS.truncation, FLAGS.every_class)
+  asked = requests.check(asked, FLAGS.allow_outside)
+  asked = requests.screen(asked, FLAGS.keep_within, FLAGS.no_copies, FLAGS.data_dir)
+  if FLAGS.export:
+    export_set.write(asked, FLAGS.out, FLAGS.data_dir, FLAGS.overwrite)
+    return
   sample.write_samples(
     asked, FLAGS.out, FLAGS.format, captions=FLAGS.captions, overwrite=FLAGS.overwrite
   )

@@ -11,6 +11,7 @@ import numpy as np
 
 from gan_jax.data.ingest import decode, files, fit, labels, ordered, sources
 from gan_jax.data.ingest.picture import Picture, RefusedError
+from gan_jax.data.ingest.writer import is_number
 from gan_jax.data.source import ImageDataset, data_folder, open_builder
 from gan_jax.errors import UserError, nearest
 
@@ -37,6 +38,8 @@ class FolderImages(ImageDataset):
     flag: str,
     *,
     by_folder: bool = False,
+    optional: bool = False,
+    table: str = '',
     class_names: Sequence[str] | None = None,
     memory_budget_mb: int = 1024,
     follow_links: bool = False,
@@ -48,6 +51,8 @@ class FolderImages(ImageDataset):
       path: what `sources.open_source` takes.
       flag: that it was given by, for messages.
       by_folder: the folder that an image is in is its class; see `labels.by_folder`.
+      optional: where images are in no folder of a class, there are no classes: nothing is refused.
+      table: a label file with a row for each image; '': what the source itself knows.
       class_names: the classes that there may be; None: those found, sorted.
       memory_budget_mb: decoded images up to this many MiB are held in memory.
       follow_links: take what symbolic links lead to.
@@ -58,11 +63,15 @@ class FolderImages(ImageDataset):
     """
     self.name = f'{flag}={path}'
     self._records: list[files.File] = self._open(path, flag, follow_links)
+    if table:
+      self._records = _with_rows(self._records, table)
     self._held = None
     pictures = self._look(memory_budget_mb * 2**20, watch)
     self.paths = [file.name for file in self._records]
-    self.class_names, self._labels = self._classes(by_folder, class_names)
+    self.class_names, self._labels = self._classes(by_folder, class_names, optional)
     self.num_classes = len(self.class_names)
+    self._columns = _columns(self._records)
+    self.attribute_names = tuple(self._columns)
     self._also_of([self.class_names, self._labels.tolist()])
     if pictures is not None:
       images = np.empty((len(pictures), *self.shape), self.dtype)
@@ -89,6 +98,22 @@ class FolderImages(ImageDataset):
   def labels(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
     """Classes of images, int32 `[n]`; 0 without classes."""
     return self._labels[np.asarray(indices)]
+
+  def attributes(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """What the source itself knows of images beside their class; see `ImageDataset.attributes`."""
+    rows = [self._records[int(i)].row for i in indices]
+    return {
+      name: np.array(
+        [float(row.get(name) or 'nan') if numeric else row.get(name, '') for row in rows],
+        np.float64 if numeric else str,
+      )
+      for name, numeric in self._columns.items()
+    }
+
+  def groups(self, indices: Sequence[int] | np.ndarray) -> np.ndarray | None:
+    """What images must not be parted from; None where the source knows of none."""
+    found = np.array([self._records[int(i)].group for i in indices], str)
+    return found if (found != '').all() else None
 
   @staticmethod
   def _open(path: str, flag: str, follow_links: bool) -> list[files.File]:
@@ -176,7 +201,7 @@ class FolderImages(ImageDataset):
     watch(f'reading {self.name}', total, total)
 
   def _classes(
-    self, by_folder: bool, accepted: Sequence[str] | None
+    self, by_folder: bool, accepted: Sequence[str] | None, optional: bool
   ) -> tuple[list[str], np.ndarray]:
     if not by_folder:
       known = [file.label for file in self._records]
@@ -184,6 +209,8 @@ class FolderImages(ImageDataset):
         return [], np.zeros(len(known), np.int32)
     else:
       known = labels.by_folder(self.paths, accepted)
+      if optional and not all(known):
+        return [], np.zeros(len(known), np.int32)
       if not all(known):
         raise UserError(
           f'{self.name}: --labels=folders, and {self.paths[known.index("")]} is in no folder of a '
@@ -213,6 +240,44 @@ class FolderImages(ImageDataset):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
       images = list(pool.map(read, rows))
     return np.stack(images), self._labels[rows]
+
+
+def _with_rows(records: Sequence[files.File], path: str) -> list[files.File]:
+  """Files with what a label file says of them, and their class by it."""
+  names = [file.name for file in records]
+  table = labels.read_table(path, '', names)
+  found = []
+  for file in records:
+    try:
+      row = table.row(file.name, file.part_of)
+    except RefusedError as error:
+      raise UserError(f'--labels={path}: {file.name} {error}') from error
+    found.append(file._replace(row=row, label=row.get(table.label, '')))
+  return found
+
+
+def _columns(records: Sequence[files.File]) -> dict[str, bool]:
+  """What is known of images beside their class, and whether it is numbers alone."""
+  names = dict.fromkeys(column for file in records for column in file.row)
+  values = {name: [file.row.get(name, '') for file in records] for name in names}
+  return {
+    name: all(map(is_number, filter(None, own)))
+    for name, own in values.items()
+    if own != [file.label for file in records]
+  }
+
+
+def unite(folders: list[FolderImages]) -> None:
+  """Brings folders to one kind of pixels, such as RGB; raises UserError for different sizes."""
+  first = folders[0]
+  kind = fit.common_kind({one.kind for one in folders})
+  for one in folders:
+    if one.shape[:2] != first.shape[:2]:
+      say = lambda one: f'{one.name} holds images of {one.shape[1]}x{one.shape[0]}'
+      raise UserError(
+        f'{say(one)}, {say(first)}; accepted: one size (`launch.py prepare` brings them to one)'
+      )
+    one.convert_to(kind)
 
 
 def _one(name: str, data: bytes | np.ndarray) -> Picture:

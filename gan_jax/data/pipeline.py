@@ -8,7 +8,9 @@ import grain
 import numpy as np
 
 from gan_jax.data.source import ImageDataset
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
+
+_MOST_GROUPS = 256  # that are shown as often as each other
 
 Batch = dict[str, np.ndarray]
 
@@ -24,6 +26,7 @@ def batches(
   hosts: int = 1,
   prefetch: int = 4,
   balanced: bool = False,
+  balanced_by: str = '',
 ) -> Iterator[Batch]:
   """Yields batches for ever, reshuffled every epoch.
 
@@ -41,12 +44,14 @@ def batches(
     hosts: their number, a divisor of `batch_size`.
     prefetch: batches made ready ahead.
     balanced: every class as often as any other, see `BalancedOrder`, in place of epochs of all.
+    balanced_by: attributes with commas between, whose values, or combinations of values, count in
+      place of the class; images without a value are not shown.
 
   Yields:
     `image`, uint8 or uint16 `[batch_size / hosts, H, W, C]`, and `label`, int32.
 
   Raises:
-    UserError: for a dataset smaller than a batch, or one without classes to balance.
+    UserError: for a dataset smaller than a batch, or one without classes or attributes to balance.
   """
   if len(dataset) < batch_size:
     raise UserError(
@@ -56,12 +61,19 @@ def batches(
   share = batch_size // hosts
   first = host * share
   rows_of = _shuffled(len(dataset), (seed % 2**32, order))
+  if balanced_by and not balanced:
+    raise UserError(
+      f'config.dataset.balanced_by={balanced_by!r}: needs config.dataset.balanced=True'
+    )
   if balanced:
-    if not dataset.num_classes:
+    if not dataset.num_classes and not balanced_by:
       raise UserError(
         f'config.dataset.balanced=True: dataset {dataset.name} has no labels; accepted: False'
       )
-    rows_of = BalancedOrder(dataset.labels(np.arange(len(dataset))), seed, order)
+    of = attribute_groups(dataset, balanced_by) if balanced_by else None
+    rows_of = BalancedOrder(
+      dataset.labels(np.arange(len(dataset))) if of is None else of, seed, order
+    )
 
   def load(number: int) -> Batch:
     return dataset.fetch(rows_of(start + number * batch_size + first + np.arange(share)))
@@ -72,6 +84,37 @@ def batches(
   return iter(numbers.map(load).to_iter_dataset(options))
 
 
+def attribute_groups(dataset: ImageDataset, names: str) -> np.ndarray:
+  """Numbers the combinations of values of attributes, `[N]`; -1 for an image that lacks a value.
+
+  Args:
+    dataset: with the attributes.
+    names: of them, with commas between.
+
+  Raises:
+    UserError: for an attribute that is not there, or of so many values that it makes no groups.
+  """
+  key = f'config.dataset.balanced_by={names!r}'
+  texts, known = [], np.ones(len(dataset), bool)
+  values = dataset.attributes(np.arange(len(dataset)))
+  for name in names.split(','):
+    if name not in values:
+      has = nearest(name, values) if values else 'none: the dataset has no attributes'
+      raise UserError(f'{key}: dataset {dataset.name} has no attribute {name!r}; {has}')
+    own = values[name]
+    texts.append(own.astype(str))
+    known &= np.isfinite(own) if own.dtype.kind == 'f' else own != ''
+  combined = np.stack(texts, axis=1)
+  found, numbers = np.unique(combined[known], axis=0, return_inverse=True)
+  if not 2 <= len(found) <= _MOST_GROUPS:
+    raise UserError(
+      f'{key}: {len(found):,} combinations of values; accepted: 2 to {_MOST_GROUPS} groups'
+    )
+  groups = np.full(len(dataset), -1, np.int32)
+  groups[known] = numbers.ravel()
+  return groups
+
+
 class BalancedOrder:
   """Draws in rounds: each has every class that has images once, in a seeded order of its own.
 
@@ -79,8 +122,8 @@ class BalancedOrder:
   """
 
   def __init__(self, labels: np.ndarray, seed: int, order: int = 0):
-    """Sorts the rows of a dataset, whose labels are `[N]`, by class."""
-    self._rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    """Sorts the rows of a dataset, whose labels are `[N]`, by class; -1 is of none."""
+    self._rows = [np.flatnonzero(labels == label) for label in np.unique(labels[labels >= 0])]
     self._seeds = seed % 2**32, order
     self._within = functools.lru_cache(maxsize=2 * len(self._rows))(self._epoch_of_class)
 

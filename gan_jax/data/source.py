@@ -20,6 +20,7 @@ import tensorflow_datasets as tfds
 from PIL import Image, UnidentifiedImageError
 
 from gan_jax import registry
+from gan_jax.data import limits
 from gan_jax.data.ingest import fit
 from gan_jax.data.records import in_parts, open_split, worth_threads
 from gan_jax.errors import UserError, nearest
@@ -45,11 +46,14 @@ class ImageDataset:
     class_names: what the labels mean, in their order.
     fingerprint: changes whenever the images or their labels could have changed.
     stamp: changes, beside it, with the files of images that the fingerprint is only a sample of.
-    origin: full name, and what its preparation noted: source, licence, checksum, image_shape, kind,
-      reading.
+    attribute_names: what is known of each image beside its class, such as `prepare` keeps.
+    origin: full name, what its preparation noted (source, licence, checksum, image_shape, kind,
+      reading), and its `limits`.
   """
 
   stamp = ''
+  attribute_names: tuple[str, ...] = ()
+  _has_groups = False
   _known: np.ndarray | None = None  # labels that were read, -1 of the others
 
   def __init__(self, builder: Any, split: str, size: tuple[int, int], memory_budget_mb: int):
@@ -75,6 +79,8 @@ class ImageDataset:
     label = features['label'] if 'label' in features else None  # noqa: SIM401 - it has no `get`
     self.class_names: list[str] = list(getattr(label, 'names', []))
     self.num_classes = len(self.class_names)
+    self.attribute_names = tuple(features['attributes']) if 'attributes' in features else ()
+    self._has_groups = 'group' in features
     self._records: Any = open_split(builder, split)
     self._held: tuple[np.ndarray, np.ndarray] | None = None
     image_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
@@ -85,11 +91,13 @@ class ImageDataset:
       files = [pathlib.Path(path) for path in builder.info.splits[split].filepaths]
       about = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
       self.stamp = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+    metadata = dict(builder.info.metadata or {})
     self.origin = {'full_name': builder.info.full_name} | {
       key: value
-      for key, value in (builder.info.metadata or {}).items()
+      for key, value in metadata.items()
       if key in ('source', 'licence', 'checksum', 'image_shape', 'kind', 'reading')
     }
+    self.origin |= limits.of_dataset(builder.info.description, metadata, self.dtype.name)
 
   def __len__(self) -> int:
     return len(self._records)
@@ -126,6 +134,27 @@ class ImageDataset:
       pairs = zip(rows, records, strict=True)
       self._known[rows] = [self._label(row, record) for row, record in pairs]
     return self._known[asked]
+
+  def attributes(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """Reads what is known of examples beside their class, and decodes no image.
+
+    Returns:
+      By attribute its values, `[n]`: float64, NaN where there is none, or text, '' likewise.
+    """
+    found: dict[str, list[Any]] = {name: [] for name in self.attribute_names}
+    if found:
+      for _, records in in_parts(self._records, [int(i) for i in indices]):
+        for record in records:
+          for name, values in found.items():
+            values.append(_plain(record['attributes'][name]))
+    return {name: _column(values) for name, values in found.items()}
+
+  def groups(self, indices: Sequence[int] | np.ndarray) -> np.ndarray | None:
+    """Reads what examples must not be parted from, such as their patient, `[n]`; None without."""
+    if not self._has_groups:
+      return None
+    parts = in_parts(self._records, [int(i) for i in indices])
+    return np.array([_plain(record['group']) for _, records in parts for record in records], str)
 
   def _read(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = [int(i) for i in indices]
@@ -183,6 +212,21 @@ class ImageDataset:
     for array in self.fetch(rows).values():
       digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+  """Values of an attribute as an array: of floats where all are numbers, else of text."""
+  if all(isinstance(value, float) for value in values):
+    return np.array(values, np.float64)
+  return np.array([str(value) for value in values], str)
+
+
+def _plain(value: Any) -> float | str:
+  """A value as TFDS gives it, as text or, of numbers and truth values, as a float."""
+  value = value.item() if hasattr(value, 'item') else value
+  if isinstance(value, bytes):
+    return value.decode(errors='replace')
+  return float(value) if isinstance(value, bool | int | float) else str(value)
 
 
 class RandomImages(ImageDataset):

@@ -16,6 +16,7 @@ class Subset(ImageDataset):
     self._whole, self._rows = whole, np.asarray(rows, np.int64)
     self.name, self.shape, self.dtype = whole.name, whole.shape, whole.dtype
     self.num_classes, self.class_names = whole.num_classes, whole.class_names
+    self.attribute_names = whole.attribute_names
     self.origin, self.stamp = whole.origin, whole.stamp
     digest = hashlib.sha256(whole.fingerprint.encode())
     digest.update(self._rows.data)
@@ -36,3 +37,11 @@ class Subset(ImageDataset):
   def labels(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
     """Reads labels, as `ImageDataset.labels`."""
     return self._whole.labels(self._rows[np.asarray(indices)])
+
+  def attributes(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """Reads attributes, as `ImageDataset.attributes`."""
+    return self._whole.attributes(self._rows[np.asarray(indices)])
+
+  def groups(self, indices: Sequence[int] | np.ndarray) -> np.ndarray | None:
+    """Reads groups, as `ImageDataset.groups`."""
+    return self._whole.groups(self._rows[np.asarray(indices)])

@@ -154,11 +154,11 @@ def embed_pairs(
   return _join(ends[0], subject), _join(ends[1], subject)
 
 
-def stored(subject: Subject) -> np.ndarray:
-  """Images `[N, H, W, C]` of a subject that is no generator's, on disk."""
+def stored(subject: Subject, seed: int = 0) -> np.ndarray:
+  """Images `[N, H, W, C]` of a subject, on disk; of a generator those of the seed."""
   images: np.ndarray | None = None
   done = 0
-  for batch in subject.batches(0, 0, subject.size):
+  for batch in subject.batches(seed, 0, subject.size):
     images = _on_disk(subject.size, batch) if images is None else images
     images[done : done + len(batch)] = batch
     done += len(batch)

@@ -87,6 +87,11 @@ class Reals:
     return labels[np.arange(count) % len(labels)]
 
   @property
+  def held_rows(self) -> np.ndarray:
+    """Rows of `holdout` that the floor is of, in the order of its features."""
+    return self._held_rows
+
+  @property
   def are_apart(self) -> bool:
     """Whether what is held out is no part of what subjects are compared with."""
     return self._within is None

@@ -96,7 +96,7 @@ def write(evaluation: Evaluation, folder: str) -> None:
 
   check(folder)
   path = lambda name: os.path.join(folder, name)
-  text = json.dumps(_finite(_all(evaluation)), indent=2, allow_nan=False) + '\n'
+  text = json.dumps(finite(_all(evaluation)), indent=2, allow_nan=False) + '\n'
   record.write_atomically(path('scores.json'), text)
   with open(path('scores.csv'), 'w', newline='', encoding='utf-8') as file:
     writer = csv.DictWriter(file, _COLUMNS)
@@ -187,10 +187,10 @@ def _rest(evaluation: Evaluation) -> str:
   )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
   """Puts null, which JSON has, where a number is not finite."""
   if isinstance(value, dict):
-    return {key: _finite(inner) for key, inner in value.items()}
+    return {key: finite(inner) for key, inner in value.items()}
   if isinstance(value, list | tuple):
-    return [_finite(inner) for inner in value]
+    return [finite(inner) for inner in value]
   return None if isinstance(value, float) and not math.isfinite(value) else value

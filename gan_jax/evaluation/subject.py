@@ -47,6 +47,18 @@ def of_generator(
   return Subject(name, len(labels), labels if conditional else None, batches, pairs)
 
 
+def of_array(name: str, images: np.ndarray, labels: np.ndarray | None) -> Subject:
+  """Images `[N, H, W, C]` that were made before, on disk maybe, with their classes `[N]`."""
+  at_once = max(1, min(_MOST_AT_ONCE, _MOST_BYTES // images[0].nbytes))
+
+  def batches(seed: int, first: int, end: int) -> Iterator[np.ndarray]:
+    del seed
+    for start in range(first, end, at_once):
+      yield np.asarray(images[start : min(start + at_once, end)])
+
+  return Subject(name, len(images), labels, batches)
+
+
 def of_dataset(name: str, dataset: ImageDataset, rows: np.ndarray) -> Subject:
   """Rows of a dataset, the same for every seed."""
   bytes_of_one = int(np.prod(dataset.shape)) * dataset.dtype.itemsize

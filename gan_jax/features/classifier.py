@@ -178,7 +178,7 @@ def fit(model: Classifier, fetch: Fetch, count: int) -> Any:
   def step(
     params: Any, opt_state: Any, key: jax.Array, images: jax.Array, labels: jax.Array
   ) -> Any:
-    images = _distort(recipe, key, pixels.to_model(images))
+    images = distort(recipe, key, pixels.to_model(images))
 
     def loss(params: Any) -> jax.Array:
       _, logits = model.apply({'params': params}, images)
@@ -200,7 +200,7 @@ def fit(model: Classifier, fetch: Fetch, count: int) -> Any:
   return jax.device_get(params)
 
 
-def _distort(recipe: Recipe, key: jax.Array, images: jax.Array) -> jax.Array:
+def distort(recipe: Recipe, key: jax.Array, images: jax.Array) -> jax.Array:
   """Rotates, scales and shifts each image at random, bilinearly, edges repeated."""
   B, H, W, _ = images.shape
   keys = jax.random.split(key, 3)

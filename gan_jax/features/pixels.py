@@ -37,10 +37,16 @@ def load(request: Request) -> FeatureNetwork:
   )
 
 
+def shape(image: tuple[int, ...]) -> tuple[int, int, int]:
+  """The shape `(H, W, C)` that the features of an image of such a shape are those of, flattened."""
+  height, width, channels = image
+  return min(height, _LARGEST), min(width, _LARGEST), channels
+
+
 @functools.partial(jax.jit, static_argnames='way')
 def _apply(params: dict, images: jax.Array, way: Resize) -> tuple[jax.Array, None]:
   del params
   resize.check(images, channels=(1, 3, 4))
-  height, width = (min(n, _LARGEST) for n in images.shape[1:3])
+  height, width, _ = shape(images.shape[1:])
   x = resize.scale(to_byte_scale(images), (height, width), 'linear', way)
   return jnp.reshape(x / 255, (len(x), -1)), None

@@ -79,7 +79,14 @@ def hits(centres: np.ndarray, squared_radii: np.ndarray, points: np.ndarray) -> 
 def nearest(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """For each of x the row of its nearest in y, and the distance (float64, 0 for a copy)."""
   rows = np.concatenate([block.argmin(axis=1) for _, block in squared_distances(x, y)])
-  return rows, _distances(x, y, rows)
+  return rows, between(x, y, rows)
+
+
+def kth(x: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
+  """The distance `[N]` from each of x to its k-th nearest in y; k at most as many as these."""
+  blocks = squared_distances(x, y)
+  found = [np.partition(block, k - 1, axis=1)[:, k - 1] for _, block in blocks]
+  return np.sqrt(np.concatenate(found))
 
 
 def nearest_others(features: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -89,10 +96,10 @@ def nearest_others(features: np.ndarray, which: np.ndarray) -> np.ndarray:
     own = which[start : start + len(block)]
     block[np.arange(len(own)), own] = np.inf
     rows.append(block.argmin(axis=1))
-  return _distances(features[which], features, np.concatenate(rows))
+  return between(features[which], features, np.concatenate(rows))
 
 
-def _distances(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def between(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
   """From each of x to its row of y, by differences: exact however near they are."""
   found = np.empty(len(x))
   step = max(1, _ELEMENTS // x.shape[1])

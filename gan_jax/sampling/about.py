@@ -23,6 +23,7 @@ _SPACES = {
 }
 _PACKET = 'W5M0MpCehiHzreSzNTczkc9d'  # by which readers find XMP in any file
 
+OUTSIDE = 'Outside'  # in a recipe: why the request is beyond what the model was trained on
 Recipe = Mapping[str, str]
 """How an image was made, by the names that PNG text has: `Model`, `Seed`, `Class`, …"""
 

@@ -81,12 +81,16 @@ def _caption(plan: Plan, row: int) -> str:
 
 
 def write_folder(out: str, plan: Plan) -> None:
-  """Writes one PNG an image, `<row>_<class>.png`; the class by its name where that can be."""
+  """Writes one PNG an image, `<row>_<class>.png`; the class by its name where that can be.
+
+  What is outside of what the model was trained on is `<row>_<class>_outside.png`.
+  """
   os.makedirs(out, exist_ok=True)
   called = file_names(plan.model.class_names)
   for row, image in enumerate(plan.images()):
     label = int(plan.labels[row])
-    path = os.path.join(out, f'{row:06d}_{called.get(label, label)}.png')
+    marked = f'_{about.OUTSIDE.lower()}' if about.OUTSIDE in plan.remarks else ''
+    path = os.path.join(out, f'{row:06d}_{called.get(label, label)}{marked}.png')
     save_image(path, image, plan.recipe(row))
 
 

@@ -24,6 +24,7 @@ class Plan(NamedTuple):
     places: of each among the images of its seed, int32 `[N]`.
     labels: int32 `[N]`.
     truncation: see `Model.images`.
+    remarks: what the files are to say of all images beside how they were made.
   """
 
   model: Model
@@ -31,6 +32,7 @@ class Plan(NamedTuple):
   places: np.ndarray
   labels: np.ndarray
   truncation: float
+  remarks: Recipe = {}  # noqa: RUF012 - never changed
 
   def latents(self) -> np.ndarray:
     """The latents, float32 `[N, z]`."""
@@ -53,6 +55,7 @@ class Plan(NamedTuple):
       **{'Seed': str(self.seeds[row]), 'Index': str(self.places[row])},
       **of_class,
       'Truncation': truncation_text(self.model, self.truncation),
+      **self.remarks,
     }
 
   def whole_recipe(self) -> Recipe:
@@ -64,6 +67,7 @@ class Plan(NamedTuple):
       **{'Seeds': spell_seeds(self.seeds), 'Images': str(len(self.seeds))},
       **of_class,
       'Truncation': truncation_text(self.model, self.truncation),
+      **self.remarks,
     }
 
 

@@ -173,3 +173,30 @@ def test_copies_are_counted_in_the_folder_that_is_asked(tmp_path):
   one, other = fill(tmp_path / 'a', images), fill(tmp_path / 'b', images[[0, 0, 0, 1]])
   assert opened(one).copies_in(opened(other)) == 2
   assert opened(other).copies_in(opened(one)) == 4
+
+
+def test_a_label_file_gives_classes_and_attributes(tmp_path):
+  folder = fill(tmp_path / 'a', pixels(4))
+  table = tmp_path / 'known.csv'
+  table.write_text(
+    'name,label,age,sex\n000.png,cat,3,f\n001.png,dog,,m\n002.png,cat,7.5,\n003.png,dog,1,m\n'
+  )
+  found = opened(folder, table=str(table))
+  assert found.class_names == ['cat', 'dog']
+  np.testing.assert_array_equal(found.labels(range(4)), [0, 1, 0, 1])
+  assert found.attribute_names == ('age', 'sex')
+  known = found.attributes([1, 0, 2])
+  np.testing.assert_array_equal(known['age'], [np.nan, 3, 7.5])
+  assert known['sex'].tolist() == ['m', 'f', '']
+  assert found.groups([0]) is None
+  table.write_text('name,label\n000.png,cat\n')
+  with pytest.raises(UserError, match=r'--labels=.*known\.csv: 001\.png has no row in known\.csv'):
+    opened(folder, table=str(table))
+
+
+def test_images_in_no_folder_of_a_class_have_none_where_that_is_allowed(tmp_path):
+  folder = fill(tmp_path / 'a', pixels(2))
+  found = opened(folder, by_folder=True, class_names=['cat', 'dog'], optional=True)
+  assert (found.num_classes, found.attribute_names) == (0, ())
+  with pytest.raises(UserError, match='is in no folder of a class'):
+    opened(folder, by_folder=True, class_names=['cat', 'dog'])

@@ -88,6 +88,43 @@ def test_a_dataset_without_classes_cannot_be_balanced(digits, monkeypatch):
     pipeline.batches(digits, 32, seed=0, balanced=True)
 
 
+def with_attributes(digits, monkeypatch):
+  known = {
+    'site': np.array(['a'] * 3900 + ['b'] * 90 + [''] * 10),
+    'age': np.arange(4000.0),
+    'sex': np.arange(4000) % 2.0,
+  }
+  monkeypatch.setattr(digits, 'attributes', lambda rows: {n: v[rows] for n, v in known.items()})
+  return known
+
+
+def test_batches_are_balanced_by_attributes_and_their_combinations(digits, monkeypatch):
+  known = with_attributes(digits, monkeypatch)
+  groups = pipeline.attribute_groups(digits, 'site,sex')
+  assert (groups[-10:] == -1).all()
+  rows = pipeline.BalancedOrder(groups, seed=0)(np.arange(400))
+  pairs, counts = np.unique([known['site'][rows], known['sex'][rows]], axis=1, return_counts=True)
+  assert pairs.shape == (2, 4)
+  np.testing.assert_array_equal(counts, 100)
+  (batch,) = take(1, digits, 400, seed=0, balanced=True, balanced_by='site,sex')
+  np.testing.assert_array_equal(batch['image'], digits.fetch(rows)['image'])
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [
+    ('sit', "has no attribute 'sit'; did you mean 'site'"),
+    ('age', '4,000 combinations of values; accepted: 2 to 256'),
+  ],
+)
+def test_attributes_that_make_no_groups_are_refused(digits, monkeypatch, names, message):
+  with_attributes(digits, monkeypatch)
+  with pytest.raises(UserError, match=message):
+    pipeline.batches(digits, 32, seed=0, balanced=True, balanced_by=names)
+  with pytest.raises(UserError, match=r'needs config\.dataset\.balanced=True'):
+    pipeline.batches(digits, 32, seed=0, balanced_by=names)
+
+
 @pytest.mark.parametrize('balanced', [False, True])
 @pytest.mark.parametrize('start', [2**24 + 1, 2**31 - 5, 2**32 + 3, 2**40])
 def test_draws_beyond_31_bits_are_those_of_their_numbers(digits, start, balanced):

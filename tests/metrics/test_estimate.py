@@ -38,3 +38,14 @@ def test_a_share_of_none_or_all_keeps_a_width_within_0_and_1(share):
   found = estimate.from_share_with_error(share, 0.0, 100)
   assert found == estimate.from_share(100 * share, 100)
   assert 0 <= found.low < found.high <= 1
+
+
+@pytest.mark.parametrize(
+  ('shares', 'counts'), [((0.02, 0.01), (1000, 500)), ((0.3, 0.5), (80, 60))]
+)
+def test_a_difference_of_shares_holds_the_truth_as_often_as_it_says(coverage, shares, counts):
+  def draw(rng):
+    pair = (estimate.from_share(rng.binomial(n, p), n) for n, p in zip(counts, shares, strict=True))
+    return estimate.difference(*pair)
+
+  assert 0.93 <= coverage(draw, shares[0] - shares[1]) <= 0.98

@@ -35,6 +35,7 @@ class Builder(PackagedBuilder):
   SHAPE: ClassVar = (_SIDE, _SIDE, 1)
   DTYPE: ClassVar = np.uint16
   CLASSES: ClassVar = tuple(_PLANES)
+  MODALITY: ClassVar = 'MR'
   LICENCE: ClassVar = 'BSD-3-Clause'
   HOMEPAGE: ClassVar = 'https://github.com/neurolabusc/MRIcron'
 

@@ -41,6 +41,7 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
     CLASSES: names of the classes, in the order of the labels.
     LICENCE: of the images.
     HOMEPAGE: of their source.
+    MODALITY: of images of medicine, as DICOM has it.
   """
 
   VERSION = tfds.core.Version('1.0.0')
@@ -50,6 +51,7 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
   CLASSES: ClassVar[tuple[str, ...]]
   LICENCE: ClassVar[str]
   HOMEPAGE: ClassVar[str]
+  MODALITY: ClassVar[str] = ''
 
   def examples(self) -> Iterator[Example]:
     """Lists all examples, without reading their pixels."""
@@ -73,6 +75,7 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
       supervised_keys=('image', 'label'),
       license=self.LICENCE,
       homepage=self.HOMEPAGE,
+      metadata=tfds.core.MetadataDict({'modality': self.MODALITY} if self.MODALITY else {}),
     )
 
   def _split_generators(self, dl_manager: Any) -> dict[str, Any]:

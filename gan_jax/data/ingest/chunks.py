@@ -44,6 +44,7 @@ class Item(NamedTuple):
     length: of its PNG, bytes.
     greatest: value of its pixels.
     medical: as of the picture.
+    modality: likewise.
   """
 
   name: str
@@ -60,6 +61,7 @@ class Item(NamedTuple):
   length: int
   greatest: int = 0
   medical: bool = False
+  modality: str = ''
 
 
 def make(
@@ -144,6 +146,7 @@ def _encode_all(file: File, decode: Decode) -> _Encoded:
         'split': file.split,
         'greatest': int(pixels.max()),
         'medical': picture.medical,
+        'modality': picture.modality,
       }
       found.append((row, encode_png(pixels)))
   except RefusedError as error:

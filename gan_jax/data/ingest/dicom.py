@@ -68,7 +68,7 @@ def read(
 
   The group is a digest of the patient's id, or else of the study's UID. Slices of one patient are
   near copies of each other: on both sides of a split they would make the held-out side look learnt.
-  No other element of the header is carried on.
+  The modality, such as MR, is kept. No other element of the header is carried on.
 
   Args:
     name: of the file; frames of a file of several are `name#0000`, `name#0001` ...
@@ -88,6 +88,7 @@ def read(
     if count < 1:
       raise RefusedError(f'NumberOfFrames is {count}')
     group = _group(dataset, salt)
+    modality = _modality(dataset)
     kind = str(dataset.get('PhotometricInterpretation') or '')
     is_grey = kind.startswith('MONOCHROME')
     notes, limits = _notes(kind), None
@@ -103,7 +104,7 @@ def read(
       else:
         pixels = _colour(dataset, frame)
       part = f'{name}#{index:04d}' if count > 1 else name
-    yield Picture(part, pixels, notes, group, medical=True)
+    yield Picture(part, pixels, notes, group, medical=True, modality=modality)
 
 
 @contextlib.contextmanager
@@ -129,6 +130,12 @@ def _group(dataset: Dataset, salt: bytes = SALT) -> str:
     if value := str(dataset.get(key) or '').strip():
       return f'{kind}-{hmac.digest(salt, value.encode(), "sha256").hex()[:12]}'
   return ''
+
+
+def _modality(dataset: Dataset) -> str:
+  """The kind of instrument, where the file says one; a code as the standard has them."""
+  found = str(dataset.get('Modality') or '').strip()
+  return found if re.fullmatch('[A-Z][A-Z0-9]{1,15}', found) else ''
 
 
 def _open(data: bytes) -> Dataset:

@@ -32,6 +32,7 @@ class Options(NamedTuple):
     medical: how DICOM and NIfTI are read.
     licence: text for the metadata.
     description: likewise.
+    not_for: what the images, and models of them, may not be used for.
     strict: refuse the whole where one file is refused.
     overwrite: replace a dataset of that name.
     follow_links: take what symbolic links in a folder lead to.
@@ -51,6 +52,7 @@ class Options(NamedTuple):
   medical: Medical = Medical()
   licence: str = ''
   description: str = ''
+  not_for: str = ''
   strict: bool = False
   overwrite: bool = False
   follow_links: bool = False

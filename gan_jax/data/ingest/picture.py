@@ -14,6 +14,7 @@ class Picture(NamedTuple):
     notes: what had to be converted, in a word or two each, such as `palette`.
     group: what it must not be parted from by a split, such as a patient; '': nothing is known.
     medical: it is of a format of medicine, where left and right are not the same.
+    modality: of such a format, as DICOM has it, such as MR; '': it does not say.
   """
 
   name: str
@@ -21,6 +22,7 @@ class Picture(NamedTuple):
   notes: tuple[str, ...] = ()
   group: str = ''
   medical: bool = False
+  modality: str = ''
 
 
 class RefusedError(ValueError):

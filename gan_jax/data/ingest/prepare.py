@@ -43,7 +43,7 @@ from gan_jax.errors import UserError
 
 REPORT = 'preparation.json'
 _OLD = 'replaced'  # the dataset that was there, while the new one is put in its place
-_FORMAT = 2  # changes when files would be decoded otherwise: chunks kept before are made anew
+_FORMAT = 3  # changes when files would be decoded otherwise: chunks kept before are made anew
 _RESERVED = ('random_images', 'packages', 'downloads')  # in a folder of datasets, or as a name
 _TOLD = 5  # refusals that a message names
 
@@ -115,6 +115,7 @@ def prepare(
           'licence': options.licence or 'not stated',
           # So that other images can be read as these were.
           'reading': {'fit': options.fit, 'medical': _plain(options.medical)},
+          **_limits(options, examples),
         },
         description=options.description or f'Images of {options.source}.',
       )
@@ -331,7 +332,6 @@ def _report(
     'refusals': [list(refusal) for refusal in refused],
     'other_files': list(source.beside),
     'groups': len({example.group for example in examples}),
-    'medical': any(example.item.medical for example in examples),
     'splits': dict(Counter(example.split for example in examples)),
     'attributes': sorted({column for example in examples for column in example.row}),
     'greatest_value': max(example.item.greatest for example in examples),
@@ -346,6 +346,16 @@ def _report(
     report['why_rows_have_none'] = {n: table.unmatched[n] for n in missing if n in table.unmatched}
     report['columns_left_out'] = list(table.left_out)
   return report
+
+
+def _limits(options: Options, examples: Sequence[Example]) -> dict[str, Any]:
+  """What `data.limits` reads of a dataset's metadata."""
+  modalities = {example.item.modality for example in examples}
+  return {
+    'not_for': options.not_for,
+    'medical': any(example.item.medical for example in examples),
+    'modality': modalities.pop() if len(modalities) == 1 else '',
+  }
 
 
 def _swap(made: pathlib.Path, place: pathlib.Path, old: pathlib.Path) -> None:

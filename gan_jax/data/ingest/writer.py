@@ -47,7 +47,7 @@ def write(
     examples: in the order in which they are written; all of one shape, all labelled or none.
     reader: of their images.
     kind: of `fit.KINDS`; '': what holds all images.
-    about: goes into the metadata: source, licence, and how files were read.
+    about: goes into the metadata: source, licence, how files were read, limits of use.
     description: of the dataset.
 
   Returns:
@@ -122,10 +122,10 @@ def _columns(examples: Sequence[Example]) -> dict[str, bool]:
   """The attribute columns, and whether each holds numbers alone (an empty value is NaN then)."""
   names = list(dict.fromkeys(column for example in examples for column in example.row))
   values = {name: {example.row.get(name, '') for example in examples} - {''} for name in names}
-  return {name: bool(v) and all(map(_is_number, v)) for name, v in values.items()}
+  return {name: bool(v) and all(map(is_number, v)) for name, v in values.items()}
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
   """Whether a value is a quantity, which a float holds, and not an id such as 007."""
   digits = re.sub(r'\D', '', text.lower().split('e')[0])
   return bool(_NUMBER.fullmatch(text)) and len(digits) <= 15 and not re.match(r'[-+]?0\d', text)

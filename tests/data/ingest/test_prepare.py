@@ -468,6 +468,14 @@ def test_attributes_without_a_class_make_a_dataset_without_classes(make):
   made = make(numbered(4) | {'l.csv': rows}, labels='l.csv')
   assert 'label' not in tfds.builder_from_directory(made.folder).info.features
   assert {r['attributes']['age'] for r in read(made.folder).values()} == {0, 1, 2, 3}
+  opened = source.open_dataset('own', 'train', str(pathlib.Path(made.folder).parents[1]), (4, 4), 1)
+  assert opened.attribute_names == ('age', 'site')
+  known = opened.attributes([1, 0])
+  names = [record['name'] for record in opened._records.__getitems__([1, 0])]
+  ages = [float(name.decode().removesuffix('.png')) for name in names]
+  np.testing.assert_array_equal(known['age'], ages)
+  assert known['site'].tolist() == ['s', 's']
+  assert len(opened.groups([0, 1])) == 2
 
 
 def test_classes_that_differ_by_blanks_alone_are_one(make):

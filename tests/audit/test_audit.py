@@ -1,0 +1,186 @@
+"""The command, on a run and on folders, and what it writes."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import launch
+from gan_jax.audit import conduct, groups, mitigation, predictor, report, result, subject
+from gan_jax.audit.result import Mark, Picture, Result, Sentence, Table
+from gan_jax.errors import UserError
+from gan_jax.metrics.estimate import Estimate
+from gan_jax.workdir import record
+
+
+def found(text='plain'):
+  return Result(
+    'representation',
+    f'Title {text}',
+    (Sentence(f'a fault {text}', 'bad'), Sentence('no', 'unknown')),
+    {'share/class/a': Estimate(0.1, 0.05, 0.2), 'bad': Estimate(float('nan'), 0.0, float('inf'))},
+    (Table(f'table {text}', ('', 'x'), ((text, ''),), frozenset({0}), (Mark(0.1, 0, 1, 0.2),), 1),),
+    (Picture(text, np.zeros((8, 8, 1), np.uint8)),),
+    {'n': 3},
+  )
+
+
+@pytest.fixture(scope='module')
+def small(finished):
+  workdir, _ = finished
+  return subject.of_run(workdir, num_samples=40)
+
+
+def test_numbers_go_to_json_csv_and_one_line_of_a_record(small, tmp_path):
+  report.write(small, [found()], str(tmp_path))
+  content = json.loads((tmp_path / 'audit.json').read_text())
+  assert content['images'] == 40
+  assert content['audits'][0]['numbers']['bad']['value'] is None
+  rows = list(csv.DictReader((tmp_path / 'audit.csv').open()))
+  assert [row['key'] for row in rows] == ['share/class/a', 'bad']
+  line = result.flat([found()])
+  assert line['representation/share/class/a_high'] == 0.2
+  assert all(np.isfinite(list(line.values())))
+
+
+def test_a_page_fetches_nothing_and_shows_text_as_text(small):
+  page = report.page(small, [found('<script>alert(1)</script>')])
+  assert '<script>alert' not in page
+  assert '&lt;script&gt;alert' in page
+  assert not re.search(r'(src|href)=["\']?(https?:)?//', page)
+  assert 'width=device-width' in page
+  assert '<svg class="dots"' in page
+
+
+def test_images_of_a_run_are_those_that_its_seed_draws(small):
+  again = small.draw(np.arange(40) * 0 if small.labels is None else small.labels, small.seed + 1)
+  np.testing.assert_array_equal(again, small.images)
+
+
+def test_settings_go_to_the_audits_that_have_them():
+  modules = conduct.chosen(['representation', 'utility'])
+  settings = conduct.settings_of(modules, {'seeds': 3, 'target': 'class=uniform'})
+  assert settings['utility'].seeds == 3
+  assert settings['representation'].target == 'class=uniform'
+  with pytest.raises(UserError, match='--seeds: has no part in --audits=representation'):
+    conduct.settings_of(conduct.chosen(['representation']), {'seeds': 3})
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [(['utlity'], "unknown; did you mean 'utility'"), (['utility', 'utility'], 'is there twice')],
+)
+def test_audits_that_there_are_not_are_one_line(names, message):
+  with pytest.raises(UserError, match=message):
+    conduct.chosen(names)
+
+
+def test_what_one_audit_cannot_give_leaves_the_others(small):
+  class Refuses:
+    @staticmethod
+    def audit(subject, settings):
+      raise UserError('no such thing')
+
+  class Gives:
+    @staticmethod
+    def audit(subject, settings):
+      return found()
+
+  settings = {'a': None, 'b': None}
+  results = conduct.conduct(small, {'a': Refuses, 'b': Gives}, settings)
+  assert results[0].sentences == (Sentence('no such thing', 'unknown'),)
+  assert results[1].sentences[0].level == 'bad'
+  with pytest.raises(UserError, match='no such thing'):
+    conduct.conduct(small, {'a': Refuses}, settings)
+
+
+class Brightness:
+  """Says 1 of images that are brighter than a level."""
+
+  def __init__(self, level):
+    self.level = level
+
+  def __call__(self, images):
+    bright = images.mean(axis=(1, 2, 3)) > self.level
+    yield None, np.stack([~bright, bright], axis=1) * 20.0
+
+
+def test_latents_are_rejected_to_a_target_that_a_generator_is_not_asked_for(
+  small, tmp_path, monkeypatch
+):
+  means = small.images.mean(axis=(1, 2, 3))
+  level = float(np.quantile(means, 0.7))
+  grouping = groups.Grouping('bright', ('no', 'yes'), np.zeros(1, int), np.zeros(1, int))
+  sure = predictor.Predictor(grouping, (Brightness(level),), np.diag([1000, 1000]), 1.0, 0.5)
+  monkeypatch.setattr(small, 'out', str(tmp_path))
+  found = mitigation.to_target(small, sure, np.array([0.7, 0.3]), np.array([0.5, 0.5]))
+  np.testing.assert_allclose(found.weights, [3 / 7, 1], atol=1e-6)
+  assert len(found.images) == 40
+  rows = list(csv.DictReader((tmp_path / 'to_target' / 'images.csv').open()))
+  one = rows[5]
+  again = small.draw(np.array([int(one['class_asked'])]), int(one['seed']), int(one['place']))
+  np.testing.assert_array_equal(again[0], found.images[5])
+
+
+def folder(path, images):
+  path.mkdir()
+  for number, image in enumerate(images):
+    Image.fromarray(image[..., 0]).save(path / f'{number:05d}.png')
+  return str(path)
+
+
+def test_folders_by_anybody_are_audited_by_the_classes_and_attributes_of_a_label_file(
+  digits, tmp_path
+):
+  batch = digits.fetch(np.arange(len(digits))[::4])
+  images, labels = batch['image'].copy(), batch['label']
+  rng = np.random.default_rng(0)
+  dark = rng.random(len(images)) < 0.5
+  images[dark] = 255 - images[dark]
+  rows = [
+    f'{number:05d}.png,digit{label},{"dark" if ink else "light"}'
+    for number, (label, ink) in enumerate(zip(labels, dark, strict=True))
+  ]
+  table = tmp_path / 'known.csv'
+  table.write_text('\n'.join(['name,label,ink', *rows]) + '\n')
+  reference = folder(tmp_path / 'real', images)
+  kept = np.flatnonzero((labels != 7) & (dark | (rng.random(len(images)) < 0.2)))
+  made = subject.of_folder(
+    folder(tmp_path / 'fake', images[kept]), reference, labels=str(table), features=('classifier',)
+  )
+  assert (made.labels, made.num_classes, made.train.attribute_names) == (None, 10, ('ink',))
+  modules = conduct.chosen(['representation'])
+  results = conduct.conduct(made, modules, conduct.settings_of(modules, {}))
+  out = tmp_path / 'out'
+  report.check(str(out))
+  report.write(made, results, str(out))
+  page = (out / 'audit.html').read_text()
+  assert 'class digit7 is hardly ever drawn' in page
+  assert 'ink light is drawn too rarely' in page
+  light = results[0].numbers['share/ink/light']
+  assert light.low <= np.mean(~dark[kept]) <= light.high
+  assert any(key.startswith('share/class x ink/digit3, dark') for key in results[0].numbers)
+
+
+def test_the_command_audits_a_run_and_adds_a_line_to_its_record(finished, tmp_path):
+  workdir, _ = finished
+  code = launch.main(
+    [
+      *('launch.py', 'audit', f'--workdir={workdir}', '--audits=representation'),
+      *('--num_samples=200', f'--out={tmp_path}', '--metrics', '--features=classifier'),
+      *('--target=class=uniform', '--mitigate'),
+    ]
+  )
+  assert code == 0
+  (line,) = record.read_metrics(workdir, 'audit')
+  assert any(key.startswith('representation/share/class/') for key in line)
+  assert {'audit.json', 'audit.csv', 'audit.html'} <= {each.name for each in tmp_path.iterdir()}
+  sampled = tmp_path / 'to_target'
+  assert len(list(sampled.glob('*.png'))) == 200
+  rows = list(csv.DictReader((sampled / 'images.csv').open()))
+  assert all((sampled / row['name']).exists() for row in rows)
+  asked = np.bincount([int(row['class_asked']) for row in rows], minlength=10)
+  assert asked.min() > 5

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from gan_jax.audit import copying, memorisation, views
+from gan_jax.errors import UserError
+from tests.audit import drawn
+
+
+def changed(images):
+  """Shifted and dimmed."""
+  return (0.8 * np.roll(images, (1, -1), (1, 2)) + 8).astype(np.uint8)
+
+
+@pytest.fixture
+def blots():
+  rng = np.random.default_rng(0)
+  train, held, fresh = (drawn.blots(rng, count) for count in (600, 300, 1000))
+  return drawn.Drawn('train', train), drawn.Drawn('test', held), fresh
+
+
+def by_level(result, level):
+  return [s.text for s in result.sentences if s.level == level]
+
+
+def test_a_model_that_copies_nothing_is_told_so(blots):
+  train, held, fresh = blots
+  result = memorisation.audit(drawn.subject(fresh, train, held), memorisation.Settings())
+  copies, floor, excess = (result.numbers[f'copies{end}'] for end in ('', '_floor', '_excess'))
+  assert floor.value == pytest.approx(3 / 301)
+  assert copies.value < 0.04
+  assert excess.low < 0
+  assert not by_level(result, 'bad')
+  membership = result.numbers['membership_distance_aligned_pixels']
+  assert membership.low < 0.5 < membership.high
+
+
+def test_planted_copies_are_found_and_shown(blots):
+  train, held, fresh = blots
+  planted = np.arange(0, 1000, 100)  # 1 %
+  fresh[planted] = changed(train.fetch(np.arange(10))['image'])
+  result = memorisation.audit(drawn.subject(fresh, train, held), memorisation.Settings())
+  assert set(planted) <= set(result.about['suspected'])
+  pairs = {(row[0], row[1]) for row in result.tables[0].rows}
+  rows = result.about['suspected']
+  assert len(pairs) == len(rows)
+  assert sum((f'{image}', f'{of}') in pairs for of, image in enumerate(planted)) >= 9
+  assert result.pictures[0].pixels.shape[1] == 8 * 16
+
+
+def test_copying_of_many_is_bad_and_tells_members(blots):
+  train, held, fresh = blots
+  fresh[:200] = changed(train.fetch(np.arange(200))['image'])
+  result = memorisation.audit(drawn.subject(fresh, train, held), memorisation.Settings())
+  assert result.numbers['copies_excess'].low > 0.1
+  assert result.numbers['membership_distance_aligned_pixels'].low > 0.5
+  assert len(by_level(result, 'bad')) == 2
+
+
+def test_held_out_images_that_are_training_images_are_told_and_not_calibrated_by(blots):
+  train, held, fresh = blots
+  leaked = held.fetch(np.arange(300))['image']
+  leaked[:6] = changed(train.fetch(np.arange(6))['image'])
+  result = memorisation.audit(
+    drawn.subject(fresh, train, drawn.Drawn('test', leaked)), memorisation.Settings()
+  )
+  assert result.about['calibrated_on'] == 294
+  assert '6 of 300 held-out images are in the training data' in by_level(result, 'bad')[0]
+  assert result.numbers['copies'].value < 0.04
+
+
+def patients(rng, names, images):
+  """Images of patients: blots of their own, moved and lit otherwise each time."""
+  own = drawn.blots(rng, len(names), blots=4)
+  found = np.repeat(own, images, axis=0).astype(float)
+  moved = [np.roll(each, rng.integers(-1, 2, 2), (0, 1)) for each in found]
+  light = rng.uniform(0.8, 1.1, (len(found), 1, 1, 1))
+  noisy = np.stack(moved) * light + rng.normal(0, 6, found.shape)
+  return noisy.clip(0, 255).astype(np.uint8), np.repeat(names, images)
+
+
+def test_a_patient_on_both_sides_of_the_split_is_found():
+  rng = np.random.default_rng(0)
+  images, groups = patients(rng, np.array([f'p{i:03}' for i in range(120)]), 6)
+  held = np.isin(groups, [f'p{i:03}' for i in range(100, 120)])
+  groups[groups == 'p007'] = np.where(np.arange(6) < 3, 'p007', 'p110')
+  held[groups == 'p110'] = True  # three images of p007 under the name of another
+  images = images[np.r_[np.flatnonzero(~held), np.flatnonzero(held)]]
+  split, count = np.r_[groups[~held], groups[held]], int((~held).sum())
+  split[count:][split[count:] == 'p110'] = np.repeat(['q110', 'p110'], [3, 6])
+  train = drawn.Drawn('train', images[:count], groups=split[:count])
+  test = drawn.Drawn('test', images[count:], groups=split[count:])
+  subject = drawn.subject(drawn.blots(rng, 50, 4), train, test)
+  result = memorisation.audit(subject, memorisation.Settings())
+  (table,) = [table for table in result.tables if 'Held-out groups' in table.title]
+  assert ('q110', 'p007') in [row[:2] for row in table.rows]
+  assert len(table.rows) <= 3
+  assert any('one patient under two names' in text for text in by_level(result, 'bad'))
+
+
+def test_groups_that_share_a_name_are_told():
+  rng = np.random.default_rng(0)
+  train = drawn.Drawn('train', drawn.blots(rng, 60), groups=np.repeat(np.arange(20), 3).astype(str))
+  test = drawn.Drawn(
+    'test', drawn.blots(rng, 30), groups=np.repeat(np.arange(19, 29), 3).astype(str)
+  )
+  subject = drawn.subject(drawn.blots(rng, 40), train, test)
+  result = memorisation.audit(subject, memorisation.Settings(false_alarms=0.1))
+  assert any(
+    '1 groups are on both sides of the split, such as 19' in s.text for s in result.sentences
+  )
+  assert result.about['unit'] == 'held-out images, one of each group'
+  assert result.about['calibrated_on'] == 10
+
+
+def test_too_few_groups_or_images_are_said_to_be_so(blots):
+  train, held, fresh = blots
+  subject = drawn.subject(fresh, train, drawn.Drawn('test', held.fetch(np.arange(20))['image']))
+  units = views.units(subject, 0.01)
+  assert units.level == pytest.approx(1 / 21)
+  assert '20 held-out images tell no rate below 0.048' in units.caution
+  groups = np.repeat(np.arange(30), 10).astype(str)
+  grouped = drawn.Drawn('test', held.fetch(np.arange(300))['image'], groups=groups)
+  units = views.units(drawn.subject(fresh, train, grouped), 0.01)
+  assert len(units.rows) == 300
+  assert 'of 30 groups, too few for a rate of 0.01' in units.caution
+  with pytest.raises(UserError, match=r'--false_alarms=1: accepted: above 0 and below 1'):
+    copying.Detector(subject, 1)

@@ -1,0 +1,189 @@
+import json
+
+import numpy as np
+import pytest
+
+from gan_jax.audit import adjusted, groups, mitigation, quality, representation
+from gan_jax.audit.representation import Settings
+from gan_jax.audit.subject import Subject
+from gan_jax.errors import UserError
+
+
+def of_images(images, digits, held_out, labels=None):
+  return Subject('planted', images, labels, digits, held_out, features=('classifier',))
+
+
+def drawn(digits, shares, count=2500, seed=0):
+  """Training digits drawn by class shares, in place of generated ones."""
+  rng = np.random.default_rng(seed)
+  labels = digits.labels(np.arange(len(digits)))
+  wanted = rng.choice(10, count, p=np.asarray(shares) / np.sum(shares))
+  rows = np.array([rng.choice(np.flatnonzero(labels == label)) for label in wanted])
+  batch = digits.fetch(rows)
+  return batch['image'], batch['label']
+
+
+def said(result, level):
+  return ' | '.join(each.text for each in result.sentences if each.level == level)
+
+
+def test_even_digits_are_not_accused(digits, held_out_digits):
+  images, _ = drawn(digits, np.ones(10))
+  result = representation.audit(of_images(images, digits, held_out_digits), Settings())
+  assert not said(result, 'bad')
+  assert 'no share is shown to differ' in said(result, 'good')
+  json.dumps(result.about)
+
+
+@pytest.mark.parametrize(('share', 'word'), [(0.0, 'hardly ever'), (0.5, 'too rarely')])
+def test_a_class_that_is_never_drawn_or_half_as_often_is_found(
+  digits, held_out_digits, share, word
+):
+  shares = np.ones(10)
+  shares[7] = share
+  images, _ = drawn(digits, shares)
+  result = representation.audit(of_images(images, digits, held_out_digits), Settings())
+  assert 'class 7 is ' in said(result, 'bad')
+  assert word in said(result, 'bad')
+  assert said(result, 'bad').count('class ') == 1
+  estimate = result.numbers['share/class/7']
+  true = share / shares.sum()
+  assert estimate.low <= true <= estimate.high
+
+
+def test_a_group_that_is_drawn_as_mud_is_found(digits, held_out_digits):
+  images, labels = drawn(digits, np.ones(10))
+  rng = np.random.default_rng(1)
+  mud = labels == 3
+  spread = images[mud].mean(axis=(1, 2, 3), keepdims=True)
+  noise = rng.normal(0, 20, images[mud].shape)
+  images[mud] = np.clip(0.5 * images[mud] + 0.5 * spread + noise, 0, 255).astype(np.uint8)
+  subject = of_images(images, digits, held_out_digits, labels)
+  result = representation.audit(subject, Settings())
+  assert 'class 3 is drawn worse than the others' in said(result, 'bad')
+  assert said(result, 'bad').count('worse') == 1
+
+
+def test_a_folder_is_sampled_to_a_target_and_looked_at_again(digits, held_out_digits):
+  shares = np.ones(10)
+  shares[7] = 0.5
+  images, _ = drawn(digits, shares, 4000)
+  settings = Settings(target='class=uniform', mitigate=True)
+  result = representation.audit(of_images(images, digits, held_out_digits), settings)
+  assert 'sampled to the target of class' in said(result, 'good')
+  estimate = result.numbers['to_target/class/share/class/7']
+  assert estimate.low <= 0.1 <= estimate.high
+  assert {'to_target/class/mmd_before', 'to_target/class/mmd_after'} <= set(result.numbers)
+
+
+def test_without_classes_and_attributes_nothing_can_be_told(digits, held_out_digits, monkeypatch):
+  images, _ = drawn(digits, np.ones(10), 50)
+  subject = of_images(images, digits, held_out_digits)
+  monkeypatch.setattr(subject, 'num_classes', 0)
+  assert 'Nothing can be told' in said(representation.audit(subject, Settings()), 'unknown')
+
+
+@pytest.mark.parametrize(
+  ('settings', 'message'),
+  [
+    (Settings(attributes=('sex',)), '--attributes=sex: .* has no such; accepted: class'),
+    (Settings(target='class'), '--target=class: accepted: '),
+    (Settings(target='class=a:x'), "--target=class=a:x: 'a:x'; accepted"),
+    (Settings(target='class=0:0.5,1:0.2'), 'the shares of class sum to 0.7'),
+    (Settings(target='class=cat:1'), "class has no value 'cat'"),
+    (Settings(target='clas=uniform'), "--target=clas: unknown; did you mean 'class'"),
+    (Settings(mitigate=True), '--mitigate: 0 targets'),
+    (Settings(target='no.json'), r'--target=no.json: No such file'),
+  ],
+)
+def test_what_cannot_be_asked_for_is_one_line(digits, held_out_digits, settings, message):
+  images, _ = drawn(digits, np.ones(10), 50)
+  with pytest.raises(UserError, match=message):
+    representation.audit(of_images(images, digits, held_out_digits), settings)
+
+
+def test_worse_groups_are_told_from_others_by_their_intervals():
+  def one(distance, error, recall=0.5):
+    estimate = lambda value, e: quality.Estimate(value, value - e, value + e)
+    return quality.Quality(
+      100, estimate(distance, error), estimate(0.0, 0.1), estimate(recall, 0.05)
+    )
+
+  assert quality.worse([one(1, 0.1), one(1, 0.1), one(5, 0.5)]) == [2]
+  assert quality.worse([one(1, 0.1), one(1, 0.1), one(5, 4)]) == []
+  assert quality.worse([one(1, 0.1), one(1, 0.1, recall=0.1)]) == [1]
+  assert quality.worse([one(1, 0.1)]) == []
+
+
+class Known:
+  """What groupings are made of: training and held-out images with attributes."""
+
+  class_names = ()
+  num_classes = 0
+
+  def __init__(self, train, holdout):
+    self.train, self.holdout = map(_Data, (train, holdout))
+
+
+class _Data:
+  num_classes = 0
+  name = 'known'
+
+  def __init__(self, columns):
+    self._columns = {name: np.array(values) for name, values in columns.items()}
+    self.attribute_names = tuple(columns)
+
+  def __len__(self):
+    return len(next(iter(self._columns.values())))
+
+  def attributes(self, rows):
+    return {name: values[rows] for name, values in self._columns.items()}
+
+
+def test_groupings_are_values_ranges_and_intersections():
+  rng = np.random.default_rng(0)
+
+  def columns(count):
+    return {
+      'sex': rng.choice(['f', 'm', ''], count, p=[0.5, 0.4, 0.1]),
+      'age': np.where(rng.random(count) < 0.1, np.nan, rng.uniform(20, 80, count)),
+      'id': np.array([f'p{i}' for i in range(count)]),
+      'rare': np.where(np.arange(count) < 12, 'x', 'y'),
+    }
+
+  found, refused = groups.of_subject(Known(columns(800), columns(400)), None)
+  by_name = {each.name: each for each in found}
+  assert set(by_name) == {'sex', 'age', 'sex x age'}
+  assert by_name['sex'].categories == ('f', 'm')
+  assert by_name['sex'].train.min() == -1
+  np.testing.assert_allclose(by_name['age'].data_shares, 0.25, atol=0.02)
+  assert len(by_name['sex x age'].categories) == 8
+  sexes, ages = by_name['sex'].train, by_name['age'].train
+  known = (sexes >= 0) & (ages >= 0)
+  crossed = by_name['sex x age']
+  np.testing.assert_array_equal(crossed.train[known], crossed.pairs[sexes[known], ages[known]])
+  assert {each.name for each in refused} == {'id', 'rare'}
+
+
+@pytest.mark.parametrize('accuracy', [0.7, 0.95])
+def test_images_kept_to_a_target_have_its_shares_and_intervals_that_know_of_the_keeping(accuracy):
+  rng = np.random.default_rng(0)
+  truth, wanted = np.array([0.1, 0.3, 0.6]), np.array([0.15, 0.35, 0.5])
+  rates = np.full((3, 3), (1 - accuracy) / 2)
+  np.fill_diagonal(rates, accuracy)
+  weights = mitigation.keeping(truth, rates, wanted)
+  assert weights.max() == pytest.approx(1)
+  kept = rates * weights[:, None] * truth
+  np.testing.assert_allclose(kept.sum(axis=0) / kept.sum(), wanted, atol=1e-6)
+  # What is counted among those kept, with the errors among held-out images kept alike.
+  held_out = np.stack([rng.multinomial(20_000, rates[:, k]) for k in range(3)], axis=1)
+  counts = rng.multinomial(100_000, kept.sum(axis=1) / kept.sum())
+  found = adjusted.shares(counts, held_out * weights[:, None])
+  for estimate, share in zip(found.estimates, wanted, strict=True):
+    assert estimate.low <= share <= estimate.high
+
+
+def test_a_target_that_the_predictor_cannot_separate_is_come_as_near_to_as_can_be():
+  rates = np.array([[0.5, 0.45], [0.5, 0.55]])
+  weights = mitigation.keeping(np.array([0.5, 0.5]), rates, np.array([1.0, 0.0]))
+  np.testing.assert_allclose(weights, [1, 0], atol=1e-9)  # 0.526 is the most that there can be

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from gan_jax.audit.screen import Screen, screened
+from gan_jax.errors import UserError
+from gan_jax.sampling.plan import plan
+from tests.sampling import drawn
+
+
+def darkness(images):
+  """A p-value that keeps about half of the images of an untrained generator."""
+  return images.mean(axis=(1, 2, 3)) / 255
+
+
+@pytest.fixture(scope='module')
+def asked():
+  return plan(drawn.model(), 3, 12, [0, 2])
+
+
+@pytest.fixture(scope='module')
+def middle(asked):
+  return float(np.median([image.mean() for image in asked.images()])) / 255
+
+
+def test_what_is_left_out_is_drawn_again_in_the_same_class(asked, middle):
+  found, left_out = screened(asked, Screen({'outside': (darkness, middle)}))
+  images = np.stack(list(found.images()))
+  assert np.all(darkness(images) > middle)
+  assert np.array_equal(found.labels, asked.labels)
+  assert len({*found.places}) == 12
+  before = np.stack(list(asked.images()))
+  kept = darkness(before) > middle
+  assert np.array_equal(images[kept], before[kept])
+  assert left_out['outside'] >= np.sum(~kept) > 0
+  assert found.recipe(0)['Kept within'].startswith('p > 0.')
+
+
+def test_images_of_seeds_keep_their_seed(middle):
+  asked = plan(drawn.model(), [5, 9, 11], 3, [1])
+  found, _ = screened(asked, Screen({'copies': (darkness, middle / 1.02)}))
+  assert found.seeds == asked.seeds
+
+
+def test_what_can_never_be_kept_is_refused(asked):
+  with pytest.raises(
+    UserError, match=r'12 of 12 images were left out 20 times over \(outside: 240'
+  ):
+    screened(asked, Screen({'outside': (lambda images: np.zeros(len(images)), 0.05)}))

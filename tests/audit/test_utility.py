@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from gan_jax.audit import learner, utility
+from gan_jax.audit.learner import Learner, Mixture, Pool
+from gan_jax.audit.subject import Subject
+from gan_jax.data.subset import Subset
+from gan_jax.errors import UserError
+from gan_jax.features import classifier
+
+TINY = classifier.RECIPE._replace(images=3_000, learning_rate=4e-3)
+
+
+@pytest.fixture(scope='module')
+def few(digits):
+  """Digits of which one, 7, has 6 images, and the others 100 each."""
+  labels = digits.labels(np.arange(len(digits)))
+  rows = [np.flatnonzero(labels == k)[: 6 if k == 7 else 100] for k in range(10)]
+  return Subset(digits, np.concatenate(rows))
+
+
+def planted(digits, held_out, few, kind):
+  """Generated images: other real digits, or mud that is called a class."""
+  rng = np.random.default_rng(0)
+  rows = rng.permutation(len(digits))[:1500]
+  batch = digits.fetch(rows)
+  images = batch['image']
+  if kind == 'mud':
+    images = rng.integers(0, 255, images.shape).astype(np.uint8)
+  return Subject(kind, images, batch['label'], few, held_out, features=('classifier',))
+
+
+def gain(subject, few, fake, updates):
+  """What a share of images adds to what is free, to the recall of 7."""
+  recipe = TINY._replace(images=updates * TINY.batch_size)
+  batch = few.fetch(np.arange(len(few)))
+  real = Pool(batch['image'], batch['label'])
+  mixtures = [Mixture('free', 0, True), Mixture('free and more', 0.5, True)]
+  tested = utility._held_out(subject)
+  own = Learner(10, few.shape, recipe)
+  one, other = utility._try(subject, own, mixtures, real, [fake or real] * 3, tested)
+  weight = utility.weights(tested.labels, 7)['rare_recall']
+  found, p = utility.paired.difference(other.right, one.right, weight, tested.labels)
+  return utility._verdict('recall of 7', mixtures[1], found, p)
+
+
+def test_other_real_images_help_a_class_of_six(digits, held_out_digits, few):
+  subject = planted(digits, held_out_digits, few, 'reals')
+  found = gain(subject, few, Pool(subject.images, subject.labels), 150)
+  assert found.level == 'good', found.text
+
+
+def test_where_the_images_are_the_training_images_nothing_is_concluded(
+  digits, held_out_digits, few
+):
+  batch = few.fetch(np.arange(len(few)))
+  rows = np.repeat(np.arange(len(few)), np.where(batch['label'] == 7, 50, 3))  # as even
+  again = Pool(batch['image'][rows], batch['label'][rows])
+  subject = planted(digits, held_out_digits, few, 'reals')
+  found = gain(subject, few, again, 60)
+  assert found.level == 'unknown', found.text
+
+
+def test_an_audit_says_before_how_long_it_takes_and_has_every_mixture(
+  digits, held_out_digits, few, capsys
+):
+  subject = planted(digits, held_out_digits, few, 'mud')
+  settings = utility.Settings(shares=('0.5',), seeds=2)
+  result = utility.audit(subject, settings, TINY._replace(images=500))
+  assert 'utility: 10 trainings of 10 updates, about' in capsys.readouterr().out
+  assert result.about['rare'] == '7'
+  assert len(result.tables[0].rows) == 5
+  assert {'rare_recall/reals', 'rare_recall_gain/reals_free_fakes50'} <= set(result.numbers)
+  assert {'macro_accuracy/fakes', 'calibration_error/reals_free'} <= set(result.numbers)
+
+
+def test_scores_are_weighted_sums_of_hits():
+  labels = np.array([0, 0, 0, 1])
+  found = utility.weights(labels, 1)
+  right = np.array([1, 1, 0, 1])
+  assert right @ found['rare_recall'] == 1
+  assert right @ found['macro_accuracy'] == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_calibration_error_is_the_mean_gap_of_bins():
+  sure = np.array([[0.9, 0.1]] * 10)
+  labels = np.array([0] * 7 + [1] * 3)
+  assert learner.calibration_error(sure, labels) == pytest.approx(0.2)
+  exact = np.array([0] * 9 + [1])
+  assert learner.calibration_error(sure, exact) == pytest.approx(0)
+
+
+def test_oversampled_batches_have_every_class_as_often():
+  rng = np.random.default_rng(0)
+  labels = np.array([0] * 990 + [1] * 10)
+  by_class = [np.flatnonzero(labels == k) for k in (0, 1)]
+  draw = lambda mixture: labels[learner._rows(rng, by_class, 1000, 4000, mixture)].mean()
+  assert draw(Mixture('even', 0, True)) == pytest.approx(0.5, abs=0.03)
+  assert draw(Mixture('as they are')) == pytest.approx(0.01, abs=0.006)
+
+
+@pytest.mark.parametrize(
+  ('settings', 'message'),
+  [
+    (utility.Settings(shares=('2',)), '--shares=2: accepted: numbers between 0 and 1'),
+    (utility.Settings(shares=('x',)), '--shares=x: accepted'),
+    (utility.Settings(seeds=1), '--seeds=1: accepted: at least 2'),
+    (utility.Settings(rare='cat'), '--rare=cat: accepted: 0, 1'),
+  ],
+)
+def test_what_cannot_be_asked_for_is_one_line(digits, held_out_digits, few, settings, message):
+  with pytest.raises(UserError, match=message):
+    utility.audit(planted(digits, held_out_digits, few, 'reals'), settings, TINY)
+
+
+def test_without_labels_of_the_images_nothing_can_be_told(digits, held_out_digits, few):
+  subject = planted(digits, held_out_digits, few, 'reals')
+  subject.labels = None
+  result = utility.audit(subject, utility.Settings(), TINY)
+  assert [each.level for each in result.sentences] == ['unknown']
