@@ -21,7 +21,7 @@ GROUND = {'errors', 'registry', 'pages', 'progress', 'runtime', 'text', 'workdir
 FLOORS = [
   {'commands'},
   {'tune', 'ablate', 'report', 'reproduce'},
-  {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs', 'submit'},
+  {'train', 'evaluate', 'sample', 'bench', 'describe', 'export', 'runs', 'submit'},
   {'ablation'},
   {'executors'},
   {'build'},
@@ -30,6 +30,7 @@ FLOORS = [
   {'metrics', 'sampling'},
   {'features'},
   {'data'},
+  {'share'},
   {'training'},
   {'models'},
   {'pretrained'},

@@ -1,5 +1,6 @@
 """Makes the parts of a run out of its config: the one place where config keys meet functions."""
 
+from gan_jax.build.brought import Brought, brought
 from gan_jax.build.checks import check, ranking
 from gan_jax.build.data import (
   Datasets,
@@ -28,6 +29,7 @@ from gan_jax.build.summary import memory_line, summary
 from gan_jax.build.transfer import start_from
 
 __all__ = [
+  'Brought',
   'Datasets',
   'Networks',
   'OpenRun',
@@ -35,6 +37,7 @@ __all__ = [
   'asked_of',
   'augmented',
   'batches',
+  'brought',
   'check',
   'datasets',
   'describe',
