@@ -4,17 +4,19 @@
 `Discriminator(...)(images, labels, train)` judges these. Both are made with `resolution` (always a
 pair, height and width), `channels`, `num_classes` (0: unconditional, labels are ignored) and
 `axis_name` (devices over which batch statistics are averaged, or None); the generator with
-`latent_size` too. All other fields have a default and are keys of the config, in the section of the
-module's name.
+`latent_size` too. Outside of training a generator may be given a mix of classes for each image,
+weights `[B, num_classes]` that add up to 1 (`layers.Embed` takes both). All other fields have a
+default and are keys of the config, in the section of the module's name.
 
 A generator with a mapping network offers its two parts as methods too, called by
 `apply(..., method='mapping')`: `mapping(latents, labels, train)` -> w, a tree with a row an image
 in every leaf, and `synthesis(w, labels, train)` -> images.
 
 Where it keeps the mean of w it also offers `truncated(latents, labels, share)`, images of w at a
-share `[B]` of its way from the mean. A generator with noise has a field `fixed_noise`: the same for
-every image. Its images may be a tree in training passes, such as several resolutions; then the
-discriminator's `present(images)` brings reals to that form, and other passes give images alone.
+share `[B]` of its way from the mean, and `truncate(w, labels, share)`, that w. A generator with
+noise has a field `fixed_noise`: the same for every image. Its images may be a tree in training
+passes, such as several resolutions; then the discriminator's `present(images)` brings reals to that
+form, and other passes give images alone.
 
 A module may have a discriminator alone; `model.discriminator` puts it to any generator. One that
 stands on features of a fixed network names these in a property `teachers`: scores by them are

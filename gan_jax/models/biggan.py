@@ -20,6 +20,7 @@ from gan_jax.models.layers import (
   Bias,
   Conv,
   ConvUp,
+  Embed,
   Initializer,
   Resolution,
   base,
@@ -115,7 +116,7 @@ class Generator(nn.Module):
     stem, pieces = self._pieces(latents, len(rest))
     classes = None
     if self.num_classes and self.shared_embedding:
-      table = nn.Embed(
+      table = Embed(
         self.num_classes,
         self.shared_embedding,
         embedding_init=_INITS[self.initial_weights],
@@ -193,7 +194,7 @@ class Generator(nn.Module):
         linear = nn.Dense(x.shape[-1], use_bias=False, kernel_init=init, name=f'{name}_{part}')
         factors[place] += self._run(linear, about, train)[:, None, None]
       if own_tables:
-        table = nn.Embed(
+        table = Embed(
           self.num_classes, x.shape[-1], embedding_init=init, name=f'{name}_{part}_of_class'
         )
         factors[place] += table(labels)[:, None, None]

@@ -26,6 +26,7 @@ from gan_jax.models.layers import (
   Bias,
   Conv,
   ConvTranspose,
+  Embed,
   Resolution,
   check_choice,
   check_positive,
@@ -68,8 +69,8 @@ class _Norm(nn.Module):
     if plain:
       return x
     one, zero = nn.initializers.ones, nn.initializers.zeros
-    scale = nn.Embed(self.num_classes, x.shape[-1], embedding_init=one, name='scale')(labels)
-    shift = nn.Embed(self.num_classes, x.shape[-1], embedding_init=zero, name='shift')(labels)
+    scale = Embed(self.num_classes, x.shape[-1], embedding_init=one, name='scale')(labels)
+    shift = Embed(self.num_classes, x.shape[-1], embedding_init=zero, name='shift')(labels)
     return x * scale[:, None, None].astype(x.dtype) + shift[:, None, None].astype(x.dtype)
 
 
@@ -107,7 +108,7 @@ class Generator(nn.Module):
     stages.check('dcgan', self, levels)
     x = latents
     if self.num_classes and self.generator_condition != 'batch_norm':
-      embedding = nn.Embed(self.num_classes, self.embedding_size, name='embedding')(labels)
+      embedding = Embed(self.num_classes, self.embedding_size, name='embedding')(labels)
       x = jnp.concatenate([x, embedding], axis=-1)
     x = x[:, None, None, :]
     for level in range(levels, 0, -1):

@@ -30,6 +30,7 @@ from gan_jax.models.layers import (
   Conv,
   ConvTranspose,
   ConvUp,
+  Embed,
   Resolution,
   base,
   check_choice,
@@ -153,7 +154,7 @@ class Generator(nn.Module):
     stages.check('fastgan', self, _doublings(4, short))
     keys, classes = None if self.fixed_noise else noise.keys_of(latents), None
     if self.num_classes:
-      embed = nn.Embed(
+      embed = Embed(
         self.num_classes,
         self.latent_size,
         embedding_init=nn.initializers.normal(1.0),

@@ -18,7 +18,7 @@ from flax import linen as nn
 
 from gan_jax.errors import UserError
 from gan_jax.models import transformer
-from gan_jax.models.layers import Resolution, check_positive, rms, sides
+from gan_jax.models.layers import Embed, Resolution, check_positive, looked_up, rms, sides
 from gan_jax.models.transformer import Attention, Dense, RMSNorm, SwiGLU
 
 AVERAGES = 'averages'
@@ -117,7 +117,7 @@ class Generator(nn.Module):
     self.layer2 = Dense(self.width, rate=_RATE)
     if self.num_classes:
       init = nn.initializers.normal(0.02)
-      self.classes = nn.Embed(self.num_classes, self.latent_size, embedding_init=init)
+      self.classes = Embed(self.num_classes, self.latent_size, embedding_init=init)
     rows = (max(1, self.num_classes), self.width)
     self.average = self.variable(AVERAGES, 'w', jnp.zeros, rows)
     block = nn.remat(_Modulated) if self.remat else _Modulated
@@ -160,10 +160,13 @@ class Generator(nn.Module):
 
   def truncated(self, latents: jax.Array, labels: jax.Array, share: jax.Array) -> jax.Array:
     """Images of w on the way from its class's average: at `share` `[B]`, 1: w itself."""
-    w = self.mapping(latents, labels, train=False)
-    mean = self.average.value[labels if self.num_classes else jnp.zeros_like(labels)]
-    w = mean + share[:, None] * (w - mean)
+    w = self.truncate(self.mapping(latents, labels, train=False), labels, share)
     return self.synthesis(w, labels, train=False)  # type: ignore[return-value]
+
+  def truncate(self, w: jax.Array, labels: jax.Array, share: jax.Array) -> jax.Array:
+    """Takes w `[B, width]` to a share `[B]` of its way from its class's average."""
+    mean = looked_up(self.average.value, labels) if self.num_classes else self.average.value
+    return mean + share[:, None] * (w - mean)
 
   def _move_average(self, w: jax.Array, labels: jax.Array) -> None:
     """Moves the average of every class of which there are images."""

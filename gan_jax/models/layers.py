@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +53,24 @@ def first_size(resolution: Resolution, network: str, times: int) -> tuple[int, i
       f'that is a multiple of {times} here'
     )
   return height // times, width // times
+
+
+def class_weights(labels: jax.Array, num_classes: int) -> jax.Array:
+  """The weight of every class, `[B, num_classes]`: one-hot of labels `[B]`, or those given."""
+  return labels if labels.ndim == 2 else jax.nn.one_hot(labels, num_classes)
+
+
+def looked_up(table: jax.Array, labels: jax.Array) -> jax.Array:
+  """Rows of a table `[num_classes, F]` by labels `[B]`, or by weights of the classes, mixed."""
+  return labels @ table if labels.ndim == 2 else table[labels]
+
+
+class Embed(nn.Embed):
+  """A table of the classes that also takes weights of them `[B, num_classes]`, and mixes rows."""
+
+  def __call__(self, inputs: Any) -> jax.Array:
+    """Looks up `[B, features]`."""
+    return inputs @ self.embedding if inputs.ndim == 2 else super().__call__(inputs)
 
 
 def check_positive(section: str, network: nn.Module, names: tuple[str, ...]) -> None:

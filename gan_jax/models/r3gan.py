@@ -16,6 +16,7 @@ from gan_jax.models import stages
 from gan_jax.models.layers import (
   Bias,
   Conv,
+  Embed,
   Initializer,
   Resolution,
   check_choice,
@@ -161,7 +162,7 @@ class Generator(nn.Module):
     if self.num_classes:
       # A linear layer over one-hot labels: the number of classes is its fan-in.
       init = _scaled_normal(self.num_classes)
-      embedding = nn.Embed(self.num_classes, self.embedding_size, embedding_init=init)(labels)
+      embedding = Embed(self.num_classes, self.embedding_size, embedding_init=init)(labels)
       x = jnp.concatenate([x, embedding], axis=-1)
     width = self.widths[0]
     x = nn.Dense(width, use_bias=False, kernel_init=_scaled_normal(x.shape[-1]), name='stem')(x)

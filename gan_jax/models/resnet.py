@@ -21,6 +21,7 @@ from gan_jax.models.layers import (
   Conv,
   ConvDown,
   ConvUp,
+  Embed,
   Initializer,
   Resolution,
   base,
@@ -63,7 +64,7 @@ class _Norm(nn.Module):
     x = BatchNorm(epsilon=1e-4, affine=plain, axis_name=self.axis_name, name='norm')(x, train)
     if plain:
       return x
-    embed = lambda name: nn.Embed(self.num_classes, x.shape[-1], embedding_init=_INIT, name=name)(
+    embed = lambda name: Embed(self.num_classes, x.shape[-1], embedding_init=_INIT, name=name)(
       labels
     )[:, None, None]
     return x * (1 + embed('scale')).astype(x.dtype) + embed('shift').astype(x.dtype)

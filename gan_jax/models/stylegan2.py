@@ -26,6 +26,7 @@ from gan_jax.models.layers import (
   Resolution,
   check_choice,
   check_positive,
+  class_weights,
   first_size,
   rms,
   sides,
@@ -70,7 +71,7 @@ class _Mapping(nn.Module):
   def __call__(self, latents: jax.Array | None, labels: jax.Array) -> jax.Array:
     parts = [] if latents is None else [rms(latents, 1e-8)]
     if self.num_classes:
-      one_hot = jax.nn.one_hot(labels, self.num_classes)
+      one_hot = class_weights(labels, self.num_classes)
       parts.append(rms(Dense(self.features, name='classes')(one_hot), 1e-8))
     x = jnp.concatenate(parts, axis=1)
     for number in range(self.layers):
@@ -215,9 +216,14 @@ class Generator(nn.Module):
 
   def truncated(self, latents: jax.Array, labels: jax.Array, share: jax.Array) -> jax.Array:
     """Images of w on the way from its average: at `share` `[B]`, 0 the average, 1 w itself."""
-    w, mean = self.mapping(latents, labels, train=False), self.average.value
-    w = mean + share[:, None, None] * (w - mean)
+    w = self.truncate(self.mapping(latents, labels, train=False), labels, share)
     return self._images(w, noise.keys_of(latents))
+
+  def truncate(self, w: jax.Array, labels: jax.Array, share: jax.Array) -> jax.Array:
+    """Takes w `[B, layers, w_size]` to a share `[B]` of its way from the average."""
+    del labels
+    mean = self.average.value
+    return mean + share[:, None, None] * (w - mean)
 
   def _images(self, w: jax.Array, keys: jax.Array | None) -> jax.Array:
     keys = None if self.fixed_noise else keys

@@ -1,6 +1,6 @@
 """Draws images from a generator, batch by batch, over the local devices."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from gan_jax.errors import NonFiniteError
 from gan_jax.ops import pixels
 from gan_jax.runtime import parallel
 from gan_jax.runtime.tree import PyTree
+from gan_jax.sampling.programs import checked, finite, generate
 from gan_jax.training.draws import draw_latents
 
 
@@ -53,7 +53,7 @@ class Sampler:
       NonFiniteError: for images with pixels that are not numbers.
     """
     rows = _rows(labels, seed, first, truncation)
-    return _checked(self._run(parallel.replicate(variables), *rows))
+    return checked(self._run(parallel.replicate(variables), *rows))
 
   def draw_pairs(
     self, variables: PyTree, labels: np.ndarray, seed: int, epsilon: float, first: int = 0
@@ -78,18 +78,15 @@ class Sampler:
       NonFiniteError: for images with pixels that are not numbers.
     """
     rows = _rows(labels, seed, first, epsilon)
-    return _checked(self._run_pairs(parallel.replicate(variables), *rows))
+    return checked(self._run_pairs(parallel.replicate(variables), *rows))
 
   def _generate(
     self, variables: PyTree, keys: jax.Array, places: jax.Array, labels: jax.Array, scale: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
     key = jax.random.wrap_key_data(keys[0])
     latents, generator = draw_latents(key, places, self._generator.latent_size), self._generator
-    if hasattr(generator, 'truncated'):
-      images: Any = generator.apply(variables, latents, labels, scale, method='truncated')
-    else:
-      images = generator.apply(variables, latents * scale[:, None], labels, train=False)
-    return pixels.from_model(images, self._dtype), _finite(images)
+    images = generate(generator, variables, latents, labels, scale)
+    return pixels.from_model(images, self._dtype), finite(images)
 
   def _generate_pairs(
     self, variables: PyTree, keys: jax.Array, places: jax.Array, labels: jax.Array, step: jax.Array
@@ -105,7 +102,7 @@ class Sampler:
     with jax.default_matmul_precision('float32'):
       images: Any = generator.apply(variables, latents, jnp.tile(labels, 2), train=False)
     first, second = jnp.split(images, 2)
-    return (pixels.unrounded(first), pixels.unrounded(second)), _finite(first) & _finite(second)
+    return (pixels.unrounded(first), pixels.unrounded(second)), finite(first) & finite(second)
 
 
 def slerp(start: jax.Array, end: jax.Array, t: jax.Array) -> jax.Array:
@@ -130,17 +127,3 @@ def _rows(labels: np.ndarray, seed: int, first: int, factor: float) -> tuple[np.
   keys = np.tile(np.asarray(jax.random.key_data(jax.random.key(seed))), (count, 1))
   places = np.arange(first, first + count, dtype=np.int32)
   return keys, places, labels.astype(np.int32), np.full((count,), factor, np.float32)
-
-
-def _finite(images: jax.Array) -> jax.Array:
-  return jnp.isfinite(images).all(axis=(1, 2, 3))
-
-
-def _checked(batches: Iterable[tuple[Any, np.ndarray]]) -> Iterator[Any]:
-  """Passes batches on; rounded to integers, pixels that are not numbers would be black."""
-  for images, finite in batches:
-    if not finite.all():
-      raise NonFiniteError(
-        f'the generator made {np.sum(~finite)} of {len(finite)} images with NaN or infinite pixels'
-      )
-    yield images

@@ -17,6 +17,7 @@ from jax import export
 
 from gan_jax.errors import UserError
 from gan_jax.ops import linear, pixels
+from gan_jax.sampling.programs import generate
 
 PLATFORMS = ('cpu', 'cuda', 'tpu')
 _SEPARATOR = '/'
@@ -49,11 +50,8 @@ def function(generator: nn.Module, dtype: Any) -> Callable[..., jax.Array]:
   ) -> jax.Array:
     # GPUs and TPUs default to less than float32.
     with jax.default_matmul_precision('float32'), linear.plain_forms():
-      if hasattr(generator, 'truncated'):
-        share = jnp.broadcast_to(truncation, latents.shape[:1])
-        images: Any = generator.apply(nested(weights), latents, labels, share, method='truncated')
-      else:
-        images = generator.apply(nested(weights), latents * truncation, labels, train=False)
+      share = jnp.broadcast_to(truncation, latents.shape[:1])
+      images = generate(generator, nested(weights), latents, labels, share)
     return pixels.from_model(images, dtype)
 
   return run

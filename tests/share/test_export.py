@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+import gan_jax
 from gan_jax import build, export
 from gan_jax.errors import UserError
-from gan_jax.sampling.sampler import Sampler
 from gan_jax.share import card, folder, weights
 from tests.build.test_transfer import equal, saved, started
 
@@ -55,18 +55,14 @@ def put(copy, config):
   (copy / folder.CONFIG).write_text(json.dumps(config))
 
 
-def drawn(generator, variables):
-  labels = np.arange(10, dtype=np.int32)
-  return np.concatenate(list(Sampler(generator, 8, np.uint8).draw(variables, labels, seed=3)))
-
-
 def test_it_is_taken_back_to_the_same_pixels_bit_for_bit(finished, exported):
-  run, found = build.open_run(finished[0], None), build.brought(str(exported))
+  run, found = gan_jax.open(finished[0]), gan_jax.open(str(exported))
   assert equal(run.variables, found.variables)
-  np.testing.assert_array_equal(
-    drawn(found.generator, found.variables), drawn(run.generator, run.variables)
-  )
-  assert (found.step, found.images, found.class_names) == (run.step, run.images, run.class_names)
+  np.testing.assert_array_equal(found.sample(10, seed=3), run.sample(10, seed=3))
+  told = lambda model: (model.step, model.images_shown, model.class_names, model.name)
+  assert told(found) == told(run)
+  with pytest.raises(UserError, match='leave the checkpoint out'):
+    gan_jax.open(str(exported), checkpoint=1)
 
 
 def test_training_starts_from_it_as_from_the_run(finished, exported):

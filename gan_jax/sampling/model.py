@@ -1,0 +1,263 @@
+"""A trained generator as it is used: NumPy in and out, and a picture of itself in a notebook."""
+
+import functools
+import html
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from flax import linen as nn
+from ml_collections import ConfigDict
+from PIL import Image
+
+from gan_jax.errors import UserError
+from gan_jax.pages import picture
+from gan_jax.runtime.tree import PyTree
+from gan_jax.sampling import programs
+from gan_jax.sampling.classes import read_classes
+from gan_jax.sampling.grid import grid, grid_labels
+
+_SHOWN = 8  # rows and columns of what a notebook shows, at most
+Classes = str | int | Sequence[str | int] | None
+
+
+class Model:
+  """A trained generator.
+
+  Attributes:
+    name: of its architecture, as `config.model.name`, or of where it is from.
+    config: of its run; None where it is of another origin.
+    resolution: height and width of the images, pixels.
+    channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+    dtype: of the images, uint8 or uint16.
+    z_dim: length of a latent.
+    num_classes: 0: unconditional.
+    class_names: in the order of the labels; may be empty.
+    workdir: of its run, or the path that it was opened from.
+    step: of its checkpoint, or None.
+    images_shown: in training before the checkpoint, or None.
+    generator: the network, of `gan_jax.models`.
+    variables: its own, on the host; of a run the averaged ones.
+    batch_size: images at once at most, over all local devices.
+  """
+
+  def __init__(
+    self,
+    generator: nn.Module,
+    variables: PyTree,
+    dtype: Any,
+    *,
+    name: str = '',
+    config: ConfigDict | None = None,
+    class_names: Sequence[str] = (),
+    workdir: str = '',
+    step: int | None = None,
+    images_shown: int | None = None,
+    batch_size: int = 64,
+  ):
+    """Takes a generator and its variables; compiles nothing yet."""
+    self.generator, self.variables, self.dtype = generator, variables, np.dtype(dtype)
+    network: Any = generator
+    height, width = np.broadcast_to(network.resolution, 2)
+    self.resolution = int(height), int(width)
+    self.channels, self.z_dim = int(network.channels), int(network.latent_size)
+    self.num_classes = int(network.num_classes)
+    self.class_names = tuple(class_names) if self.num_classes else ()
+    self.name = name or (config.model.name if config else type(generator).__module__)
+    self.config, self.workdir, self.step = config, workdir, step
+    self.images_shown, self.batch_size = images_shown, batch_size
+
+  def sample(
+    self,
+    n: int,
+    *,
+    classes: Classes = None,
+    truncation: float = 1.0,
+    seed: int = 0,
+  ) -> np.ndarray:
+    """Draws images `[n, H, W, C]`; image i of a seed does not depend on how many are drawn.
+
+    Args:
+      n: images.
+      classes: of the images, gone through in turn: labels or names, or text as `--classes` has
+        it; None: all of them.
+      truncation: see `images`.
+      seed: of the latents.
+    """
+    labels = self.labels(n, classes)
+    return self.images(self.latents(n, seed=seed), labels, truncation=truncation)
+
+  def latents(self, n: int, *, seed: int = 0, first: int = 0) -> np.ndarray:
+    """Draws the latents of images `first` to `first + n` of a seed, float32 `[n, z_dim]`."""
+    if n < 1:
+      raise UserError(f'n={n}: accepted: numbers from 1')
+    return programs.latents([seed] * n, np.arange(first, first + n), self.z_dim)
+
+  def labels(self, n: int, classes: Classes = None) -> np.ndarray:
+    """Labels, int32 `[n]`, that go through classes in turn; see `sample`.
+
+    Raises:
+      UserError: for anything but classes of the model.
+    """
+    turn = read_classes(classes, self.num_classes, self.class_names)
+    return np.resize(np.array(turn, np.int32), n)
+
+  def images(
+    self,
+    latents: np.ndarray,
+    labels: np.ndarray | Sequence[int] | int | None = None,
+    *,
+    truncation: float | np.ndarray = 1.0,
+    fixed_noise: bool = False,
+  ) -> np.ndarray:
+    """Makes images `[N, H, W, C]` of latents.
+
+    Args:
+      latents: `[N, z_dim]`.
+      labels: of classes, `[N]` or one for all; or weights of the classes `[N, num_classes]`, for
+        images between them; None: all classes in turn.
+      truncation: `[N]` or one for all. Share of the way from the mean of w to the w of a latent
+        where the generator has that mean (`has_mean`), else a factor on the latent. Below 1 images
+        are more typical and less varied.
+      fixed_noise: where the generator adds noise, the same to all images.
+
+    Raises:
+      UserError: for arrays that do not fit the model.
+      NonFiniteError: for images with pixels that are not numbers.
+    """
+    return _whole(self.batches(latents, labels, truncation=truncation, fixed_noise=fixed_noise))
+
+  def batches(
+    self,
+    latents: np.ndarray,
+    labels: np.ndarray | Sequence[int] | int | None = None,
+    *,
+    truncation: float | np.ndarray = 1.0,
+    fixed_noise: bool = False,
+  ) -> Iterator[np.ndarray]:
+    """Yields what `images` returns batch by batch, `[b, H, W, C]`."""
+    rows = self._rows(latents, labels, truncation)
+    return self._programs.images(*rows, fixed_noise)
+
+  @property
+  def has_styles(self) -> bool:
+    """Whether there is a mapping network, and w."""
+    return hasattr(self.generator, 'mapping')
+
+  @property
+  def has_mean(self) -> bool:
+    """Whether truncation is that of w towards its mean, and not a factor on the latent."""
+    return hasattr(self.generator, 'truncated')
+
+  def styles(
+    self,
+    latents: np.ndarray,
+    labels: np.ndarray | Sequence[int] | int | None = None,
+    truncation: float | np.ndarray = 1.0,
+  ) -> np.ndarray:
+    """Maps latents `[N, z_dim]` to w, float32 `[N, layers, w]` or `[N, w]`; see `images`.
+
+    Raises:
+      UserError: where the generator has no mapping network.
+    """
+    self._need_styles()
+    rows = self._rows(latents, labels, truncation)
+    if not self.has_mean and np.any(rows[2] != 1):
+      raise UserError(f'truncation: {self.name} keeps no mean of w; accepted: 1')
+    return _whole(self._programs.styles(*rows))
+
+  def images_of_styles(self, w: np.ndarray) -> np.ndarray:
+    """Makes images `[N, H, W, C]` of w as `styles` returns it, with the same noise for all.
+
+    Raises:
+      UserError: where the generator has no mapping network, or for another shape.
+      NonFiniteError: for images with pixels that are not numbers.
+    """
+    self._need_styles()
+    w = np.asarray(w, np.float32)
+    if w.shape[1:] != self.styles_shape:
+      raise UserError(f'w: has the shape {w.shape}; accepted: (N, {_text(self.styles_shape)})')
+    return _whole(self._programs.images_of_styles(w))
+
+  @functools.cached_property
+  def styles_shape(self) -> tuple[int, ...]:
+    """Shape of one image's w, `(layers, w)` or `(w,)`."""
+    self._need_styles()
+    return programs.styles_shape(self.generator, self.variables)
+
+  def _repr_html_(self) -> str:
+    about = html.escape(str(self))
+    return f'<figure><img src="{picture(self._shown())}"><figcaption>{about}</figcaption></figure>'
+
+  def _repr_png_(self) -> bytes:
+    shown, file = self._shown(), io.BytesIO()
+    Image.fromarray(shown[..., 0] if shown.shape[-1] == 1 else shown).save(file, format='PNG')
+    return file.getvalue()
+
+  def __repr__(self) -> str:
+    height, width = self.resolution
+    kind = {1: 'grey', 3: 'RGB', 4: 'RGBA'}.get(self.channels, f'{self.channels} channels')
+    parts = [
+      self.name,
+      f'{height}×{width} {kind}{" of 16 bits" if self.dtype.itemsize == 2 else ""}',
+    ]
+    parts += [f'{self.num_classes} classes'] if self.num_classes else ['unconditional']
+    parts += [f'z of {self.z_dim}'] + (['w'] if self.has_styles else [])
+    if self.images_shown is not None:
+      parts.append(f'after {self.images_shown:,} images')
+    return f'{self.workdir or "Model"}: ' + ', '.join(parts)
+
+  def _shown(self) -> np.ndarray:
+    labels = grid_labels(self.num_classes, _SHOWN, _SHOWN)
+    return grid(self.images(self.latents(len(labels)), labels), _SHOWN)
+
+  @functools.cached_property
+  def _programs(self) -> programs.Programs:
+    return programs.Programs(self.generator, self.variables, self.dtype, self.batch_size)
+
+  def _need_styles(self) -> None:
+    if not self.has_styles:
+      raise UserError(f'{self.name} has no mapping network, and so no w; use its latents')
+
+  def _rows(
+    self, latents: Any, labels: Any, truncation: Any
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each image is made of, checked."""
+    latents = np.asarray(latents, np.float32)
+    if latents.ndim != 2 or latents.shape[1] != self.z_dim or not len(latents):
+      raise UserError(f'latents: have the shape {latents.shape}; accepted: (N, {self.z_dim})')
+    if not np.isfinite(latents).all():
+      raise UserError('latents: hold values that are no numbers; accepted: finite ones')
+    share = np.asarray(truncation, np.float32)
+    if share.shape not in ((), (len(latents),)) or not (np.isfinite(share) & (share >= 0)).all():
+      raise UserError(f'truncation={truncation}: accepted: numbers from 0, one or one an image')
+    shares = np.broadcast_to(share, len(latents))
+    return latents, self._labels(labels, len(latents)), shares
+
+  def _labels(self, labels: Any, count: int) -> np.ndarray:
+    if labels is None:
+      return self.labels(count)
+    labels, classes = np.asarray(labels), self.num_classes
+    if classes and labels.shape == (count, classes) and labels.dtype.kind == 'f':
+      if not np.isfinite(labels).all():
+        raise UserError('labels: hold weights that are no numbers; accepted: finite ones')
+      return labels.astype(np.float32)
+    if labels.shape not in ((), (count,)) or labels.dtype.kind not in 'iu':
+      weights = f', or weights ({count}, {classes})' if classes else ''
+      raise UserError(
+        f'labels: {labels.dtype} of shape {labels.shape}; accepted: integers ({count},){weights}'
+      )
+    if labels.size and not (labels.min() >= 0 and labels.max() < max(1, classes)):
+      raise UserError(
+        f'labels: {labels.min()} to {labels.max()}; accepted: 0 to {max(1, classes) - 1}'
+      )
+    return np.broadcast_to(labels.astype(np.int32), count)
+
+
+def _whole(batches: Iterator[Any]) -> np.ndarray:
+  return np.concatenate(list(batches))
+
+
+def _text(shape: tuple[int, ...]) -> str:
+  return ', '.join(map(str, shape))
