@@ -12,7 +12,9 @@ from ml_collections import ConfigDict
 from gan_jax.build.players import modules
 from gan_jax.errors import UserError
 from gan_jax.runtime.tree import PyTree
-from gan_jax.share import folder, program, weights
+from gan_jax.models import noise
+from gan_jax.share import folder, program, published, weights
+from gan_jax.share.published.reading import Converted
 
 # Calls of layers for each array that the networks have: a config may ask for more layers than any
 # machine traces in a lifetime.
@@ -49,7 +51,51 @@ def brought(path: str) -> Brought | None:
   Raises:
     UserError: where it is of a known kind and cannot be used; says what was found.
   """
+  if published.is_one(path):
+    return _of_file(path)
   return _of_folder(path) if os.path.isdir(path) else None
+
+
+def _of_file(path: str) -> Brought:
+  """The networks of a published file."""
+  found = published.read(path)
+  made = found.generator
+  if made is None:
+    raise UserError(f'{path}: holds a discriminator alone, and a generator is wanted')
+  config = _config(made, found.discriminator)
+  generator, discriminator = modules(config, made.channels, made.num_classes)
+  _check_shapes(path, generator, jnp.zeros((1, made.latent_size)), made)
+  variables = program.nested(made.variables)
+  judge = None
+  if found.discriminator is not None:
+    shape = (1, made.resolution, made.resolution, made.channels)
+    _check_shapes(path, discriminator, jnp.zeros(shape), found.discriminator)
+    judge = program.nested(found.discriminator.variables)
+  return Brought(config, generator, variables, judge, 'uint8')
+
+
+def _config(made: Converted, judge: Converted | None) -> ConfigDict:
+  """The keys of a config that say what the networks are."""
+  settings = (judge.settings if judge and judge.architecture == made.architecture else {})
+  return ConfigDict(
+    {
+      'dataset': {'resolution': made.resolution, 'width': None},
+      'model': {
+        **{'name': made.architecture, 'discriminator': ''},
+        **{'conditional': made.num_classes > 0, 'latent_size': made.latent_size},
+      },
+      made.architecture: {**settings, **made.settings},
+    }
+  )
+
+
+def _check_shapes(path: str, network: nn.Module, inputs: Any, made: Converted) -> None:
+  """Raises UserError where the tensors are not those of the network that they look like."""
+  shapes = program.flat(shapes_within(network, inputs, len(made.variables), path))
+  found = {k: v for k, v in made.variables.items() if not k.startswith(f'{noise.FIXED}/')}
+  problems = weights.differences(found, shapes)
+  if problems:
+    raise UserError(f'{path}: {problems}')
 
 
 def _of_folder(path: str) -> Brought | None:

@@ -16,7 +16,7 @@ _NAMED = 3  # tensors in a message
 
 def write(path: str, weights: dict[str, Any]) -> None:
   """Writes arrays by their paths."""
-  tensors = {name: np.ascontiguousarray(value) for name, value in weights.items()}
+  tensors = {name: np.asarray(value, order='C') for name, value in weights.items()}
   content = safetensors.numpy.save(tensors, metadata={'format': 'np'})
   with open(path, 'wb') as file:
     file.write(content)
@@ -52,15 +52,22 @@ def read_as(path: str, shapes: dict[str, Any]) -> dict[str, np.ndarray]:
   Raises:
     UserError: for arrays that are missing, too many, or of other shapes or types; names them.
   """
-  wanted = {name: (tuple(leaf.shape), np.dtype(leaf.dtype)) for name, leaf in shapes.items()}
   with _opened(path) as file:
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     found = {name: (tuple(x.get_shape()), _dtype(x.get_dtype())) for name, x in slices.items()}
-    problems = list(_differences(found, wanted))
+    problems = _told(found, _kinds(shapes))
     if problems:
-      more = f' and {len(problems) - _NAMED} more' if len(problems) > _NAMED else ''
-      raise UserError(f'{path}: {"; ".join(problems[:_NAMED])}{more}')
-    return {name: file.get_tensor(name) for name in wanted}
+      raise UserError(f'{path}: {problems}')
+    return {name: file.get_tensor(name) for name in shapes}
+
+
+def differences(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+  """In words, how arrays differ in name, shape or type from those wanted; '' where they do not."""
+  return _told(_kinds(found), _kinds(wanted))
+
+
+def _kinds(arrays: dict[str, Any]) -> dict[str, Any]:
+  return {name: (tuple(leaf.shape), np.dtype(leaf.dtype)) for name, leaf in arrays.items()}
 
 
 @contextlib.contextmanager
@@ -79,11 +86,15 @@ def _opened(path: str) -> Iterator[Any]:
     raise UserError(f'{path}: no whole safetensors file ({found})') from error
 
 
-def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> Any:
+def _told(found: dict[str, Any], wanted: dict[str, Any]) -> str:
   say = lambda kind: 'nothing' if kind is None else f'{kind[1]} {list(kind[0])}'
-  for name in sorted({*found, *wanted}):
-    if found.get(name) != wanted.get(name):
-      yield f'{name!r:.80}: holds {say(found.get(name))}, wanted {say(wanted.get(name))}'
+  problems = [
+    f'{name!r:.80}: holds {say(found.get(name))}, wanted {say(wanted.get(name))}'
+    for name in sorted({*found, *wanted})
+    if found.get(name) != wanted.get(name)
+  ]
+  more = f' and {len(problems) - _NAMED} more' if len(problems) > _NAMED else ''
+  return '; '.join(problems[:_NAMED]) + more
 
 
 def _dtype(name: str) -> np.dtype | str:
