@@ -11,8 +11,8 @@ from ml_collections import ConfigDict
 
 from gan_jax.build.players import modules
 from gan_jax.errors import UserError
-from gan_jax.runtime.tree import PyTree
 from gan_jax.models import noise
+from gan_jax.runtime.tree import PyTree
 from gan_jax.share import folder, program, published, weights
 from gan_jax.share.published.reading import Converted
 
@@ -76,7 +76,7 @@ def _of_file(path: str) -> Brought:
 
 def _config(made: Converted, judge: Converted | None) -> ConfigDict:
   """The keys of a config that say what the networks are."""
-  settings = (judge.settings if judge and judge.architecture == made.architecture else {})
+  settings = judge.settings if judge and judge.architecture == made.architecture else {}
   return ConfigDict(
     {
       'dataset': {'resolution': made.resolution, 'width': None},

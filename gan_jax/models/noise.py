@@ -48,7 +48,7 @@ class Noise(nn.Module):
     """Adds it to `[B, H, W, C]`; see `planes`."""
     strength = self.param('strength', self.strength_init, ())
     if keys is None and self.has_variable(FIXED, 'plane'):
-      added = self.get_variable(FIXED, 'plane')[None, :, :, None]
+      added: jax.Array = self.get_variable(FIXED, 'plane')[None, :, :, None]
     else:
       added = planes(keys, self.number, x.shape[1:3])
     return x + (strength * added).astype(x.dtype)

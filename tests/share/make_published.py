@@ -1,4 +1,4 @@
-r"""Files as their own code writes them, of networks with drawn weights: writes the `.pkl` and `.npz`.
+r"""Files as their own code writes them, of networks with drawn weights: writes .pkl and .npz.
 
     git clone https://github.com/NVlabs/stylegan2-ada-pytorch
     git clone https://github.com/NVlabs/stylegan3
@@ -33,6 +33,7 @@ def draw(network):
     for name, value in [*network.named_parameters(), *network.named_buffers()]:
       if not name.endswith(('resample_filter', 'Kernel')):
         scale = 1.0 if value.ndim > 1 else 0.3
+        scale *= 100 if 'mapping.fc' in name else 1  # which it learns at a hundredth of the rate
         fan_in = value[0].numel() if 'Layer' in name and value.ndim > 1 else 1
         value.copy_(torch.randn_like(value) * scale / fan_in**0.5)
 
@@ -86,14 +87,16 @@ def main():
     draw(network)
     network.eval().requires_grad_(False)
   latents = torch.randn(BATCH, Z)
-  classes = getattr(generator, 'c_dim')
+  classes = generator.c_dim
   labels = torch.nn.functional.one_hot(torch.arange(BATCH) % max(classes, 1), max(classes, 1))
   labels = labels.float()[:, :classes]
   images = generator(latents, labels, **options)
   # Its groups of the deviation are of every other image, ours of neighbours.
   order = torch.tensor([0, 2, 1, 3])
-  logits = discriminator(images[order], labels[order], **{k: options[k] for k in kept})
+  judged = torch.rand_like(images) * 2 - 1
+  logits = discriminator(judged[order], labels[order], **{k: options[k] for k in kept})
   found = {'latents': latents, 'images': images.permute(0, 2, 3, 1)}
+  found['judged'] = judged.permute(0, 2, 3, 1)
   found['logits'] = logits.reshape(-1)[torch.argsort(order)]
   if hasattr(generator, 'mapping'):
     half = generator(latents, labels, truncation_psi=0.5, **options)

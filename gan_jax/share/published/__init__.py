@@ -66,11 +66,18 @@ def _networks(path: str) -> dict[str, Network]:
   heads = {name.split('.')[0] for name in tensors}
   names = (*_GENERATORS, *_DISCRIMINATORS)
   if heads & set(names):  # one file of several
-    of = lambda name: {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f'{name}.')}
+    of = lambda name: {
+      k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f'{name}.')
+    }
     return {name: Network('', of(name), {}) for name in names if name in heads}
   network = Network('', tensors, {})
   generates = any(module.generates(tensors) for module in _ARCHITECTURES)
   return {'G_ema' if generates else 'D': network}
+
+
+def _within(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+  """Those whose names begin so, called without it."""
+  return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _converted(path: str, player: str, network: Network | None) -> Converted | None:

@@ -66,9 +66,7 @@ def generator(found: Tensors) -> Converted:
     **{'clamp': _clamp(found), 'fixed_noise': noisy},
   }
   variables = found.taken()
-  return Converted(
-    'stylegan2', settings, sides[-1], channels, latent_size, num_classes, variables
-  )
+  return Converted('stylegan2', settings, sides[-1], channels, latent_size, num_classes, variables)
 
 
 def discriminator(found: Tensors) -> Converted:
@@ -176,4 +174,3 @@ def _check_attributes(found: Tensors) -> None:
     other = found.attributes(name) - accepted
     if other:
       raise ValueError(f'{name} {sorted(map(str, other))}, wanted one of {sorted(accepted)}')
-
