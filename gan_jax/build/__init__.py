@@ -1,6 +1,5 @@
 """Makes the parts of a run out of its config: the one place where config keys meet functions."""
 
-from gan_jax.build.brought import Brought, brought
 from gan_jax.build.checks import check, ranking
 from gan_jax.build.data import (
   Datasets,
@@ -12,6 +11,7 @@ from gan_jax.build.data import (
   image_size,
   images_per_step,
 )
+from gan_jax.build.elsewhere import Brought, brought
 from gan_jax.build.opened import OpenRun, open_run
 from gan_jax.build.players import Networks, networks, teacher_digests
 from gan_jax.build.programs import (

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax.build.brought import brought
+from gan_jax.build.elsewhere import brought
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.training import transfer

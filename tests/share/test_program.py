@@ -9,11 +9,14 @@ from jax import export
 import gan_jax
 from configs import default
 from gan_jax import build
+from gan_jax.build import elsewhere
+from gan_jax.build.players import modules
 from gan_jax.errors import UserError
+from gan_jax.models import dcgan
 from gan_jax.ops import conv, linear
 from gan_jax.share import folder, program, weights
-from gan_jax.training.state import variables_of
 from tests.build.test_transfer import equal
+from tests.models import originals
 from tests.training.test_architectures import SMALL
 
 # Channels, type and width of the images of each; the resolution where it is not among SMALL's keys.
@@ -32,6 +35,7 @@ FURTHER = {
   'r3gan': {'dataset.resolution': 16, 'r3gan.widths': (8, 8, 8), 'r3gan.group_size': 4},
 }
 CLASSES, LATENT = 3, 8
+LABELS = np.arange(5, dtype=np.int32) % CLASSES
 
 
 def config_of(name):
@@ -47,28 +51,27 @@ def config_of(name):
 
 @pytest.fixture(scope='module', params=CASES)
 def case(request, tmp_path_factory):
-  """A folder of networks with first weights, moved off zero; and the networks."""
+  """A folder of networks with drawn weights, and what is in it."""
   channels, dtype, _ = CASES[request.param]
   config = config_of(request.param)
-  parts = build.networks(config, channels, CLASSES)
-  state = build.initial_program(config, parts)(jax.random.key(0))
-  moved = lambda x: x + 0.02 if jnp.issubdtype(x.dtype, jnp.floating) else x
-  variables = jax.device_get(jax.tree.map(moved, state.ema))
-  out = tmp_path_factory.mktemp(request.param)
   height, width = build.image_size(config)
+  generator, discriminator = modules(config, channels, CLASSES)
+  variables = originals.variables(generator, 'g', jnp.zeros((1, LATENT)), LABELS[:1], train=False)
+  judged = elsewhere.as_judged(discriminator, (height, width, channels))
+  judge = originals.variables(discriminator, 'd', judged, LABELS[:1], train=False)
+  out = tmp_path_factory.mktemp(request.param)
   about = {'shape': [height, width, channels], 'dtype': dtype, 'class_names': ['a', 'b', 'c']}
   weights.write(str(out / folder.GENERATOR), program.flat(variables))
-  judge = program.flat(jax.device_get(variables_of(state.discriminator)))
-  weights.write(str(out / folder.DISCRIMINATOR), judge)
+  weights.write(str(out / folder.DISCRIMINATOR), program.flat(judge))
   folder.write_config(out, config, {**about, 'num_classes': CLASSES}, 5, 40)
-  return out, parts.generator, variables, judge
+  return out, generator, variables, judge
 
 
 def test_the_folder_gives_both_networks_back(case):
   out, generator, variables, judge = case
   found = build.brought(str(out))
   assert equal(found.variables, variables)
-  assert equal(program.flat(found.discriminator), judge)
+  assert equal(found.discriminator, judge)
   assert found.generator == generator
 
 
@@ -76,7 +79,7 @@ def test_the_program_draws_the_same_pixels_for_any_batch(case):
   out, generator, variables, _ = case
   model = gan_jax.open(str(out))
   made = export.deserialize(bytearray(program.stablehlo(generator, variables, model.dtype)))
-  latents, labels = model.latents(5, seed=1), np.arange(5, dtype=np.int32) % CLASSES
+  latents, labels = model.latents(5, seed=1), LABELS
   expected = model.images(latents, labels, truncation=0.7)
   level = 1 if model.dtype == np.uint8 else 257  # of 255
   for count in (1, 5):
@@ -98,7 +101,7 @@ def test_plain_forms_hold_none_of_our_operations_and_end_with_their_block():
 
 
 def test_a_generator_that_is_written_for_one_batch_is_refused_by_name():
-  class Fixed(type(build.networks(config_of('dcgan'), 1, 0).generator)):
+  class Fixed(dcgan.Generator):
     def __call__(self, latents, labels, train):
       return jnp.zeros((int(latents.shape[0]), 16, 16, 1))
 

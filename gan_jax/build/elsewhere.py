@@ -108,7 +108,7 @@ def _of_folder(path: str) -> Brought | None:
     found.config,
     generator,
     read(folder.GENERATOR, generator, jnp.zeros((1, found.config.model.latent_size))),
-    read(folder.DISCRIMINATOR, discriminator, _as_judged(discriminator, found.shape))
+    read(folder.DISCRIMINATOR, discriminator, as_judged(discriminator, found.shape))
     if os.path.exists(found.path(folder.DISCRIMINATOR))
     else None,
     found.dtype,
@@ -118,7 +118,8 @@ def _of_folder(path: str) -> Brought | None:
   )
 
 
-def _as_judged(discriminator: Any, shape: tuple[int, int, int]) -> Any:
+def as_judged(discriminator: Any, shape: tuple[int, int, int]) -> Any:
+  """One image `(H, W, C)` of zeros in the form that a discriminator takes."""
   present = getattr(discriminator, 'present', lambda images: images)
   shapes = jax.eval_shape(present, jnp.zeros((1, *shape)))
   return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
