@@ -49,7 +49,12 @@ def config_of(name):
   return config
 
 
-@pytest.fixture(scope='module', params=CASES)
+# Those that take long to compile.
+SLOW = {'biggan', 'fastgan', 'gat'}
+PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES]
+
+
+@pytest.fixture(scope='module', params=PARAMS)
 def case(request, tmp_path_factory):
   """A folder of networks with drawn weights, and what is in it."""
   channels, dtype, _ = CASES[request.param]
