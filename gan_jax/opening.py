@@ -6,7 +6,25 @@ from gan_jax import build
 from gan_jax.errors import UserError
 from gan_jax.sampling.model import Model
 
-OPENERS: tuple[Callable[[str], Model | None], ...] = ()
+
+def _brought(path: str) -> Model | None:
+  """An exported folder, or a published file."""
+  found = build.brought(path)
+  if found is None:
+    return None
+  return Model(
+    found.generator,
+    found.variables,
+    found.dtype,
+    config=found.config,
+    class_names=found.class_names,
+    workdir=path,
+    step=found.step,
+    images_shown=found.images,
+  )
+
+
+OPENERS: tuple[Callable[[str], Model | None], ...] = (_brought,)
 """Of generators that are no run of ours: each returns None for a path that is none of its kind."""
 
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -24,7 +24,7 @@ from gan_jax.runtime.programs import Program
 from gan_jax.sampling import grid
 from gan_jax.sampling.sampler import Sampler
 from gan_jax.training.state import TrainState, images_of, redrawn
-from gan_jax.workdir import record, shared
+from gan_jax.workdir import record, shared, trackers
 
 T = TypeVar('T')
 
@@ -33,13 +33,19 @@ T = TypeVar('T')
 _IN_FLIGHT = 2
 
 
-def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) -> dict[str, Any]:
+def train(
+  config: ConfigDict,
+  workdir: str,
+  allow_config_changes: bool = False,
+  track: Sequence[str] = (),
+) -> dict[str, Any]:
   """Trains a run to its end, or goes on with the one that the workdir holds.
 
   Args:
     config: of the run, all keys of `configs/default.py`.
     workdir: folder of the run's record, made if it is not there.
     allow_config_changes: continue a run that began with other values.
+    track: trackers that it is shown to, `wandb` and `trackio`, beside TensorBoard.
 
   Returns:
     The final scores, and `untrained_` ones of the generator before training.
@@ -52,6 +58,7 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
   """
   cache.enable_compilation_cache()
   build.check(config)
+  trackers.check(track)
   with contextlib.ExitStack() as held:
     stop = held.enter_context(StopSignal())
     take = lambda: held.enter_context(record.claim(workdir, config, allow_config_changes))
@@ -64,7 +71,7 @@ def train(config: ConfigDict, workdir: str, allow_config_changes: bool = False) 
     run = hosts.together(opened)
     while True:
       try:
-        run.open_record()
+        run.open_record(track)
         run.loop()
         return run.summary()
       except NonFiniteError as error:
@@ -165,10 +172,10 @@ class _Run:
     self._asked: Callable[[], bool] = lambda: False  # of the step before
     self._seconds_before = 0.0  # of training, of the starts before this one
 
-  def open_record(self) -> None:
+  def open_record(self, track: Sequence[str]) -> None:
     """Begins to write: sets aside what came after the step that the run goes on from."""
     step, images = self.begins_at
-    self._record = shared.open_record(self._workdir, step, images, self._recorded)
+    self._record = shared.open_record(self._workdir, step, images, self._recorded, track)
     self._closing.callback(self._record.close)
     for bad, why in self._checkpoints.damaged().items():
       self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})

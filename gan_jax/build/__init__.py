@@ -11,6 +11,7 @@ from gan_jax.build.data import (
   image_size,
   images_per_step,
 )
+from gan_jax.build.elsewhere import Brought, brought
 from gan_jax.build.opened import OpenRun, open_discriminator, open_run
 from gan_jax.build.players import Networks, networks, teacher_digests
 from gan_jax.build.programs import (
@@ -28,6 +29,7 @@ from gan_jax.build.summary import memory_line, summary
 from gan_jax.build.transfer import start_from
 
 __all__ = [
+  'Brought',
   'Datasets',
   'Networks',
   'OpenRun',
@@ -35,6 +37,7 @@ __all__ = [
   'asked_of',
   'augmented',
   'batches',
+  'brought',
   'check',
   'datasets',
   'describe',

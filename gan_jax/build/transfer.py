@@ -1,4 +1,4 @@
-"""Starts a run from the weights of another one."""
+"""Starts a run from the weights of another one, or of networks that were handed on."""
 
 import os
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax.build.elsewhere import brought
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.training import transfer
-from gan_jax.training.state import Player, TrainState
+from gan_jax.training.state import TrainState, variables_of
 from gan_jax.workdir import checkpoint, record
 
 _WEIGHTS, _PLAYERS = ('ema', 'live'), ('both', 'generator', 'discriminator')
@@ -39,22 +40,16 @@ def start_from(
     The state, its optimisers at their start, and the record of what was loaded and what was not.
 
   Raises:
-    UserError: where the other workdir holds no run, or too little of it fits.
+    UserError: where there is no run and no network there, or too little of it fits.
   """
   section, workdir = config.init, config.init.workdir
   try:
-    record.load_config(workdir)
-    about = record.read_circumstances(workdir).get('dataset') or {}
-    checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
-    step, source = checkpoints.read(section.step)
+    given, named, step = _of_elsewhere(section) or _of_run(section)
   except UserError as error:
     raise UserError(f'config.init.workdir={workdir}: {error}') from error
-  named = about.get('class_names') or []
   classes = None
   if config.model.conditional and named and dataset.num_classes:
     classes = transfer.class_map(dataset.class_names, named)
-  of_generator = source['ema'] if section.weights == 'ema' else _variables(source['generator'])
-  given = {'generator': of_generator, 'discriminator': _variables(source['discriminator'])}
   state, reports = jax.device_get(state), {}
   for name, variables in given.items():
     if section.players not in ('both', name):
@@ -77,11 +72,33 @@ def start_from(
   return state, {**told, 'new_classes': new, **reports}
 
 
-def _variables(player: Any) -> dict[str, Any]:
-  """A player's weights and collections out of a checkpoint, or out of a state."""
-  if isinstance(player, Player):
-    return {'params': player.params, **player.mutable}
-  return {'params': player['params'], **(player.get('mutable') or {})}
+_Source = tuple[dict[str, Any], list[str], int | None]
+"""Variables by player, names of the classes, and the step."""
+
+
+def _of_run(section: ConfigDict) -> _Source:
+  """What a checkpoint of a run gives."""
+  record.load_config(section.workdir)
+  about = record.read_circumstances(section.workdir).get('dataset') or {}
+  step, source = checkpoint.Checkpointer(section.workdir, read_only=True).read(section.step)
+  of_generator = source['ema'] if section.weights == 'ema' else variables_of(source['generator'])
+  given = {'generator': of_generator, 'discriminator': variables_of(source['discriminator'])}
+  return given, about.get('class_names') or [], step
+
+
+def _of_elsewhere(section: ConfigDict) -> _Source | None:
+  """What an exported folder or a published file gives; None where it is neither."""
+  found = brought(section.workdir)
+  if found is None:
+    return None
+  if section.step is not None or section.weights != 'ema':
+    key = 'weights' if section.step is None else 'step'
+    raise UserError(f'config.init.{key}={section[key]!r}: it holds one average and no checkpoints')
+  networks = {'generator': found.variables, 'discriminator': found.discriminator}
+  given = {name: variables for name, variables in networks.items() if variables is not None}
+  if section.players not in ('both', *given):
+    raise UserError(f'config.init.players={section.players!r}: it holds a {" and a ".join(given)}')
+  return given, list(found.class_names), found.step
 
 
 def _check_share(config: ConfigDict, name: str, report: transfer.Report) -> None:

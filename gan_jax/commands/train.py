@@ -25,6 +25,9 @@ def define() -> None:
     False,
     'Continue the run in the workdir even if it began with other values or other data.',
   )
+  flags.DEFINE_list(
+    'track', [], 'Show it to wandb, trackio or both, too; nothing is sent anywhere otherwise.'
+  )
   executor.define('slurm', 'k8s')
   executor.define_nodes()
   executor.define_pods()
@@ -53,7 +56,7 @@ def _train(config: ConfigDict, workdir: str) -> None:
   from gan_jax import progress, train
   from gan_jax.runtime import hosts
 
-  scores = train.train(config, workdir, FLAGS.allow_config_changes)
+  scores = train.train(config, workdir, FLAGS.allow_config_changes, FLAGS.track)
   if hosts.is_first():
     progress.show_run(workdir, scores)
 

@@ -7,6 +7,9 @@ from flax import linen as nn
 
 from gan_jax.models.layers import Initializer
 
+FIXED = 'fixed_noise'
+"""The collection of noise that a network was brought with, in place of what is drawn for all."""
+
 
 def keys_of(latents: jax.Array) -> jax.Array:
   """A key for each row of latents `[B, z]`, decided by its bits alone.
@@ -44,4 +47,8 @@ class Noise(nn.Module):
   def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
     """Adds it to `[B, H, W, C]`; see `planes`."""
     strength = self.param('strength', self.strength_init, ())
-    return x + (strength * planes(keys, self.number, x.shape[1:3])).astype(x.dtype)
+    if keys is None and self.has_variable(FIXED, 'plane'):
+      added: jax.Array = self.get_variable(FIXED, 'plane')[None, :, :, None]
+    else:
+      added = planes(keys, self.number, x.shape[1:3])
+    return x + (strength * added).astype(x.dtype)

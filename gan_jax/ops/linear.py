@@ -5,8 +5,10 @@ again in each derivative. A primitive is traced by its shape alone, and lowered 
 the platform at hand. Its derivatives are operations again, by rules that the operation is given.
 """
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import jax
@@ -16,6 +18,21 @@ from jax.interpreters import ad, batching, mlir
 
 Operation: TypeAlias = Callable[..., jax.Array]
 _Axes: TypeAlias = tuple[int | None, ...]
+_PLAIN = contextvars.ContextVar('plain', default=False)
+
+
+@contextlib.contextmanager
+def plain_forms() -> Iterator[None]:
+  """Within it operations are traced in their plain form, of JAX's own operations alone.
+
+  That form is right on every platform and knows no size of the batch: what a program needs that is
+  to be run elsewhere, without this package.
+  """
+  token = _PLAIN.set(True)
+  try:
+    yield
+  finally:
+    _PLAIN.reset(token)
 
 
 def define(
@@ -45,6 +62,8 @@ def define(
   primitive = Primitive(name)
 
   def operation(static: Any, *arrays: jax.Array) -> jax.Array:
+    if _PLAIN.get():
+      return plain(static, *arrays)
     return primitive.bind(*arrays, static=static, maps=())
 
   def abstract(*arrays: Any, static: Any, maps: tuple[_Axes, ...]) -> Any:

@@ -61,6 +61,21 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
     raise ValueError(f'{path}: {found}; {_ACCEPTED}') from error
 
 
+def read_storage(content: bytes) -> np.ndarray:
+  """Reads one storage, as tensors within a pickle have theirs: a legacy stream; flat.
+
+  Raises:
+    ValueError, IndexError, KeyError: where it is damaged or holds anything else.
+  """
+  file = io.BytesIO(content)
+  if load(file)[0] != _LEGACY_MAGIC:
+    raise RefusedError('a storage in another format than the legacy one')
+  storage, stored = _read_stream(file)
+  if not isinstance(storage, Storage):
+    raise RefusedError(f'a {type(storage).__name__} in place of a storage')
+  return np.frombuffer(stored[storage.key], storage.dtype)
+
+
 def _line(error: Exception) -> str:
   return ' '.join(str(error).split())[:200]
 
@@ -92,12 +107,17 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 
 def _read_legacy(file: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
-  """Reads five pickles (magic, version, system, state, keys), then size and bytes of each key."""
-  _, version, system = (load(file)[0] for _ in range(3))
+  load(file)  # the magic number
+  loaded, stored = _read_stream(file)
+  return _checked(loaded), stored
+
+
+def _read_stream(file: Any) -> tuple[Any, dict[str, bytes]]:
+  """After the magic number: version, system, what was saved, keys; size and bytes of each key."""
+  version, system = (load(file)[0] for _ in range(2))
   if version != _LEGACY_VERSION or not system['little_endian']:
     raise RefusedError('legacy of another version than 1001, or big-endian tensors')
   loaded, storages = load(file)
-  state = _checked(loaded)
   _check_storages(storages)
   stored = {}
   for key in load(file)[0]:
@@ -105,7 +125,7 @@ def _read_legacy(file: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
     if int.from_bytes(file.read(8), 'little') != storage.size:
       raise EOFError(f'storage {key} is not of {storage.size} elements')
     stored[key] = file.read(storage.size * storage.dtype.itemsize)
-  return state, stored
+  return loaded, stored
 
 
 def _check_storages(storages: dict[str, Storage]) -> None:
@@ -134,12 +154,25 @@ def _to_array(name: str, tensor: Tensor, stored: dict[str, bytes]) -> np.ndarray
   """Copies a strided view of its storage's bytes; no view may reach outside of them."""
   storage, offset, shape, strides = tensor
   flat = np.frombuffer(stored[storage.key], storage.dtype)
+  if flat.size != storage.size:
+    raise EOFError(f'{name} of shape {shape} in a storage of {flat.size} elements')
+  return strided(name, flat, offset, shape, strides)
+
+
+def strided(
+  name: str, flat: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> np.ndarray:
+  """Copies a strided view of flat elements; offset and strides count these.
+
+  Raises:
+    EOFError: for a view that reaches outside of them; names the tensor.
+  """
   last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-  if min((offset, *shape, *strides)) < 0 or flat.size != storage.size:
+  if min((offset, *shape, *strides)) < 0:
     raise EOFError(f'{name} of shape {shape} in a storage of {flat.size} elements')
   if math.prod(shape) == 0:
-    return np.empty(shape, storage.dtype)
+    return np.empty(shape, flat.dtype)
   if max(last + 1, math.prod(shape)) > flat.size:  # also a view that repeats elements beyond that
     raise EOFError(f'{name} of shape {shape} ends outside of a storage of {flat.size} elements')
-  byte_strides = [s * storage.dtype.itemsize for s in strides]
+  byte_strides = [s * flat.itemsize for s in strides]
   return np.lib.stride_tricks.as_strided(flat[offset:], shape, byte_strides).copy()

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import flax.struct
 import jax
@@ -57,6 +57,13 @@ class TrainState(flax.struct.PyTreeNode):
   ema: PyTree
   regularisers: dict[str, PyTree]
   augmentation: PyTree
+
+
+def variables_of(player: Any) -> PyTree:
+  """A player's weights and collections out of a checkpoint, dicts all of it, or out of a state."""
+  if isinstance(player, Player):
+    return {'params': player.params, **player.mutable}
+  return {'params': player['params'], **(player.get('mutable') or {})}
 
 
 def shown(state: TrainState) -> jax.Array:

@@ -34,31 +34,33 @@ class Board:
       start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
       self._write(images + 1, session_log=start)
 
-  def scalar(self, name: str, value: float, images: int) -> None:
-    """Adds a value."""
+  def numbers(self, values: dict[str, float], images: int) -> None:
+    """Adds numbers by name, seen by others at once."""
     from tensorboardX import summary
 
-    self._write(images, summary=summary.scalar(name, value))
+    for name, value in values.items():
+      self._write(images, summary=summary.scalar(name, value))
+    self._flush()
 
   def image(self, name: str, picture: np.ndarray, images: int) -> None:
     """Adds `[H, W, C]` uint8."""
     from tensorboardX import summary
 
     self._write(images, summary=summary.image(name, picture, dataformats='HWC'))
+    self._flush()
 
-  def flush(self) -> None:
-    """Has what was added seen by others."""
+  def close(self) -> None:
+    """Ends the file."""
+    self._flush()
+    if self._writer is not None:
+      self._writer.close()
+
+  def _flush(self) -> None:
     if self._writer is not None:
       try:
         self._writer.flush()
       except OSError as error:
         self._give_up(error)
-
-  def close(self) -> None:
-    """Ends the file."""
-    self.flush()
-    if self._writer is not None:
-      self._writer.close()
 
   def _write(self, images: int, **values: Any) -> None:
     if self._writer is None:

@@ -36,7 +36,7 @@ def load_config(workdir: str) -> ConfigDict:
     UserError: where the folder holds no run.
   """
   try:
-    return ConfigDict(_tuples(read_json(_path(workdir))))
+    return from_json(read_json(_path(workdir)))
   except FileNotFoundError as error:
     raise UserError(f'--workdir={workdir}: holds no run (no config.json)') from error
 
@@ -71,6 +71,11 @@ def differences(old: Any, new: Any, key: str = 'config') -> Iterator[tuple[str, 
 def as_json(config: ConfigDict) -> dict[str, Any]:
   """The config as JSON would give it back: tuples become lists."""
   return json.loads(json.dumps(config.to_dict()))
+
+
+def from_json(tree: dict[str, Any]) -> ConfigDict:
+  """The config that `as_json` was given, tuples as they were."""
+  return ConfigDict(_tuples(tree))
 
 
 def flat(tree: dict[str, Any], prefix: str = '') -> dict[str, Any]:

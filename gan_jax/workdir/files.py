@@ -27,7 +27,7 @@ def read_json(path: str) -> dict[str, Any]:
     raise
   except OSError as error:
     raise UserError(f'{path}: cannot be read: {error.strerror}') from error
-  except ValueError as error:  # of JSON, and of bytes that are no text
+  except (ValueError, RecursionError) as error:  # of JSON, and of bytes that are no text
     raise UserError(f'{path}: damaged: {error}; bring it back from a copy') from error
   if not isinstance(found, dict):
     raise UserError(f'{path}: damaged: holds {type(found).__name__}, not an object of JSON')

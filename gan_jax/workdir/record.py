@@ -11,12 +11,13 @@ import mmap
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from gan_jax.errors import UserError
+from gan_jax.workdir import trackers
 from gan_jax.workdir.board import Board
 from gan_jax.workdir.circumstances import (
   check_dataset,
@@ -60,13 +61,16 @@ _SAMPLES = re.compile(r'(\d{12})\.png')
 
 
 class Record:
-  """Writes `metrics.jsonl` and TensorBoard events of one run."""
+  """Writes `metrics.jsonl` of one run, and shows it: in TensorBoard, and where else is asked."""
 
-  def __init__(self, workdir: str, step: int, images: int, size: int = 0):
+  def __init__(
+    self, workdir: str, step: int, images: int, size: int = 0, track: Sequence[str] = ()
+  ):
     """Opens the record of a run that goes on from `step`; what came later is set aside.
 
     Lines go to `metrics.undone.jsonl`, grids to `samples/undone`. Where it is shorter than the
-    `size`, in bytes, that it had when the step was saved, that is said.
+    `size`, in bytes, that it had when the step was saved, that is said. `track` names trackers, see
+    `trackers`.
     """
     self.workdir = workdir
     if self.size() < size:
@@ -81,7 +85,8 @@ class Record:
         'samples/undone',
         *(workdir, lines, step, UNDONE, grids),
       )
-    self._board = Board(os.path.join(workdir, 'tensorboard'), images)
+    board = Board(os.path.join(workdir, 'tensorboard'), images)
+    self._shown: list[trackers.Writer] = [board, *trackers.opened(track, workdir)]
 
   def size(self) -> int:
     """Bytes of the lines."""
@@ -91,21 +96,21 @@ class Record:
       return 0
 
   def write(self, kind: str, step: int, images: int, values: dict[str, Any]) -> None:
-    """Appends one line, and numbers as TensorBoard scalars `<kind>/<name>` over images shown."""
+    """Appends one line, and shows its numbers as `<kind>/<name>` over images shown."""
     append_line(self.workdir, kind, step, images, values)
-    for name, value in values.items():
-      if isinstance(value, int | float):
-        self._board.scalar(f'{kind}/{name}', value, images)
-    self._board.flush()
+    numbers = {f'{kind}/{k}': v for k, v in values.items() if isinstance(v, int | float)}
+    for writer in self._shown:
+      writer.numbers(numbers, images)
 
   def image(self, name: str, images: int, picture: np.ndarray) -> None:
-    """Shows `[H, W, C]` uint8 in TensorBoard."""
-    self._board.image(name, picture, images)
-    self._board.flush()
+    """Shows `[H, W, C]` uint8."""
+    for writer in self._shown:
+      writer.image(name, picture, images)
 
   def close(self) -> None:
-    """Flushes and closes the TensorBoard events."""
-    self._board.close()
+    """Ends what the run is shown in."""
+    for writer in self._shown:
+      writer.close()
 
 
 class Unkept(Record):

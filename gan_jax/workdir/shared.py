@@ -4,7 +4,7 @@ Only the first needs to see the workdir. On a single host these are the record a
 themselves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -16,11 +16,15 @@ from gan_jax.workdir import claim, record
 from gan_jax.workdir.checkpoint import Checkpointer
 
 
-def open_record(workdir: str, step: int, images: int, size: int) -> record.Record:
+def open_record(
+  workdir: str, step: int, images: int, size: int, track: Sequence[str]
+) -> record.Record:
   """Opens a run's record on the first host; that of the others takes lines and keeps none."""
   return hosts.together(
     lambda: (
-      record.Record(workdir, step, images, size) if hosts.is_first() else record.Unkept(workdir)
+      record.Record(workdir, step, images, size, track)
+      if hosts.is_first()
+      else record.Unkept(workdir)
     )
   )
 

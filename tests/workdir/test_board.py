@@ -14,8 +14,8 @@ def scalars(folder, name):
 
 def test_tensorboard_reads_values_and_pictures(tmp_path):
   board = Board(str(tmp_path), 0)
-  board.scalar('train/d_loss', 0.5, 32)
-  board.scalar('train/d_loss', 0.25, 64)
+  board.numbers({'train/d_loss': 0.5}, 32)
+  board.numbers({'train/d_loss': 0.25}, 64)
   board.image('samples', np.zeros((4, 6, 3), np.uint8), 64)
   board.close()
   assert scalars(tmp_path, 'train/d_loss') == [(32, 0.5), (64, 0.25)]
@@ -28,10 +28,10 @@ def test_tensorboard_reads_values_and_pictures(tmp_path):
 def test_what_was_undone_is_hidden(tmp_path):
   board = Board(str(tmp_path), 0)
   for images in (32, 64, 96):
-    board.scalar('a', float(images), images)
+    board.numbers({'a': float(images)}, images)
   board.close()
   again = Board(str(tmp_path), 64)
-  again.scalar('a', 1.0, 96)
+  again.numbers({'a': 1.0}, 96)
   again.close()
   assert scalars(tmp_path, 'a')[-1] == (96, 1.0)
   assert (96, 96.0) not in scalars(tmp_path, 'a')
@@ -45,7 +45,7 @@ def test_a_full_disk_is_told_once(tmp_path, monkeypatch, caplog):
 
   monkeypatch.setattr(board._writer, 'write_event', full)
   for images in (1, 2, 3):
-    board.scalar('a', 0.0, images)
+    board.numbers({'a': 0.0}, images)
   board.close()
   assert caplog.text.count('No space left on device') == 1
 
@@ -53,6 +53,6 @@ def test_a_full_disk_is_told_once(tmp_path, monkeypatch, caplog):
 def test_a_place_that_cannot_be_written_does_not_end_a_run(tmp_path, caplog):
   (tmp_path / 'file').touch()
   board = Board(str(tmp_path / 'file' / 'x'), 32)
-  board.scalar('a', 0.0, 64)
+  board.numbers({'a': 0.0}, 64)
   board.close()
   assert 'nothing more is written there' in caplog.text

@@ -21,6 +21,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   """TFDS builder of `digits`, with the splits `train` and `test`."""
 
   name = 'digits'
+  LICENCE = 'CC BY'
   VERSION = tfds.core.Version('1.0.0')
   RELEASE_NOTES = {'1.0.0': 'First version.'}  # noqa: RUF012 - the attribute TFDS reads
 
@@ -34,7 +35,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
       ),
       supervised_keys=('image', 'label'),
-      license='CC BY',
+      license=self.LICENCE,
     )
 
   def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
