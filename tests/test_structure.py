@@ -21,7 +21,8 @@ GROUND = {'errors', 'registry', 'pages', 'progress', 'runtime', 'text', 'workdir
 FLOORS = [
   {'commands'},
   {'tune', 'ablate', 'report', 'reproduce'},
-  {'train', 'evaluate', 'sample', 'bench', 'describe', 'runs', 'submit'},
+  {'train', 'evaluate', 'sample', 'explore', 'bench', 'describe', 'runs', 'submit'},
+  {'exploring'},
   {'opening'},
   {'ablation'},
   {'executors'},

@@ -44,6 +44,11 @@ def define_paths(name: str, help: str) -> None:
   flags.DEFINE(_PathsParser(), name, None, help)
 
 
+def define_several_paths(name: str, help: str) -> None:
+  """Defines a required flag that takes one path or several, and may be given again for more."""
+  flags.DEFINE_multi(_PathsParser(), None, name, None, help, required=True)
+
+
 def define_follow_links() -> None:
   """Defines `--follow_links`."""
   flags.DEFINE_bool(
