@@ -16,16 +16,40 @@ def define() -> None:
   flags.DEFINE_integer(
     'step', None, 'Checkpoint by its step, or by the images shown; default: the newest.'
   )
-  flags.DEFINE_integer('count', 100, 'Number of images.')
-  flags.DEFINE_string('classes', '', 'Classes to draw, as 0,1,2 or cat,dog; default: all, in turn.')
+  flags.DEFINE_integer('count', 100, 'Number of images of --seed.')
+  flags.DEFINE_string(
+    'classes',
+    '',
+    'Classes to draw in turn, as 0,1,2 or cat,dog; cat:3,dog draws three cats to a dog; default: '
+    'all.',
+  )
+  flags.DEFINE_bool('every_class', False, 'Draw every latent in each of the classes.')
   flags.DEFINE_integer('seed', 0, 'Of the latents: the same seed draws the same images.')
+  flags.DEFINE_string('seeds', '', 'Instead: one image of each seed, as 0-9,15.')
   flags.DEFINE_float(
-    'truncation', 1.0, 'Factor on the latents: below 1, more typical images and less variety.'
+    'truncation',
+    1.0,
+    "Below 1, more typical images and less variety: the share of w's way from its mean where the "
+    'architecture keeps that mean (stylegan2, gat), else a factor on the latents.',
   )
   common.define_path(
-    'out', None, 'FILE.png for a grid; else a folder of <index>_<class>.png.', required=True
+    'out',
+    None,
+    'FILE.png: a grid; FILE.zip: as StyleGAN2-ADA has datasets; FILE.npz; else a folder of '
+    '<index>_<class>.png.',
+    required=True,
   )
-  flags.DEFINE_bool('overwrite', False, 'Write into a folder that has something in it.')
+  flags.DEFINE_string(
+    'format',
+    '',
+    'grid, folder, zip, npz; or tfds: --out=DATA_DIR/NAME is a dataset; default: by the ending.',
+  )
+  flags.DEFINE_bool(
+    'captions', False, 'Write class and seed, or index, under each image of a grid.'
+  )
+  flags.DEFINE_bool(
+    'overwrite', False, 'Write into a folder that has something in it; replace a TFDS dataset.'
+  )
 
 
 def run() -> None:
@@ -40,20 +64,18 @@ def run() -> None:
 
 
 def _run() -> None:
-  from gan_jax import build, sample
-  from gan_jax.text import say
+  from gan_jax import opening, sample
+  from gan_jax.sampling import classes, plan
+  from gan_jax.text import number_of, say
 
-  sample.check_out(FLAGS.out, FLAGS.overwrite)
-  run = build.open_run(FLAGS.workdir, FLAGS.step)
-  num_classes = run.generator.num_classes
+  if FLAGS.seeds:
+    common.refuse_beside('seeds', ('seed', 'count'))
+  sample.check_out(FLAGS.out, FLAGS.format, FLAGS.overwrite, FLAGS.captions)
+  seeds = plan.read_seeds(FLAGS.seeds) if FLAGS.seeds else FLAGS.seed
+  model = opening.open_model(FLAGS.workdir, FLAGS.step)
+  turn = classes.read_classes(FLAGS.classes, model.num_classes, model.class_names)
+  asked = plan.plan(model, seeds, FLAGS.count, turn, FLAGS.truncation, FLAGS.every_class)
   sample.write_samples(
-    run.sampler(min(FLAGS.count, run.config.evaluate.batch_size)),
-    run.variables,
-    count=FLAGS.count,
-    classes=sample.parse_classes(FLAGS.classes, num_classes, run.class_names),
-    seed=FLAGS.seed,
-    truncation=FLAGS.truncation,
-    out=FLAGS.out,
-    names=run.class_names if num_classes else (),
+    asked, FLAGS.out, FLAGS.format, captions=FLAGS.captions, overwrite=FLAGS.overwrite
   )
-  say(f'{FLAGS.count:,} images of step {run.step:,} ({run.images:,} images shown) in {FLAGS.out}')
+  say(f'{number_of(len(asked.seeds), "image")} of {model} in {FLAGS.out}')

@@ -3,6 +3,7 @@
 import functools
 import html
 import io
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -185,6 +186,21 @@ class Model:
     """Shape of one image's w, `(layers, w)` or `(w,)`."""
     self._need_styles()
     return programs.styles_shape(self.generator, self.variables)
+
+  def class_name(self, label: int) -> str:
+    """The name of a class, or its number; '' of an unconditional model."""
+    if not self.num_classes:
+      return ''
+    return self.class_names[label] if label < len(self.class_names) else str(label)
+
+  def recipe(self) -> dict[str, str]:
+    """What the metadata of an image says of the model."""
+    found = {'Model': self.name}
+    if self.workdir:
+      found['Run'] = os.path.basename(os.path.abspath(self.workdir))
+    if self.images_shown is not None:
+      found['Images shown'] = str(self.images_shown)
+    return found
 
   def _repr_html_(self) -> str:
     about = html.escape(str(self))
