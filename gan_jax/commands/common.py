@@ -46,7 +46,8 @@ def define_paths(name: str, help: str) -> None:
 
 def define_several_paths(name: str, help: str) -> None:
   """Defines a required flag that takes one path or several, and may be given again for more."""
-  flags.DEFINE_multi(_PathsParser(), None, name, None, help, required=True)
+  serializer = flags.ListSerializer(',')
+  flags.DEFINE_multi(_PathsParser(), serializer, name, None, help, required=True)
 
 
 def define_follow_links() -> None:

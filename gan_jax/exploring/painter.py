@@ -174,7 +174,7 @@ class Painter:
 
   def _moves(self, source: Source, point: np.ndarray) -> np.ndarray:
     """What the directions of a source add up to; for all layers alike."""
-    total = np.zeros(point.shape[-1:], np.float32)
+    total: np.ndarray = np.zeros(point.shape[-1:], np.float32)
     for name, strength in source.directions:
       vector = self._directions(name)
       if vector.shape != total.shape:
@@ -190,9 +190,7 @@ class Painter:
       return ends[0]
     (a, of_a), (b, of_b) = ends
     share = np.float32(t)
-    if self.model.has_styles:
-      at = a + share * (b - a)
-    elif not (a.any() and b.any()):  # no arc leads to the middle of all
+    if self.model.has_styles or not (a.any() and b.any()):
       at = a + share * (b - a)
     else:
       at = np.asarray(slerp(jnp.asarray(a)[None], jnp.asarray(b)[None], jnp.full(1, share)))[0]

@@ -103,6 +103,7 @@ class Explorer:
       'classes': classes,
       'truncation': 'of w towards its mean' if model.has_mean else 'a factor on the latent',
       'layers': [len(group) for group in painter.layers()] if painter.has_layers else [],
+      'directions': [],
     }
 
   async def _done(self, request: Request, work: Callable[[], T], long: bool = False) -> T:

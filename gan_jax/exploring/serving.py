@@ -39,11 +39,9 @@ def serving(gallery: Gallery, port: int, announce: Callable[[str], None]) -> Ite
     worker = Worker()
     app = Guard(Explorer(gallery, worker).application(), listening.getsockname()[1], announce)
     config = uvicorn.Config(
-      app,
-      **{'http': 'h11', 'ws': 'none', 'lifespan': 'off'},
-      **{'log_config': None, 'log_level': 'warning', 'access_log': False},
-      **{'server_header': False, 'proxy_headers': False},
-    )  # type: ignore[arg-type]
+      app, http='h11', ws='none', lifespan='off', log_config=None, log_level='warning',
+      access_log=False, server_header=False, proxy_headers=False,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     # Not in the main thread: signals are the command's, see `runtime.preemption`.
     thread = threading.Thread(target=server.run, kwargs={'sockets': [listening]}, daemon=True)
