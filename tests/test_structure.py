@@ -21,7 +21,7 @@ GROUND = {'errors', 'registry', 'pages', 'progress', 'runtime', 'text', 'workdir
 FLOORS = [
   {'commands'},
   {'tune', 'ablate', 'report', 'reproduce'},
-  {'train', 'evaluate', 'sample', 'explore', 'bench', 'describe', 'runs', 'submit'},
+  {'train', 'evaluate', 'sample', 'project', 'edit', 'explore', 'bench', 'describe', 'runs', 'submit'},
   {'exploring'},
   {'opening'},
   {'ablation'},
@@ -30,6 +30,7 @@ FLOORS = [
   {'monitoring', 'tuning'},
   {'evaluation'},
   {'metrics', 'sampling'},
+  {'latents'},
   {'features'},
   {'data'},
   {'training'},

@@ -46,7 +46,7 @@ def define_paths(name: str, help: str) -> None:
 
 def define_several_paths(name: str, help: str) -> None:
   """Defines a required flag that takes one path or several, and may be given again for more."""
-  serializer = flags.ListSerializer(',')
+  serializer: Any = flags.ListSerializer(',')
   flags.DEFINE_multi(_PathsParser(), serializer, name, None, help, required=True)
 
 

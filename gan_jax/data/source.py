@@ -45,7 +45,8 @@ class ImageDataset:
     class_names: what the labels mean, in their order.
     fingerprint: changes whenever the images or their labels could have changed.
     stamp: changes, beside it, with the files of images that the fingerprint is only a sample of.
-    origin: full name, and what its preparation noted: source, licence, checksum.
+    origin: full name, and what its preparation noted: source, licence, checksum, image_shape, kind,
+      reading.
   """
 
   stamp = ''
@@ -87,7 +88,7 @@ class ImageDataset:
     self.origin = {'full_name': builder.info.full_name} | {
       key: value
       for key, value in (builder.info.metadata or {}).items()
-      if key in ('source', 'licence', 'checksum')
+      if key in ('source', 'licence', 'checksum', 'image_shape', 'kind', 'reading')
     }
 
   def __len__(self) -> int:

@@ -13,6 +13,9 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from gan_jax.errors import UserError
+from gan_jax.features.network import FeatureNetwork
+from gan_jax.latents import likeness, projection
+from gan_jax.latents import space as spaces
 from gan_jax.pages import picture
 from gan_jax.runtime.tree import PyTree
 from gan_jax.sampling import programs
@@ -20,6 +23,8 @@ from gan_jax.sampling.classes import read_classes
 from gan_jax.sampling.grid import grid, grid_labels
 
 _SHOWN = 8  # rows and columns of what a notebook shows, at most
+_OF_OWN = 1000  # own samples that errors are shares of the variance of
+_OWN_SEED = 2**31 - 1
 Classes = str | int | Sequence[str | int] | None
 
 
@@ -269,6 +274,64 @@ class Model:
         f'labels: {labels.min()} to {labels.max()}; accepted: 0 to {max(1, classes) - 1}'
       )
     return np.broadcast_to(labels.astype(np.int32), count)
+
+  def projector(
+    self,
+    space: str = '',
+    *,
+    data: np.ndarray | None = None,
+    of: str = '',
+    networks: Sequence[FeatureNetwork] = (),
+    settings: projection.Settings = projection.Settings(),  # noqa: B008 - never changed
+  ) -> projection.Projector:
+    """Makes what projects images; see `project`.
+
+    Args:
+      space: 'z', or of generators with a mapping 'w' or 'w+'; '': w where there is one.
+      data: images whose variance errors are shares of; None: the model's own.
+      of: what they are, in words.
+      networks: whose features are compared beside the pixels.
+      settings: how long is searched.
+
+    Raises:
+      UserError: for a space that the generator does not have.
+    """
+    opened = spaces.open_space(self.generator, space)
+    coordinates = spaces.coordinates(opened, self.variables)
+    if data is None:
+      data, of = self.sample(_OF_OWN, seed=_OWN_SEED), 'samples of the model'
+    like = likeness.likeness(data, of, networks)
+    return projection.Projector(opened, self.variables, coordinates, like, self.dtype, settings)
+
+  def project(
+    self, images: np.ndarray, labels: np.ndarray | Sequence[int] | None = None, space: str = ''
+  ) -> projection.Projections:
+    """Finds latents whose images are like those given, by pixels; `projector` does more.
+
+    Args:
+      images: `[N, H, W, C]` of the model's size and type.
+      labels: their classes, `[N]`; None: of a conditional model they are found.
+      space: see `projector`.
+
+    Raises:
+      UserError: for images of another shape or type, labels that are no classes, or a space that
+        the generator does not have.
+    """
+    if space not in self._projectors:
+      self._projectors[space] = self.projector(space)
+    shape = (*self.resolution, self.channels)
+    images = np.asarray(images)
+    if images.shape[1:] != shape or images.dtype != self.dtype or not len(images):
+      raise UserError(
+        f'images: {images.dtype} of shape {images.shape}; accepted: {self.dtype} '
+        f'(N, {_text(shape)})'
+      )
+    known = None if labels is None else self._labels(labels, len(images))
+    return self._projectors[space].project(images, known)
+
+  @functools.cached_property
+  def _projectors(self) -> dict[str, projection.Projector]:
+    return {}
 
 
 def _whole(batches: Iterator[Any]) -> np.ndarray:

@@ -110,7 +110,12 @@ def prepare(
         examples,
         reader,
         kind=options.kind,
-        about={'source': options.source, 'licence': options.licence or 'not stated'},
+        about={
+          'source': options.source,
+          'licence': options.licence or 'not stated',
+          # So that other images can be read as these were.
+          'reading': {'fit': options.fit, 'medical': options.medical._asdict()},
+        },
         description=options.description or f'Images of {options.source}.',
       )
     report = _report(source, examples, refused, table, metadata['kind']) | metadata

@@ -36,7 +36,7 @@ def write(
   reader: chunks.Reader,
   *,
   kind: str,
-  about: Mapping[str, str],
+  about: Mapping[str, Any],
   description: str,
 ) -> dict[str, Any]:
   """Writes the ArrayRecord files, features, splits and metadata of a dataset.
@@ -47,7 +47,7 @@ def write(
     examples: in the order in which they are written; all of one shape, all labelled or none.
     reader: of their images.
     kind: of `fit.KINDS`; '': what holds all images.
-    about: goes into the metadata: source, licence.
+    about: goes into the metadata: source, licence, and how files were read.
     description: of the dataset.
 
   Returns:
