@@ -5,8 +5,6 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from gan_jax import opening
 from gan_jax.errors import UserError
 from gan_jax.exploring.painter import AT_ONCE, Painter, Projected
@@ -50,7 +48,7 @@ class Gallery:
     if place not in self._open:
       entry = self.entries[place]
       model = opening.open_model(entry.path, entry.step, AT_ONCE)
-      painter = Painter(model, self.projected, self._direction)
+      painter = Painter(model, self.projected)
       painter.warm()
       self._open[place] = painter
       while len(self._open) > _MOST_OPEN:
@@ -75,9 +73,6 @@ class Gallery:
     name = f'p{len(self._projected) + 1}'
     self._projected[name] = projected
     return name
-
-  def _direction(self, name: str) -> np.ndarray:
-    raise UserError(f'direction {name!r}: there is none of this name')
 
 
 def entries(paths: Sequence[str]) -> list[Entry]:

@@ -12,11 +12,18 @@ import numpy as np
 
 from gan_jax.errors import UserError
 from gan_jax.exploring.recipe import GROUPS, Recipe, Source
+from gan_jax.latents import directions
+from gan_jax.latents import space as spaces
+from gan_jax.latents.directions import Directions
+from gan_jax.latents.projection import Projector, Settings
 from gan_jax.sampling.model import Model
 from gan_jax.sampling.sampler import slerp
 
 AT_ONCE = 16
 """Pictures in a call of the generator: one program for any number of them, and one for a single."""
+
+_DIRECTIONS = 8  # of a kind
+_ONE_IMAGE = Settings(candidates=2_000, kept=8, at_once=8)  # of its starts all are followed
 
 
 class Point(NamedTuple):
@@ -46,23 +53,15 @@ class Projected(NamedTuple):
 class Painter:
   """Draws with one model; compiles two programs for each thing that it does."""
 
-  def __init__(
-    self,
-    model: Model,
-    projected: Callable[[str], Projected],
-    directions: Callable[[str], np.ndarray],
-  ):
+  def __init__(self, model: Model, projected: Callable[[str], Projected]):
     """Compiles nothing yet.
 
     Args:
       model: drawn with.
-      projected: finds a projected image by its name.
-      directions: finds a direction by its name: what to add for a strength of 1, `[z]` or `[w]`.
-
-    Both raise UserError for what they do not know.
+      projected: finds a projected image by its name, or raises UserError.
     """
     self.model = model
-    self._projected, self._directions = projected, directions
+    self._projected = projected
     self._latent = functools.lru_cache(1024)(lambda seed: model.latents(1, seed=seed)[0])
 
   @property
@@ -79,15 +78,34 @@ class Painter:
       self.draw([recipe])
       self.draw([recipe, recipe])
 
-  def draw(self, recipes: Sequence[Recipe]) -> np.ndarray:
+  @functools.cached_property
+  def directions(self) -> Directions:
+    """Directions of the latents that pictures are moved along, found when they are asked for."""
+    space = spaces.open_space(self.model.generator, '')
+    of = space, self.model.variables, spaces.coordinates(space, self.model.variables)
+    found = directions.components(*of, _DIRECTIONS)
+    # Of a layer that is affine in z they would be the same.
+    return found + directions.weights(*of, _DIRECTIONS) if self.model.has_styles else found
+
+  @functools.cached_property
+  def projector(self) -> Projector:
+    """Projects one image at a time."""
+    return self.model.projector(settings=_ONE_IMAGE)
+
+  def draw(self, recipes: Sequence[Recipe], of: 'Painter | None' = None) -> np.ndarray:
     """Draws pictures `[N, H, W, C]`.
+
+    Args:
+      recipes: of the pictures.
+      of: whose directions are meant; None: its own.
 
     Raises:
       UserError: for what the model does not have.
       NonFiniteError: for pictures with pixels that are not numbers.
     """
     ends = [self._ends(recipe) for recipe in recipes]
-    points = self._pictures([frame for frames, _ in ends for frame in frames])
+    pictures = [frame for frames, _ in ends for frame in frames]
+    points = self._pictures(pictures, of or self)
     rows, place = [], 0
     for frames, t in ends:
       rows.append(self._between(points[place : place + len(frames)], t))
@@ -101,13 +119,13 @@ class Painter:
     t = recipe.at - place
     return recipe.keyframes[place : place + (2 if t else 1)], t
 
-  def _pictures(self, pictures: Sequence[tuple[Source, ...]]) -> list[Point]:
+  def _pictures(self, pictures: Sequence[tuple[Source, ...]], of: 'Painter') -> list[Point]:
     """The point of each keyframe."""
     if any(len(sources) > 1 for sources in pictures) and not self.has_layers:
       raise UserError(f'{self.model.name} has no layers with styles of their own; nothing is mixed')
     sources = list(dict.fromkeys(source for each in pictures for source in each))
-    of = dict(zip(sources, self._points(sources), strict=True))
-    return [self._mixed([of[source] for source in each]) for each in pictures]
+    points = dict(zip(sources, self._points(sources, of), strict=True))
+    return [self._mixed([points[source] for source in each]) for each in pictures]
 
   def _mixed(self, points: list[Point]) -> Point:
     if len(points) == 1:
@@ -119,7 +137,7 @@ class Painter:
     """The layers of each of `GROUPS`."""
     return np.array_split(np.arange(self.model.styles_shape[0]), len(GROUPS))
 
-  def _points(self, sources: list[Source]) -> list[Point]:
+  def _points(self, sources: list[Source], of: 'Painter') -> list[Point]:
     """Where each source is."""
     model = self.model
     labels = np.array([self._label(source) for source in sources], np.int32)
@@ -129,7 +147,7 @@ class Painter:
       at = self._w(sources, latents, labels, shares)
     else:
       at = latents * shares[:, None]
-    moved = [point + self._moves(source, point) for point, source in zip(at, sources, strict=True)]
+    moved = [point + of.moves(source, point) for point, source in zip(at, sources, strict=True)]
     weights = np.zeros((len(sources), 0), np.float32)
     if model.num_classes and not model.has_styles:
       weights = np.eye(model.num_classes, dtype=np.float32)[labels]
@@ -146,7 +164,7 @@ class Painter:
 
   def _fitting(self, source: Source) -> np.ndarray:
     """What was projected, where it is of this model's shape."""
-    at, shape = self._projected(source.projection).at, self._shape
+    at, shape = self._projected(source.projection).at, self.shape
     if at.shape != shape:
       raise UserError(
         f'the projected image has a latent of the shape {at.shape}, this model {shape}'
@@ -154,7 +172,8 @@ class Painter:
     return at
 
   @property
-  def _shape(self) -> tuple[int, ...]:
+  def shape(self) -> tuple[int, ...]:
+    """Of a point."""
     return self.model.styles_shape if self.model.has_styles else (self.model.z_dim,)
 
   def _w(
@@ -172,14 +191,19 @@ class Painter:
       w[row] = w[row] + shares[row] * (own - w[row]) if model.has_mean else own
     return w
 
-  def _moves(self, source: Source, point: np.ndarray) -> np.ndarray:
-    """What the directions of a source add up to; for all layers alike."""
+  def moves(self, source: Source, point: np.ndarray) -> np.ndarray:
+    """What the directions of a source add to a point, for all layers alike.
+
+    Raises:
+      UserError: for a direction that there is not, or a point of another length.
+    """
     total: np.ndarray = np.zeros(point.shape[-1:], np.float32)
     for name, strength in source.directions:
-      vector = self._directions(name)
+      vector = self.directions.vector(name, 'direction')
       if vector.shape != total.shape:
         raise UserError(
-          f'direction {name!r} has the length {len(vector)}, latents of this model {len(total)}'
+          f'directions of {self.model.workdir} have the length {len(vector)}, latents of the other '
+          f'model {len(total)}'
         )
       total = total + np.float32(strength) * vector
     return total

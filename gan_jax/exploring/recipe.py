@@ -8,8 +8,10 @@ With `"projection": "p1"` instead of a seed it is an image that was projected. A
 within bounds.
 """
 
+import itertools
 import json
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gan_jax.errors import UserError
@@ -73,7 +75,7 @@ def loads(data: bytes) -> Any:
   try:
     return json.loads(data, parse_constant=refused)
   except (ValueError, RecursionError) as error:
-    raise UserError(f'the request is no JSON: {type(error).__name__}') from error
+    raise UserError(f'no JSON: {type(error).__name__}') from error
 
 
 def read(value: Any, num_classes: int) -> Recipe:
@@ -96,6 +98,24 @@ def read_all(value: Any, num_classes: int) -> list[Recipe]:
 def written(recipe: Recipe) -> dict[str, Any]:
   """A recipe as JSON has it: what `read` reads."""
   return {'keyframes': [_written_picture(frame) for frame in recipe.keyframes], 'at': recipe.at}
+
+
+def projections(asked: Iterable[Recipe]) -> Iterator[str]:
+  """The names of projected images in recipes."""
+  for recipe in asked:
+    for source in itertools.chain.from_iterable(recipe.keyframes):
+      if source.projection:
+        yield source.projection
+
+
+def renamed(recipe: Recipe, names: Mapping[str, str]) -> Recipe:
+  """The same with other names of projected images; those that are not in `names` stay."""
+  change = lambda source: source._replace(
+    projection=names.get(source.projection, source.projection)
+  )
+  return recipe._replace(
+    keyframes=tuple(tuple(map(change, sources)) for sources in recipe.keyframes)
+  )
 
 
 def _written_picture(sources: tuple[Source, ...]) -> dict[str, Any]:

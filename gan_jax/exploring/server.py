@@ -15,12 +15,17 @@ from starlette.staticfiles import StaticFiles
 
 from gan_jax import pages
 from gan_jax.errors import NonFiniteError, UserError
+from gan_jax.exploring import projecting, saving
 from gan_jax.exploring import recipe as recipes
 from gan_jax.exploring.gallery import Gallery
-from gan_jax.exploring.saving import file_of, thumbnail
+from gan_jax.exploring.painter import Painter
+from gan_jax.exploring.recipe import Recipe
 from gan_jax.exploring.worker import BusyError, Worker
 
 _MOST_JSON = 2**20  # bytes of a request
+_MOST_PICTURE = 2**26  # bytes of a file with an image
+_LONGEST_NAME = 200
+_FIELDS = 'model', 'directions_of', 'recipes'
 T = TypeVar('T')
 
 
@@ -48,8 +53,10 @@ class Explorer:
         Mount('/explore', files),
         Route('/api/models', self._models),
         Route('/api/model/{place:int}', self._model),
+        Route('/api/directions/{place:int}', self._directions),
         Route('/api/draw', self._draw, methods=['POST']),
         Route('/api/save', self._save, methods=['POST']),
+        Route('/api/open/{place:int}', self._open, methods=['POST']),
       ],
       exception_handlers=answers,
     )
@@ -66,25 +73,57 @@ class Explorer:
     place = request.path_params['place']
     return JSONResponse(await self._done(request, lambda: self._about(place)))
 
+  async def _directions(self, request: Request) -> Response:
+    place = request.path_params['place']
+
+    def find() -> list[dict[str, Any]]:
+      found = self._gallery.painter(place).directions
+      return [
+        {'name': name, 'share': None if np.isnan(share) else float(share)}
+        for name, share in zip(found.names, found.shares, strict=True)
+      ]
+
+    return JSONResponse(await self._done(request, find))
+
   async def _draw(self, request: Request) -> Response:
-    asked = await _json(request, ('model', 'recipes'))
+    asked = await _json(request)
 
     def draw() -> list[str]:
-      painter = self._gallery.painter(_place(asked))
-      read = recipes.read_all(asked.get('recipes'), painter.model.num_classes)
-      return [_address(image) for image in painter.draw(read)]
+      painter, read = self._asked(asked)
+      of = self._gallery.painter(_place(asked, 'directions_of', asked.get('model', 0)))
+      return [_address(image) for image in painter.draw(read, of)]
 
     return JSONResponse({'images': await self._done(request, draw)})
 
   async def _save(self, request: Request) -> Response:
-    asked = await _json(request, ('model', 'recipes'))
-
-    def save() -> bytes:
-      painter = self._gallery.painter(_place(asked))
-      read = recipes.read_all(asked.get('recipes'), painter.model.num_classes)
-      return file_of(painter, read)
-
+    asked = await _json(request)
+    save = lambda: saving.file_of(*self._asked(asked), self._gallery)
     return Response(await self._done(request, save), media_type='image/png')
+
+  async def _open(self, request: Request) -> Response:
+    """A file: pictures by the recipes in it, or projected."""
+    place, name = request.path_params['place'], request.query_params.get('name', 'the image')
+    data = await body(request, _MOST_PICTURE)
+
+    def find() -> dict[str, Any]:
+      painter = self._gallery.painter(place)
+      read = saving.opened(data, painter, self._gallery)
+      if read is not None:
+        return {'recipes': [recipes.written(each) for each in read]}
+      found = projecting.project(painter, name[:_LONGEST_NAME], data, self._worker.let_pass)
+      return {
+        'projection': self._gallery.keep(found.projected),
+        'class': found.projected.label,
+        'images': [_address(found.given), _address(found.found)],
+        'text': found.text,
+      }
+
+    return JSONResponse(await self._done(request, find, long=True))
+
+  def _asked(self, asked: dict[str, Any]) -> tuple[Painter, list[Recipe]]:
+    """Who is to draw, and what."""
+    painter = self._gallery.painter(_place(asked, 'model', 0))
+    return painter, recipes.read_all(asked.get('recipes'), painter.model.num_classes)
 
   def _title(self, place: int) -> str:
     entry = self._gallery.entries[place]
@@ -103,7 +142,6 @@ class Explorer:
       'classes': classes,
       'truncation': 'of w towards its mean' if model.has_mean else 'a factor on the latent',
       'layers': [len(group) for group in painter.layers()] if painter.has_layers else [],
-      'directions': [],
     }
 
   async def _done(self, request: Request, work: Callable[[], T], long: bool = False) -> T:
@@ -131,22 +169,22 @@ async def body(request: Request, most: int) -> bytes:
   return bytes(data)
 
 
-async def _json(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
+async def _json(request: Request) -> dict[str, Any]:
   asked = recipes.loads(await body(request, _MOST_JSON))
-  if not isinstance(asked, dict) or not set(asked) <= set(accepted):
-    raise UserError(f'the request: accepted: an object of {", ".join(accepted)}')
+  if not isinstance(asked, dict) or not set(asked) <= set(_FIELDS):
+    raise UserError(f'the request: accepted: an object of {", ".join(_FIELDS)}')
   return asked
 
 
-def _place(asked: dict[str, Any]) -> int:
-  place = asked.get('model', 0)
+def _place(asked: dict[str, Any], name: str, default: Any) -> int:
+  place = asked.get(name, default)
   if isinstance(place, bool) or not isinstance(place, int):
-    raise UserError('model: accepted: its number')
+    raise UserError(f'{name}: accepted: the number of a model')
   return place
 
 
 def _address(image: np.ndarray) -> str:
-  return f'data:image/png;base64,{base64.b64encode(thumbnail(image)).decode()}'
+  return f'data:image/png;base64,{base64.b64encode(saving.thumbnail(image)).decode()}'
 
 
 async def _base(request: Request) -> Response:

@@ -26,7 +26,6 @@ from gan_jax.runtime.tree import PyTree
 from gan_jax.training import draws
 
 _BYTES_AT_ONCE = 2**24  # of images as floats, that gradients are taken of at once
-_MOST_AT_ONCE = 200  # images
 
 
 Watch = Callable[[str, int, int], None]
@@ -43,6 +42,7 @@ class Settings(NamedTuple):
     steps: from each of these.
     learning_rate: of Adam, in standard deviations of the latents.
     seed: of the draws.
+    at_once: images that the generator draws at once, at most; one image alone takes few.
   """
 
   candidates: int = 4_000
@@ -52,6 +52,7 @@ class Settings(NamedTuple):
   steps: int = 200
   learning_rate: float = 0.1
   seed: int = 0
+  at_once: int = 200
 
 
 class Projections(NamedTuple):
@@ -124,7 +125,7 @@ class Projector:
       lambda v: space.images(v, jnp.zeros((1, space.rows, space.size)), jnp.zeros(1, jnp.int32)),
       variables,
     ).shape
-    rows = max(1, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // (4 * int(np.prod(shape[1:])))))
+    rows = max(1, min(settings.at_once, _BYTES_AT_ONCE // (4 * int(np.prod(shape[1:])))))
     self._vectors = parallel.map_batches(self._vectors_of, rows)
     self._candidates = parallel.map_batches(self._candidate, rows)
     self._drawn = parallel.map_batches(self._image, rows)

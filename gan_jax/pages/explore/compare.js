@@ -27,7 +27,7 @@ export class Compare {
     for (const [n, row] of this.#rows) {
       if (!state.beside.includes(n)) { row.remove(); this.#rows.delete(n); }
     }
-    for (const n of state.beside) this.#draw(n, pictures, about);
+    for (const n of state.beside) this.#draw(n, pictures, state.model, about);
   }
 
   #toggle(n, on) {
@@ -35,7 +35,7 @@ export class Compare {
     this.store.update({ beside: on ? [...others, n].sort((a, b) => a - b) : others });
   }
 
-  #draw(n, pictures, about) {
+  #draw(n, pictures, of, about) {
     const row = this.#rows.get(n) ?? this.#row(n);
     const images = row.querySelector('.row');
     this.drawer.draw(`beside ${n}`, n, pictures.map(recipe), (addresses) => {
@@ -43,7 +43,7 @@ export class Compare {
         document.createElement('img'),
         { src: address, alt: `${caption(pictures[k], about.classes)}, by ${this.models[n].title}` })));
       images.classList.toggle('alpha', about.alpha);
-    });
+    }, of);
   }
 
   #row(n) {

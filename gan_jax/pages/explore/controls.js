@@ -3,9 +3,10 @@ import { changed } from './state.js';
 
 const $ = (id) => document.getElementById(id);
 const TURN = 'turn';
+const STRONGEST = 4;  // standard deviations
 
 export class Controls {
-  #about = { classes: [], directions: [] };
+  #about = { classes: [] };
 
   constructor(store) {
     this.store = store;
@@ -25,8 +26,14 @@ export class Controls {
     $('class').replaceChildren(...(options.length ? [] : [new Option('none')]), ...options);
     if (options.length) $('class').prepend(new Option('all in turn', TURN));
     $('class').disabled = !options.length;
-    $('directions-part').hidden = !about.directions.length;
-    $('directions').replaceChildren(...about.directions.flatMap((each) => this.#direction(each)));
+    this.found([]);
+  }
+
+  // Directions come later than the pictures: they take longer to find.
+  found(directions) {
+    $('directions-none').hidden = directions.length > 0;
+    $('directions-reset').hidden = !directions.length;
+    $('directions').replaceChildren(...directions.flatMap((each) => this.#direction(each)));
   }
 
   show(state) {
@@ -69,15 +76,16 @@ export class Controls {
     output.value = String(Number(value.toFixed(2)));
   }
 
-  #direction({ name, title, limit }) {
+  #direction({ name, share }) {
     const id = `direction-${name}`;
-    const label = Object.assign(document.createElement('label'), { htmlFor: id });
-    label.textContent = title;
+    const label = Object.assign(document.createElement('label'), { htmlFor: id, textContent: name });
+    if (share !== null) label.title = `${(100 * share).toFixed(1)} % of what it was found by`;
     const input = Object.assign(document.createElement('input'), {
-      id, type: 'range', min: String(-limit), max: String(limit), step: String(limit / 30), value: '0',
+      id, type: 'range', min: String(-STRONGEST), max: String(STRONGEST), step: '0.1', value: '0',
     });
     input.dataset.name = name;
     const output = Object.assign(document.createElement('output'), { id: `${id}-value` });
+    output.htmlFor = id;
     this.#slider(input, (value) => (each) => {
       const { [name]: _, ...others } = each.directions;
       return { ...each, directions: value ? { ...others, [name]: value } : others };

@@ -3,20 +3,24 @@ import { Board } from './board.js';
 import { Compare } from './compare.js';
 import { Controls } from './controls.js';
 import { Path } from './path.js';
-import { Drawer, about as aboutModel, models as allModels, save } from './server.js';
+import { Project } from './project.js';
+import {
+  Drawer, about as aboutModel, directions as directionsOf, models as allModels, save,
+} from './server.js';
 import { GROUPS, Store, caption, fitting, kept, mixed, recipe, seeds } from './state.js';
 
 const $ = (id) => document.getElementById(id);
 history.replaceState(null, '', '/');  // the token in it is used up
 
 let trouble = false;
-const say = (text, failed = false) => {
-  if (!text && !trouble) return;  // what is said is no trouble that is over
-  trouble = failed;
+const say = (text, bad = false) => {
+  trouble = bad;
   $('status').textContent = text;
-  $('status').classList.toggle('bad', failed);
+  $('status').classList.toggle('bad', bad);
 };
 const failed = (error) => say(error.message, true);
+// What is drawn clears what was wrong, and nothing else that is said.
+const drawn = (error) => { if (error) failed(error); else if (trouble) say(''); };
 
 const start = async () => {
   const models = await allModels();
@@ -27,10 +31,12 @@ const start = async () => {
   const first = seeds(0, Number($('count').value), abouts.get(model).classes.length);
   const fresh = { model, pictures: first, selected: 0, path: [], loop: false, beside: [], first: 0 };
   const store = new Store({ ...fresh, ...before, model });
-  const drawer = new Drawer(say);
+  const drawer = new Drawer(drawn);
   const controls = new Controls(store);
-  const path = new Path(store, drawer, (text) => say(text, true));
+  const path = new Path(store, drawer, failed);
+  new Project(store, drawer, say);
   const compare = new Compare(store, drawer, models);
+  const found = new Map();  // directions of models
   let opened = -1;
   let taking = false;
 
@@ -38,7 +44,7 @@ const start = async () => {
     taking = on;
     $('board').classList.toggle('taking', on);
     $('take').setAttribute('aria-pressed', String(on));
-    say(on ? 'Take styles from which picture? Arrow keys and Enter, or a click; Escape: none.' : ' ');
+    say(on ? 'Take styles from which picture? Arrow keys and Enter, or a click; Escape: none.' : '');
   };
 
   const mix = (onto, from) => {
@@ -73,10 +79,23 @@ const start = async () => {
     });
   };
 
+  const directions = async (n) => {
+    if (!found.has(n)) found.set(n, directionsOf(n));
+    return found.get(n);
+  };
+
+  const showDirections = async (n) => {
+    const its = await directions(n);
+    if (store.state.model !== n) return;
+    controls.found(its);
+    controls.show(store.state);
+  };
+
   const show = (state) => {
     if (opened !== state.model) {
       opened = state.model;
       controls.opened(about());
+      showDirections(opened).catch(failed);
       $('about').textContent = about().about;
       $('layers').hidden = !about().layers.length;
       $('layers-none').hidden = about().layers.length > 0;
@@ -114,10 +133,14 @@ const start = async () => {
   $('model').append(...models.map(({ title }, n) => new Option(title, String(n))));
   $('model').addEventListener('change', async () => {
     const chosen = Number($('model').value);
+    say('opening the model …');
+    let known = [];
     try {
-      if (!abouts.has(chosen)) { say('opening the model …'); abouts.set(chosen, await aboutModel(chosen)); say(' '); }
+      if (!abouts.has(chosen)) abouts.set(chosen, await aboutModel(chosen));
+      known = (await directions(chosen)).map((each) => each.name);
     } catch (error) { failed(error); $('model').value = String(store.state.model); return; }
-    const fit = (picture) => fitting(picture, abouts.get(chosen));
+    say('');
+    const fit = (picture) => fitting(picture, abouts.get(chosen), known);
     const { pictures, path: frames } = store.state;
     store.update({ model: chosen, pictures: pictures.map(fit), path: frames.map(fit) });
   });
@@ -146,7 +169,7 @@ const start = async () => {
   });
   store.listen(show);
   show(store.state);
-  say(' ');
+  say('');
 };
 
 start().catch(failed);

@@ -11,15 +11,15 @@ export class Path {
   #playing = 0;
   #shown = '';
 
-  constructor(store, drawer, said) {
-    Object.assign(this, { store, drawer, said });
+  constructor(store, drawer, failed) {
+    Object.assign(this, { store, drawer });
     $('at').addEventListener('input', () => { this.#stop(); this.#move(Number($('at').value)); });
     $('play').addEventListener('click', () => this.#playing ? this.#stop() : this.#play());
     $('loop').addEventListener('change', () =>
       this.store.update({ loop: $('loop').checked }));
     $('path-clear').addEventListener('click', () => this.store.update({ path: [] }));
     $('save-frame').addEventListener('click', () =>
-      save(this.store.state.model, [this.recipe], 'frame.png').catch((error) => said(error.message)));
+      save(this.store.state.model, [this.recipe], 'frame.png').catch(failed));
   }
 
   get frames() {

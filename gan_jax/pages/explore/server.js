@@ -22,6 +22,13 @@ export const models = async () => (await ask('/api/models')).json();
 
 export const about = async (model) => (await ask(`/api/model/${model}`)).json();
 
+export const directions = async (model) => (await ask(`/api/directions/${model}`)).json();
+
+// A file: the recipes in it, or what it was projected to.
+export const open = async (model, file) =>
+  (await ask(`/api/open/${model}?name=${encodeURIComponent(file.name)}`,
+    { method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: file })).json();
+
 export const save = async (model, recipes, name) => {
   const file = await (await post('/api/save', { model, recipes })).blob();
   const link = document.createElement('a');
@@ -39,42 +46,41 @@ export class Drawer {
   #size = 0;
   #report;
 
+  // `report` is told of what went wrong, and with null of what went well.
   constructor(report) { this.#report = report; }
 
   // Draws for a place of the page. Of what is asked while it draws, the newest is drawn next.
-  draw(place, model, recipes, show) {
+  // `of`: the model whose directions are meant.
+  draw(place, model, recipes, show, of = model) {
     const here = this.#places.get(place) ?? { busy: false, next: null };
     this.#places.set(place, here);
-    here.next = { model, recipes, show };
+    here.next = { model, of, recipes, show };
     if (!here.busy) this.#run(here);
   }
-
-  get busy() { return [...this.#places.values()].some((here) => here.busy); }
 
   async #run(here) {
     here.busy = true;
     while (here.next) {
-      const { model, recipes, show } = here.next;
+      const { show, ...asked } = here.next;
       here.next = null;
       try {
-        show(await this.#images(model, recipes));
-        if (!this.#others(here)) this.#report('');
+        show(await this.#images(asked));
+        this.#report(null);
       } catch (error) {
-        this.#report(error.message, true);
+        this.#report(error);
       }
     }
     here.busy = false;
   }
 
-  #others(here) { return [...this.#places.values()].some((each) => each !== here && each.busy); }
-
-  async #images(model, recipes) {
-    const keys = recipes.map((each) => `${model} ${JSON.stringify(each)}`);
+  async #images({ model, of, recipes }) {
+    const keys = recipes.map((each) => `${model} ${of} ${JSON.stringify(each)}`);
     const missing = new Map();
     keys.forEach((key, n) => { if (!this.#kept.has(key)) missing.set(key, recipes[n]); });
     const drawn = new Map();
     if (missing.size) {
-      const answer = await post('/api/draw', { model, recipes: [...missing.values()] });
+      const answer = await post('/api/draw',
+        { model, directions_of: of, recipes: [...missing.values()] });
       const { images } = await answer.json();
       [...missing.keys()].forEach((key, n) => drawn.set(key, images[n]));
     }

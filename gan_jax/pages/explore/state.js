@@ -1,7 +1,7 @@
 // What the page shows, as values that never change: undo goes back to an earlier one.
 export const GROUPS = ['coarse', 'middle', 'fine'];
 
-export const source = (seed, label) => ({ seed, class: label, truncation: 1, directions: {} });
+const source = (seed, label) => ({ seed, class: label, truncation: 1, directions: {} });
 
 export const recipe = (picture) => ({ keyframes: [picture], at: 0 });
 
@@ -24,10 +24,9 @@ export const mixed = (picture, other, groups) => {
   return joined({ ...apart(picture), ...taken });
 };
 
-// A picture as a model without layers, or with fewer classes, can draw it.
-export const fitting = (picture, about) => {
+// A picture as a model without layers, with fewer classes or other directions can draw it.
+export const fitting = (picture, about, known) => {
   const kept = about.layers.length ? picture : { all: picture.all ?? picture.coarse };
-  const known = about.directions.map((each) => each.name);
   return changed(kept, (each) => ({
     ...each,
     class: Math.min(each.class, Math.max(0, about.classes.length - 1)),
