@@ -10,7 +10,6 @@ within bounds.
 
 import itertools
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -182,7 +181,7 @@ def _integer(value: Any, what: str, most: int) -> int:
 
 def _number(value: Any, what: str, least: float, most: float) -> float:
   good = isinstance(value, int | float) and not isinstance(value, bool)
-  if not good or not (math.isfinite(value) and least <= value <= most):
+  if not good or not least <= value <= most:
     found = f'{value:.6g}' if isinstance(value, float) else _kind(value)
     raise UserError(f'{what}={found}: accepted: numbers from {least:g} to {most:g}')
   return float(value)
