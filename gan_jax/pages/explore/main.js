@@ -67,16 +67,12 @@ const start = async () => {
     },
   });
 
-  const showOne = (state) => {
-    const picture = state.pictures[state.selected];
-    const said = caption(picture, about().classes);
+  const showOne = (state, image) => {
+    const said = caption(state.pictures[state.selected], about().classes);
     $('selected-about').textContent = said;
+    Object.assign($('selected'), { src: image, alt: said });
     $('selected').classList.toggle('alpha', about().alpha);
     $('selected').classList.toggle('shown', about().alpha);
-    drawer.draw('selected', state.model, [recipe(picture)], ([image]) => {
-      $('selected').src = image;
-      $('selected').alt = said;
-    });
   };
 
   const directions = async (n) => {
@@ -106,8 +102,10 @@ const start = async () => {
     $('undo').disabled = !store.canUndo;
     controls.show(state);
     board.show(state, about());
-    drawer.draw('board', state.model, state.pictures.map(recipe), (images) => board.images(images));
-    showOne(state);
+    drawer.draw('board', state.model, state.pictures.map(recipe), (images) => {
+      board.images(images);
+      showOne(state, images[state.selected]);
+    });
     path.show(state, about());
     compare.show(state, about());
   };
