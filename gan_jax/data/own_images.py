@@ -99,8 +99,10 @@ def read_one(
   Raises:
     RefusedError: where there is none that can be read.
   """
-  pictures = decode.read(name, data, _medical(noted))
-  return _bringing(shape, np.dtype(dtype), noted, '')(next(pictures).pixels)
+  picture = next(decode.read(name, data, _medical(noted)), None)
+  if picture is None:
+    raise RefusedError('holds no image')
+  return _bringing(shape, np.dtype(dtype), noted, '')(picture.pixels)
 
 
 def _open(path: str, flag: str, follow_links: bool) -> files.Source:
