@@ -15,9 +15,11 @@ from gan_jax.data.ingest import fit
 from gan_jax.data.own_images import OwnImages
 from gan_jax.errors import UserError, nearest
 from gan_jax.features.network import FeatureNetwork, Request
-from gan_jax.latents import outside
+from gan_jax.latents import outside, stored
 from gan_jax.latents.projection import Projections, Projector, Settings, Watch
-from gan_jax.sampling.grid import grid, save_image
+from gan_jax.latents.stored import Latents
+from gan_jax.sampling.captions import captioned
+from gan_jax.sampling.grid import save_image, whole_file
 from gan_jax.sampling.model import Model
 from gan_jax.text import cell, say
 from gan_jax.workdir import files, record
@@ -152,7 +154,7 @@ def project(
 def write(found: Found, out: str) -> None:
   """Writes `FILES` into a folder.
 
-  `latents.npz` holds `z` or `w`, `labels`, `names` and `space`.
+  `latents.npz` holds `z` or `w`, `labels` and `names`.
 
   Raises:
     UserError: where it cannot be written.
@@ -160,10 +162,12 @@ def write(found: Found, out: str) -> None:
   path = lambda name: os.path.join(out, name)
   try:
     os.makedirs(out, exist_ok=True)
-    write_latents(path(LATENTS), found.space, found.projections.latents, found.projections.labels,
-                  found.own.names)  # fmt: skip
-    shown = slice(0, _SHOWN)
-    save_image(path(PICTURE), pairs(found.own.images[shown], found.projections.images[shown]))
+    p, space = found.projections, 'z' if found.space == 'z' else 'w'
+    with whole_file(path(LATENTS)) as file:
+      stored.write_latents(file, Latents(space, p.latents, p.labels, found.own.names))
+    both = np.concatenate([found.own.images, p.images], axis=1)[:_SHOWN]
+    names = [_caption(found, number) for number in range(len(both))]
+    save_image(path(PICTURE), captioned(both, min(_ABREAST, len(both)), names))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(_row(found, 0)), lineterminator='\n')
     writer.writeheader()
@@ -195,24 +199,11 @@ def show(found: Found) -> None:
     say(note)
 
 
-def write_latents(
-  path: str, space: str, latents: np.ndarray, labels: np.ndarray, names: Sequence[str] = ()
-) -> None:
-  """Writes latents as a file that `interpolate` and `edit` take."""
-  kept: dict[str, Any] = {'z' if space == 'z' else 'w': latents, 'labels': labels}
-  temporary = f'{path}.{os.getpid()}.tmp.npz'
-  np.savez(temporary, **kept, names=np.array(names, str), space=np.array(space))
-  os.replace(temporary, path)
-
-
-def pairs(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-  """A picture of images `[N, H, W, C]` with others below them, ten abreast."""
-  white = np.iinfo(above.dtype).max
-  gap = max(1, above.shape[1] // 16)
-  both = np.concatenate([above, below], axis=1)
-  edges = ((0, 0), (gap, gap), (gap, gap), (0, 0))
-  framed = np.pad(both, edges, constant_values=white)
-  return grid(framed, min(_ABREAST, len(above)))
+def _caption(found: Found, number: int) -> str:
+  """What stands under an image and its projection: the error, and the class that was found."""
+  error = f'{found.projections.pixel_errors[number]:.1%}'
+  found_class = found.about['classes'] == 'found'
+  return f'{_row(found, number)["class"]}, {error}' if found_class else error
 
 
 def _row(found: Found, number: int) -> dict[str, Any]:

@@ -25,6 +25,7 @@ FLOORS = [
     'train',
     'evaluate',
     'sample',
+    'interpolate',
     'project',
     'edit',
     'explore',

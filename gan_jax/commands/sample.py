@@ -78,4 +78,4 @@ def _run() -> None:
   sample.write_samples(
     asked, FLAGS.out, FLAGS.format, captions=FLAGS.captions, overwrite=FLAGS.overwrite
   )
-  say(f'{number_of(len(asked.seeds), "image")} of {model} in {FLAGS.out}')
+  say(f'{FLAGS.out}: {number_of(len(asked.seeds), "image")} of {model}')

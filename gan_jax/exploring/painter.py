@@ -15,7 +15,7 @@ from gan_jax.exploring.recipe import GROUPS, Recipe, Source
 from gan_jax.latents import directions
 from gan_jax.latents import space as spaces
 from gan_jax.latents.directions import Directions
-from gan_jax.latents.projection import Projector, Settings
+from gan_jax.latents.projection import Projector
 from gan_jax.sampling.model import Model
 from gan_jax.sampling.sampler import slerp
 
@@ -23,7 +23,6 @@ AT_ONCE = 16
 """Pictures in a call of the generator: one program for any number of them, and one for a single."""
 
 _DIRECTIONS = 8  # of a kind
-_ONE_IMAGE = Settings(candidates=2_000, kept=8, at_once=8)  # of its starts all are followed
 
 
 class Point(NamedTuple):
@@ -89,8 +88,8 @@ class Painter:
 
   @functools.cached_property
   def projector(self) -> Projector:
-    """Projects one image at a time."""
-    return self.model.projector(settings=_ONE_IMAGE)
+    """Projects images into the latents of the model."""
+    return self.model.projector()
 
   def draw(self, recipes: Sequence[Recipe], of: 'Painter | None' = None) -> np.ndarray:
     """Draws pictures `[N, H, W, C]`.

@@ -220,7 +220,7 @@ def _within_classes(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _scaled(vectors: np.ndarray, coordinates: Coordinates) -> np.ndarray:
-  """Vectors `[n, D]` brought to one standard deviation of the draws; the largest number positive."""
+  """Vectors `[n, D]` as long as the draws' deviation along them, the largest number positive."""
   basis = np.asarray(coordinates.basis, np.float64)
   unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
   largest: Any = np.take_along_axis(unit, np.abs(unit).argmax(axis=1)[:, None], axis=1)

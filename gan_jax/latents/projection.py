@@ -7,10 +7,10 @@ and less, to get past bad minima; here starts are many instead, the same for eve
 The rate follows its schedule: a short rise, and half a cosine at the end. What keeps latents
 typical is in `space`: no term of the loss, so that a generated image is found as it was.
 
-All images go through the same two compiled programs, batch by batch.
+All images of a call go through the same two compiled programs, batch by batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +26,7 @@ from gan_jax.runtime.tree import PyTree
 from gan_jax.training import draws
 
 _BYTES_AT_ONCE = 2**24  # of images as floats, that gradients are taken of at once
+_MOST_AT_ONCE = 200  # images
 
 
 Watch = Callable[[str, int, int], None]
@@ -42,7 +43,6 @@ class Settings(NamedTuple):
     steps: from each of these.
     learning_rate: of Adam, in standard deviations of the latents.
     seed: of the draws.
-    at_once: images that the generator draws at once, at most; one image alone takes few.
   """
 
   candidates: int = 4_000
@@ -52,7 +52,6 @@ class Settings(NamedTuple):
   steps: int = 200
   learning_rate: float = 0.1
   seed: int = 0
-  at_once: int = 200
 
 
 class Projections(NamedTuple):
@@ -125,13 +124,15 @@ class Projector:
       lambda v: space.images(v, jnp.zeros((1, space.rows, space.size)), jnp.zeros(1, jnp.int32)),
       variables,
     ).shape
-    rows = max(1, min(settings.at_once, _BYTES_AT_ONCE // (4 * int(np.prod(shape[1:])))))
-    self._vectors = parallel.map_batches(self._vectors_of, rows)
-    self._candidates = parallel.map_batches(self._candidate, rows)
-    self._drawn = parallel.map_batches(self._image, rows)
-    s = settings
-    self._short = parallel.map_batches(self._descent(s.short_steps), -(-rows // s.starts))
-    self._long = parallel.map_batches(self._descent(s.steps), -(-rows // s.kept))
+    most = max(1, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // (4 * int(np.prod(shape[1:])))))
+    self._functions: dict[str, tuple[Callable[..., Any], int]] = {
+      'vectors': (self._vectors_of, most),
+      'candidates': (self._candidate, most),
+      'images': (self._image, most),
+      'short': (self._descent(settings.short_steps), -(-most // settings.starts)),
+      'long': (self._descent(settings.steps), -(-most // settings.kept)),
+    }
+    self._programs: dict[tuple[str, int], Callable[..., Any]] = {}
     self._pools: dict[tuple[int, ...], _Pool] = {}
 
   def project(
@@ -147,20 +148,20 @@ class Projector:
       labels: their classes, `[N]`; None: of a conditional generator they are found.
       watch: called with what is done, images done and their number.
     """
-    vectors = np.concatenate(list(self._vectors(self._arrays, images)))
+    vectors = np.concatenate(list(self._run('vectors', images)))
     kept = self._settings.kept
     found = self._starts(vectors, labels)
-    found = self._refined(self._short, vectors, found, kept, 'searching', watch)
-    found = self._refined(self._long, vectors, found, 1, 'projecting', watch)
+    found = self._refined('short', vectors, found, kept, 'searching', watch)
+    found = self._refined('long', vectors, found, 1, 'projecting', watch)
     return self._result(images, found)
 
   def _refined(
-    self, run: Any, vectors: np.ndarray, starts: _Found, keep: int, what: str, watch: Watch
+    self, way: str, vectors: np.ndarray, starts: _Found, keep: int, what: str, watch: Watch
   ) -> _Found:
     """Descends from all starts; the best few of each image, best first."""
     moved, distances, done = [], [], 0
     watch(what, 0, len(vectors))
-    for at, distance in run(self._arrays, vectors, starts.at, starts.labels):
+    for at, distance in self._run(way, vectors, starts.at, starts.labels):
       moved.append(at)
       distances.append(distance)
       done += len(at)
@@ -174,7 +175,7 @@ class Projector:
     at, labels, distances = (x[:, 0] for x in found)
     coordinates = self._coordinates
     points = np.asarray(coordinates.points(at, labels))
-    drawn = np.concatenate(list(self._drawn(self._arrays, points, labels)))
+    drawn = np.concatenate(list(self._run('images', points, labels)))
     lengths = np.linalg.norm(at, axis=-1).mean(axis=1)
     return Projections(
       np.asarray(self.space.as_stored(points)),
@@ -209,10 +210,18 @@ class Projector:
       each = max(-(-self._settings.candidates // len(classes)), self._settings.starts)
       labels = np.tile(np.array(classes, np.int32), each)
       places = np.arange(len(labels), dtype=np.int32)
-      parts = list(self._candidates(self._arrays, places, labels))
+      parts = list(self._run('candidates', places, labels))
       at, vectors = (np.concatenate(part) for part in zip(*parts, strict=True))
       self._pools[classes] = _Pool(at, labels, vectors)
     return self._pools[classes]
+
+  def _run(self, name: str, *rows: np.ndarray) -> Iterator[Any]:
+    """Runs a program over rows, in batches of the power of two from their number on, to a bound."""
+    function, most = self._functions[name]
+    size = min(most, 1 << (len(rows[0]) - 1).bit_length())
+    if (name, size) not in self._programs:
+      self._programs[name, size] = parallel.map_batches(function, size)
+    return self._programs[name, size](self._arrays, *rows)
 
   def _vectors_of(self, arrays: PyTree, images: jax.Array) -> jax.Array:
     return self.likeness.vectors(arrays[2], pixels.to_model(images))
@@ -232,7 +241,7 @@ class Projector:
   def _descent(self, steps: int) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """Adam from starts `[B, k, rows, D]` of targets `[B, F]`; where they end, and distances."""
     rate = optax.schedules.warmup_cosine_decay_schedule(
-      0.0, self._settings.learning_rate, max(1, steps // 20), steps
+      0.0, self._settings.learning_rate, max(1, steps // 20), max(2, steps)
     )
     tx = optax.adam(rate, b1=0.9, b2=0.99)
 

@@ -50,7 +50,9 @@ def _heard(
     return answer
 
   # What is computed again for a gradient cannot be heard from outside.
-  again = {name: 0 for name in ('remat_stages', 'remat') if hasattr(space.generator, name)}
+  again: dict[str, Any] = {
+    name: 0 for name in ('remat_stages', 'remat') if hasattr(space.generator, name)
+  }
   space = space._replace(generator=space.generator.clone(**again))
   with nn.intercept_methods(listen):
     space.images(variables, points, labels)

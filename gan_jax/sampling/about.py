@@ -30,7 +30,7 @@ Recipe = Mapping[str, str]
 def sentence(recipe: Recipe) -> str:
   """A recipe in one line, that begins with what matters most."""
   rest = ', '.join(f'{name} {value}' for name, value in recipe.items())
-  return f'Synthetic image made by a trained generator: {rest}'
+  return printable(f'Synthetic image made by a trained generator: {rest}')
 
 
 def png(recipe: Recipe) -> PngInfo:
@@ -59,6 +59,6 @@ def xmp(recipe: Recipe) -> bytes:
   choices = ElementTree.SubElement(described, name('rdf', 'Alt'))
   text = ElementTree.SubElement(choices, name('rdf', 'li'))
   text.set('{http://www.w3.org/XML/1998/namespace}lang', 'x-default')
-  text.text = printable(sentence(recipe))
+  text.text = sentence(recipe)
   begin = f'<?xpacket begin="\ufeff" id="{_PACKET}"?>'
   return f'{begin}{ElementTree.tostring(root, encoding="unicode")}<?xpacket end="r"?>'.encode()

@@ -12,10 +12,11 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 from PIL import Image
 
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 from gan_jax.features.network import FeatureNetwork
-from gan_jax.latents import likeness, projection
+from gan_jax.latents import directions, likeness, projection
 from gan_jax.latents import space as spaces
+from gan_jax.latents.directions import Directions
 from gan_jax.pages import picture
 from gan_jax.runtime.tree import PyTree
 from gan_jax.sampling import programs
@@ -180,11 +181,17 @@ class Model:
       UserError: where the generator has no mapping network, or for another shape.
       NonFiniteError: for images with pixels that are not numbers.
     """
+    return _whole(self.batches_of_styles(w))
+
+  def batches_of_styles(self, w: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields what `images_of_styles` returns batch by batch, `[b, H, W, C]`."""
     self._need_styles()
     w = np.asarray(w, np.float32)
-    if w.shape[1:] != self.styles_shape:
+    if w.shape[1:] != self.styles_shape or not len(w):
       raise UserError(f'w: has the shape {w.shape}; accepted: (N, {_text(self.styles_shape)})')
-    return _whole(self._programs.images_of_styles(w))
+    if not np.isfinite(w).all():
+      raise UserError('w: holds values that are no numbers; accepted: finite ones')
+    return self._programs.images_of_styles(w)
 
   @functools.cached_property
   def styles_shape(self) -> tuple[int, ...]:
@@ -275,6 +282,45 @@ class Model:
       )
     return np.broadcast_to(labels.astype(np.int32), count)
 
+  def interpolate(
+    self,
+    keyframes: np.ndarray | Sequence[int],
+    labels: np.ndarray | Sequence[int] | None = None,
+    *,
+    frames: int = 30,
+    loop: bool = False,
+    easing: str = 'linear',
+    space: str | None = None,
+    truncation: float = 1.0,
+    styles: bool = False,
+  ) -> np.ndarray:
+    """Walks from keyframe to keyframe, images `[F, H, W, C]`, with the same noise in all of them.
+
+    Args:
+      keyframes: seeds; or latents `[K, z_dim]`; or, where `styles`, w as `Model.styles` returns it.
+      labels: of each keyframe that is not w; None: the classes in turn.
+      frames: from one keyframe to the next; `images[::frames]` are the keyframes.
+      loop: go on to the first keyframe, whose image would be the next after the last.
+      easing: 'linear', or 'sine' or 'cubic', which slow down at keyframes.
+      space: 'z': along arcs; 'w': straight; None: w where there is one.
+      truncation: see `images`; of keyframes that are not w.
+      styles: the keyframes are w.
+
+    Raises:
+      UserError: for keyframes that do not fit, or numbers out of range.
+    """
+    from gan_jax.sampling import walk  # stands on this module
+
+    points = np.asarray(keyframes)
+    if points.ndim == 1:
+      points = programs.latents(points.tolist(), np.zeros(len(points), np.int32), self.z_dim)
+    if styles:
+      keys = walk.Keyframes(points, in_w=True)
+    else:
+      keys = walk.keyframes(self, points, labels, space, truncation)
+    at = walk.times(len(points), frames, loop, easing)
+    return np.stack(list(walk.walk(self, keys, at, truncation)))
+
   def projector(
     self,
     space: str = '',
@@ -328,6 +374,24 @@ class Model:
       )
     known = None if labels is None else self._labels(labels, len(images))
     return self._projectors[space].project(images, known)
+
+  def directions(self, by: str = 'components', count: int = 8, seed: int = 0) -> Directions:
+    """Finds directions in w, or in z where there is no mapping; `edit.edit` finds more.
+
+    Args:
+      by: 'components' of the first response, or 'weights', in closed form; see `directions`.
+      count: of them.
+      seed: of the draws that they are found by.
+
+    Raises:
+      UserError: for another way.
+    """
+    ways = {'components': directions.components, 'weights': directions.weights}
+    if by not in ways:
+      raise UserError(f'by={by}: {nearest(by, ways)}')
+    space = spaces.open_space(self.generator, spaces.default(self.generator))
+    learnt = spaces.coordinates(space, self.variables)
+    return ways[by](space, self.variables, learnt, count, seed)
 
   @functools.cached_property
   def _projectors(self) -> dict[str, projection.Projector]:

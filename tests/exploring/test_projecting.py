@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from gan_jax.errors import UserError
-from gan_jax.exploring import painter as painters
 from gan_jax.exploring import projecting
 from gan_jax.exploring.gallery import Gallery
 from gan_jax.exploring.painter import Painter
@@ -14,12 +13,11 @@ from gan_jax.latents.projection import Settings
 
 
 @pytest.mark.parametrize('place', [0, 1])
-def test_what_is_found_is_drawn_again_and_others_are_let_pass(models, place, monkeypatch):
-  monkeypatch.setattr(
-    painters, '_ONE_IMAGE', Settings(16, starts=2, short_steps=2, kept=2, steps=2, at_once=8)
-  )
+def test_what_is_found_is_drawn_again_and_others_are_let_pass(models, place):
   gallery, passed, file = Gallery([]), [], io.BytesIO()
   painter = Painter(models[place], gallery.projected)
+  settings = Settings(16, starts=2, short_steps=2, kept=2, steps=2)
+  vars(painter)['projector'] = models[place].projector(settings=settings)
   Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)).save(
     file, 'PNG'
   )

@@ -1,0 +1,98 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gan_jax
+from gan_jax import project
+from gan_jax.errors import UserError
+from gan_jax.latents.projection import Settings
+from tests.sampling import drawn
+
+QUICK = Settings(candidates=60, starts=2, short_steps=3, kept=1, steps=6)
+
+
+@pytest.fixture(scope='module')
+def own(tmp_path_factory):
+  """A folder of three images, one of them not of the model's size, and a file that is none."""
+  folder = tmp_path_factory.mktemp('own')
+  for number, size in enumerate([(16, 16), (16, 16), (40, 20)]):
+    pixels = np.random.default_rng(number).integers(0, 256, size, np.uint8)
+    Image.fromarray(pixels).save(folder / f'={number}.png')
+  (folder / 'torn.png').write_bytes(b'\x89PNG\r\n\x1a\n')
+  return str(folder)
+
+
+@pytest.fixture(scope='module')
+def found(finished, own):
+  """The images in the latents of a run, ranked among five held-out ones."""
+  model = gan_jax.open(finished[0])
+  return project.project(model, own, project.Asked(references=5, settings=QUICK))
+
+
+def test_files_say_what_was_found(found, tmp_path):
+  project.write(found, str(tmp_path))
+  latents = np.load(tmp_path / project.LATENTS)
+  assert latents['z'].shape == (3, 8)
+  np.testing.assert_array_equal(latents['labels'], found.projections.labels)
+  assert latents['names'].tolist() == ['=0.png', '=1.png', '=2.png']
+  rows = list(csv.DictReader((tmp_path / project.TABLE).read_text().splitlines()))
+  assert [row['name'] for row in rows] == ["'=0.png", "'=1.png", "'=2.png"]  # no formula
+  np.testing.assert_allclose(
+    [float(row['pixel_error']) for row in rows], found.projections.pixel_errors
+  )
+  assert {row['class'] for row in rows} <= {str(n) for n in range(10)}
+  about = json.loads((tmp_path / project.ABOUT).read_text())
+  assert about['refused'][0][0] == 'torn.png'
+  assert (about['references'], about['p_values_among']) == (5, 'images of digits test')
+  assert about['shares_of_the_variance_of'] == 'digits train'
+  assert {row['p_value'] * 6 for row in about['images']} <= set(map(float, range(1, 7)))
+  with Image.open(tmp_path / project.PICTURE) as image:
+    assert image.width % 3 == 0
+
+
+def test_latents_make_the_same_images_in_the_opened_model(found, finished):
+  model = gan_jax.open(finished[0])
+  again = model.images(found.projections.latents, found.projections.labels, fixed_noise=True)
+  assert np.abs(again.astype(int) - found.projections.images).max() <= 1
+
+
+def test_noise_is_farther_than_held_out_digits(found):
+  assert (found.p_values == 1 / 6).all()
+
+
+def test_without_data_samples_are_the_reference_and_the_note_says_so(own):
+  model = drawn.model('dcgan')
+  found = project.project(model, own, project.Asked(references=4, classes='cat', settings=QUICK))
+  assert found.about['p_values_among'] == 'samples of the model'
+  assert found.about['notes'] == ['the model comes without its data']
+  assert found.about['classes'] == 'given'
+  assert (found.projections.labels == 0).all()
+  assert project.project(model, own, project.Asked(references=0, settings=QUICK)).p_values is None
+
+
+@pytest.mark.parametrize(
+  ('asked', 'message'),
+  [
+    ({'against': 'real'}, '--against=real: .*accepted: held_out, samples'),
+    ({'references': -1}, '--references=-1'),
+    ({'fit': 'zoom'}, '--fit=zoom: .*accepted: crop'),
+    ({'space': 'w'}, '--space=w: accepted of this generator: z'),
+    ({'classes': 'bird'}, "--classes=bird: 'bird' is no class"),
+    ({'classes': '1', 'folders': True}, 'give one of them'),
+    ({'folders': True}, '--labels=folders: =0.png is in no folder of a class'),
+    ({'features': ('pixels',)}, '--features=pixels: needs the data of the run'),
+  ],
+)
+def test_what_cannot_be_is_refused_in_a_line(own, asked, message):
+  with pytest.raises(UserError, match=message) as error:
+    project.project(drawn.model('dcgan'), own, project.Asked(**asked))
+  assert '\n' not in str(error.value)
+
+
+def test_the_model_refuses_images_of_another_shape():
+  model = drawn.model('dcgan')
+  with pytest.raises(UserError, match=r'accepted: uint8 \(N, 16, 16, 1\)'):
+    model.project(np.zeros((1, 8, 8, 1), np.uint8))
