@@ -69,9 +69,9 @@ class Painter:
     return self.model.has_styles and len(self.model.styles_shape) > 1
 
   def warm(self) -> None:
-    """Compiles everything that a picture needs."""
-    classes = max(1, self.model.num_classes)
-    plain = Recipe(((Source(),),))
+    """Compiles everything that a picture needs, and finds the directions."""
+    classes, move = max(1, self.model.num_classes), self.directions.names[0]
+    plain = Recipe(((Source(directions=((move, 1.0),)),),))
     between = Recipe(((Source(),), (Source(label=classes - 1),)), 0.5)
     for recipe in (plain, between):
       self.draw([recipe])
@@ -79,7 +79,7 @@ class Painter:
 
   @functools.cached_property
   def directions(self) -> Directions:
-    """Directions of the latents that pictures are moved along, found when they are asked for."""
+    """Directions that pictures are moved along."""
     space = spaces.open_space(self.model.generator, '')
     of = space, self.model.variables, spaces.coordinates(space, self.model.variables)
     found = directions.components(*of, _DIRECTIONS)

@@ -1,6 +1,5 @@
 """An image out of a browser, brought into the latents of a model."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,14 +27,13 @@ class Found(NamedTuple):
   text: str
 
 
-def project(painter: Painter, name: str, data: bytes, let_pass: Callable[[], None]) -> Found:
+def project(painter: Painter, name: str, data: bytes) -> Found:
   """Projects the first image of a file, read and fitted as the model's dataset was.
 
   Args:
     painter: of the model.
     name: of the file.
     data: the file.
-    let_pass: called now and then.
 
   Raises:
     UserError: where the file cannot be read.
@@ -49,7 +47,7 @@ def project(painter: Painter, name: str, data: bytes, let_pass: Callable[[], Non
   except RefusedError as error:
     raise UserError(f'{name}: {error}') from error
   projector = painter.projector
-  found = projector.project(given[None], None, lambda *_: let_pass())
+  found = projector.project(given[None])
   text = (
     f'pixel error {found.pixel_errors[0]:.1%} of the variance of {projector.likeness.of}; the '
     f'latent is {found.lengths[0]:.2f} times as long as that of a sample'

@@ -32,9 +32,15 @@ T = TypeVar('T')
 class Explorer:
   """Answers requests; see `routes`."""
 
-  def __init__(self, gallery: Gallery, worker: Worker):
-    """Takes the models and what works for all."""
-    self._gallery, self._worker = gallery, worker
+  def __init__(self, gallery: Gallery):
+    """Starts two threads: one that opens models and draws, and one for what takes longer."""
+    self._gallery = gallery
+    self._drawing, self._projecting = Worker(), Worker()
+
+  def close(self) -> None:
+    """Ends the threads; what waits is not done."""
+    self._drawing.close()
+    self._projecting.close()
 
   def application(self) -> Starlette:
     """The server's application, without its guard."""
@@ -105,12 +111,13 @@ class Explorer:
     place, name = request.path_params['place'], request.query_params.get('name', 'the image')
     data = await body(request, _MOST_PICTURE)
 
+    painter = await self._done(request, lambda: self._gallery.painter(place))
+
     def find() -> dict[str, Any]:
-      painter = self._gallery.painter(place)
       read = saving.opened(data, painter, self._gallery)
       if read is not None:
         return {'recipes': [recipes.written(each) for each in read]}
-      found = projecting.project(painter, name[:_LONGEST_NAME], data, self._worker.let_pass)
+      found = projecting.project(painter, name[:_LONGEST_NAME], data)
       return {
         'projection': self._gallery.keep(found.projected),
         'class': found.projected.label,
@@ -118,7 +125,7 @@ class Explorer:
         'text': found.text,
       }
 
-    return JSONResponse(await self._done(request, find, long=True))
+    return JSONResponse(await self._done(request, find, self._projecting))
 
   def _asked(self, asked: dict[str, Any]) -> tuple[Painter, list[Recipe]]:
     """Who is to draw, and what."""
@@ -144,9 +151,9 @@ class Explorer:
       'layers': [len(group) for group in painter.layers()] if painter.has_layers else [],
     }
 
-  async def _done(self, request: Request, work: Callable[[], T], long: bool = False) -> T:
+  async def _done(self, request: Request, work: Callable[[], T], worker: Worker | None = None) -> T:
     """Has work done in its turn."""
-    future = self._worker.submit(request.state.who, work, long)
+    future = (worker or self._drawing).submit(request.state.who, work)
     waited: Awaitable[T] = asyncio.wrap_future(future)
     return await waited
 

@@ -12,7 +12,6 @@ from gan_jax.errors import UserError
 from gan_jax.exploring.gallery import Gallery
 from gan_jax.exploring.guard import Guard
 from gan_jax.exploring.server import Explorer
-from gan_jax.exploring.worker import Worker
 
 _LOOPBACK = '127.0.0.1'
 _LEAST_PORT = 1024  # below, ports are the system's
@@ -36,8 +35,8 @@ def serving(gallery: Gallery, port: int, announce: Callable[[str], None]) -> Ite
   """
   with _listening(port) as listening:
     gallery.painter(0)
-    worker = Worker()
-    app = Guard(Explorer(gallery, worker).application(), listening.getsockname()[1], announce)
+    explorer = Explorer(gallery)
+    app = Guard(explorer.application(), listening.getsockname()[1], announce)
     config = uvicorn.Config(
       app, http='h11', ws='none', lifespan='off', log_config=None, log_level='warning',
       access_log=False, server_header=False, proxy_headers=False,
@@ -50,7 +49,7 @@ def serving(gallery: Gallery, port: int, announce: Callable[[str], None]) -> Ite
       yield
     finally:
       server.should_exit = server.force_exit = True
-      worker.close()
+      explorer.close()
       thread.join(_END_SECONDS)
 
 

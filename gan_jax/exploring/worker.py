@@ -1,4 +1,4 @@
-"""One thread for all that the networks do: everyone in turn, each one's requests in their order."""
+"""A thread for what the networks do: everyone in turn, each one's requests in their order."""
 
 import collections
 import threading
@@ -19,14 +19,13 @@ class BusyError(RuntimeError):
 class _Job(NamedTuple):
   work: Callable[[], Any]
   done: Future[Any]
-  long: bool
 
 
 class Worker:
   """Does jobs one at a time.
 
   Whoever has waited longest since their last job is next: one window with a hundred requests does
-  not keep another waiting. A long job lets the short ones of all pass; see `let_pass`.
+  not keep another waiting.
   """
 
   def __init__(self) -> None:
@@ -36,30 +35,23 @@ class Worker:
     self._thread = threading.Thread(target=self._run, name='explore', daemon=True)
     self._thread.start()
 
-  def submit(self, who: str, work: Callable[[], T], long: bool = False) -> Future[T]:
+  def submit(self, who: str, work: Callable[[], T]) -> Future[T]:
     """Takes a job of somebody.
 
     Args:
       who: asks for it.
       work: is done in the thread.
-      long: it may take more than a second, and calls `let_pass`.
 
     Raises:
       BusyError: where too many wait.
     """
-    job = _Job(work, Future(), long)
+    job = _Job(work, Future())
     with self._changed:
       if self._closed or sum(map(len, self._waiting.values())) >= MOST_WAITING:
         raise BusyError
       self._waiting.setdefault(who, collections.deque()).append(job)
       self._changed.notify()
     return job.done
-
-  def let_pass(self) -> None:
-    """Does the short jobs that wait, in the midst of a long one, which calls this."""
-    assert threading.current_thread() is self._thread
-    while (job := self._next(long=False)) is not None:
-      _do(job)
 
   def close(self) -> None:
     """Cancels what waits, and lets what is being done go on to its end by itself."""
@@ -72,28 +64,20 @@ class Worker:
       self._changed.notify()
 
   def _run(self) -> None:
-    while True:
-      with self._changed:
-        self._changed.wait_for(lambda: self._waiting or self._closed)
-        if self._closed:
-          return
-      job = self._next(long=True)
-      if job is not None:
-        _do(job)
+    while (job := self._next()) is not None:
+      _do(job)
 
-  def _next(self, long: bool) -> _Job | None:
-    """The next job; without `long`, of those whose next one is short."""
+  def _next(self) -> _Job | None:
+    """Waits for the next job; None at the end."""
     with self._changed:
-      for who, jobs in self._waiting.items():
-        if jobs[0].long and not long:
-          continue
-        job = jobs.popleft()
-        if jobs:
-          self._waiting.move_to_end(who)
-        else:
-          del self._waiting[who]
-        return job
-    return None
+      self._changed.wait_for(lambda: self._waiting or self._closed)
+      if self._closed:
+        return None
+      who, jobs = self._waiting.popitem(last=False)
+      job = jobs.popleft()
+      if jobs:
+        self._waiting[who] = jobs  # behind everyone else
+      return job
 
 
 def _do(job: _Job) -> None:

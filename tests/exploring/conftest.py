@@ -9,7 +9,6 @@ from gan_jax.exploring.gallery import Entry, Gallery
 from gan_jax.exploring.guard import Guard
 from gan_jax.exploring.painter import Painter
 from gan_jax.exploring.server import Explorer
-from gan_jax.exploring.worker import Worker
 from gan_jax.models import dcgan, stylegan2
 from gan_jax.sampling.model import Model
 
@@ -54,8 +53,8 @@ class Served:
   """A guarded server, and a browser that has entered."""
 
   def __init__(self, gallery):
-    self.gallery, self.worker, self.addresses = gallery, Worker(), []
-    self.app = Guard(Explorer(gallery, self.worker).application(), PORT, self.addresses.append)
+    self.gallery, self.explorer, self.addresses = gallery, Explorer(gallery), []
+    self.app = Guard(self.explorer.application(), PORT, self.addresses.append)
     self.client = self.entered()
 
   def browser(self):
@@ -71,4 +70,4 @@ class Served:
 def served(models):
   served = Served(Made(models))
   yield served
-  served.worker.close()
+  served.explorer.close()

@@ -202,7 +202,7 @@ def test_a_saved_picture_has_the_depth_and_the_channels_of_the_model(channels, d
   model = served.gallery.painter(0).model
   expected = model.images(model.latents(1, seed=1), [0])[0]
   np.testing.assert_array_equal(found.reshape(expected.shape), expected)
-  served.worker.close()
+  served.explorer.close()
 
 
 def test_a_projected_picture_opens_where_it_was_never_projected(models, served):
@@ -219,7 +219,7 @@ def test_a_projected_picture_opens_where_it_was_never_projected(models, served):
   refused = other.client.post('/api/open/1', content=saved)
   assert refused.status_code == 400
   assert 'this model' in refused.json()['error']
-  other.worker.close()
+  other.explorer.close()
 
 
 @pytest.mark.parametrize(
@@ -252,10 +252,9 @@ def test_an_image_is_read_as_the_dataset_was_and_its_projection_can_be_drawn(ser
 
     likeness = type('Likeness', (), {'of': 'samples'})
 
-    def project(self, images, labels, watch):
+    def project(self, images):
       seen.append(images)
-      watch('searching', 0, 1)
-      row = np.ones(1)
+        row = np.ones(1)
       return Projections(np.zeros((1, 8)), np.ones(1, int), images, row, row, row)
 
   monkeypatch.setattr(served.gallery.painter(0), 'projector', Nearest(), raising=False)

@@ -34,24 +34,6 @@ def test_each_ones_jobs_are_done_in_order_and_everyone_is_in_turn(held):
   assert done == ['a0', 'b0', 'a1', 'b1', 'a2', 'a3']
 
 
-def test_a_long_job_lets_short_ones_pass_and_no_long_ones(held):
-  worker, go = held
-  done = []
-
-  def long(name):
-    done.append(f'{name} begins')
-    worker.let_pass()
-    done.append(f'{name} ends')
-
-  jobs = [worker.submit('a', lambda: long('first'), long=True)]
-  jobs += [worker.submit('b', lambda: long('second'), long=True)]
-  jobs += [worker.submit('a', lambda: done.append('short'))]
-  go.set()
-  for job in jobs:
-    job.result(20)
-  assert done == ['first begins', 'short', 'first ends', 'second begins', 'second ends']
-
-
 def test_what_fails_belongs_to_whoever_asked_and_the_next_is_done(worker):
   def fails():
     raise KeyError('x')
