@@ -254,7 +254,7 @@ def test_an_image_is_read_as_the_dataset_was_and_its_projection_can_be_drawn(ser
 
     def project(self, images):
       seen.append(images)
-        row = np.ones(1)
+      row = np.ones(1)
       return Projections(np.zeros((1, 8)), np.ones(1, int), images, row, row, row)
 
   monkeypatch.setattr(served.gallery.painter(0), 'projector', Nearest(), raising=False)
