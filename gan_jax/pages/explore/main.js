@@ -93,7 +93,7 @@ const start = async () => {
       controls.opened(about());
       showDirections(opened).catch(failed);
       $('about').textContent = about().about;
-      $('layers').hidden = !about().layers.length;
+      $('layers').hidden = $('drag-help').hidden = !about().layers.length;
       $('layers-none').hidden = about().layers.length > 0;
     }
     $('model').value = String(state.model);
