@@ -1,7 +1,8 @@
-"""Eight simulated devices, one shared cache of compiled programs, and small datasets."""
+"""Eight simulated devices, one shared cache of compiled programs, small datasets, a browser."""
 
 import gc
 import os
+import shutil
 
 # Before JAX is imported anywhere: the number of devices is fixed when the backend starts.
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
@@ -71,3 +72,27 @@ def finished(tmp_path_factory, user_folders):
 @pytest.fixture
 def key():
   return jax.random.key(0)
+
+
+@pytest.fixture
+def browser(tmp_path):
+  """Chromium, which asks nobody for anything by itself; it logs what pages do."""
+  chromium, chromedriver = shutil.which('chromium'), shutil.which('chromedriver')
+  if not chromium or not chromedriver:
+    say = pytest.fail if os.environ.get('GAN_JAX_NEEDS_BROWSER') else pytest.skip
+    say('takes chromium and chromedriver (Debian: chromium, chromium-driver)')
+  from selenium import webdriver
+  from selenium.webdriver.chrome.service import Service
+
+  options = webdriver.ChromeOptions()
+  for argument in (
+    *('headless=new', 'no-sandbox', 'disable-gpu', 'disable-quic', 'no-first-run'),
+    *('disable-background-networking', 'disable-component-update', 'disable-sync'),
+    f'user-data-dir={tmp_path / "profile"}',
+  ):
+    options.add_argument(f'--{argument}')
+  options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
+  driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+  driver.set_window_size(1280, 1600)
+  yield driver
+  driver.quit()

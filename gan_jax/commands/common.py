@@ -44,6 +44,12 @@ def define_paths(name: str, help: str) -> None:
   flags.DEFINE(_PathsParser(), name, None, help)
 
 
+def define_several_paths(name: str, help: str) -> None:
+  """Defines a required flag that takes one path or several, and may be given again for more."""
+  serializer: Any = flags.ListSerializer(',')
+  flags.DEFINE_multi(_PathsParser(), serializer, name, None, help, required=True)
+
+
 def define_follow_links() -> None:
   """Defines `--follow_links`."""
   flags.DEFINE_bool(

@@ -91,6 +91,20 @@ def read(
   return OwnImages(np.stack(images), tuple(names), folders, tuple(refused))
 
 
+def read_one(
+  name: str, data: bytes, shape: tuple[int, int, int], dtype: Any, noted: Mapping[str, Any]
+) -> np.ndarray:
+  """Reads the first image of a file's bytes, `shape` `(H, W, C)`; see `read`.
+
+  Raises:
+    RefusedError: where there is none that can be read.
+  """
+  picture = next(decode.read(name, data, _medical(noted)), None)
+  if picture is None:
+    raise RefusedError('holds no image')
+  return _bringing(shape, np.dtype(dtype), noted, '')(picture.pixels)
+
+
 def _open(path: str, flag: str, follow_links: bool) -> files.Source:
   try:
     return sources.open_source(path, data_folder(''), open_builder, follow_links)

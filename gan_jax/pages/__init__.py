@@ -11,7 +11,7 @@ import markupsafe
 import numpy as np
 from PIL import Image
 
-_FOLDER = pathlib.Path(__file__).parent
+FOLDER = pathlib.Path(__file__).parent
 _LOSSLESS_BYTES = 150_000  # a picture that takes more is compressed with loss
 _QUALITY = 88
 
@@ -19,7 +19,7 @@ _QUALITY = 88
 def render(template: str, **context: Any) -> str:
   """Fills a template of this folder; what is filled in shows as text, whatever it holds."""
   environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
+    loader=jinja2.FileSystemLoader(FOLDER),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -48,8 +48,12 @@ def picture(pixels: np.ndarray) -> str:
 
 
 def _inlined(name: str) -> markupsafe.Markup:
+  return markupsafe.Markup(text_of(name))
+
+
+def text_of(name: str) -> str:
   """A file of this folder as it is: our own style and script."""
-  return markupsafe.Markup((_FOLDER / name).read_text(encoding='utf-8'))
+  return (FOLDER / name).read_text(encoding='utf-8')
 
 
 def as_script(value: Any) -> markupsafe.Markup:

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from gan_jax.ablation import status
 from gan_jax.workdir import record
 
 HOSTILE = '</script><script>alert(1)</script><b>&"\''
-CHROMIUM, DRIVER = shutil.which('chromium'), shutil.which('chromedriver')
 
 
 def draw(root, run, moments=3):
@@ -87,28 +85,6 @@ def test_a_run_has_a_page_of_its_own(finished, tmp_path):
   assert 'train.batch_size' in text
   assert 'Finished, 192 of 192 images shown.' in text
   assert re.search(r'1 run, all of: code [0-9a-f]{12} \(git', text)
-
-
-@pytest.fixture
-def browser(tmp_path):
-  if not CHROMIUM or not DRIVER:
-    say = pytest.fail if os.environ.get('GAN_JAX_NEEDS_BROWSER') else pytest.skip
-    say('takes chromium and chromedriver (Debian: chromium, chromium-driver)')
-  from selenium import webdriver
-  from selenium.webdriver.chrome.service import Service
-
-  options = webdriver.ChromeOptions()
-  for argument in (
-    *('headless=new', 'no-sandbox', 'disable-gpu', 'disable-quic', 'no-first-run'),
-    *('disable-background-networking', 'disable-component-update', 'disable-sync'),
-    f'user-data-dir={tmp_path / "profile"}',
-  ):
-    options.add_argument(f'--{argument}')
-  options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
-  driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-  driver.set_window_size(1280, 1600)
-  yield driver
-  driver.quit()
 
 
 def wait(driver, condition, what):

@@ -43,7 +43,7 @@ def test_what_stands_in_a_script_cannot_end_it():
 
 def test_every_text_of_a_template_shows_as_text(tmp_path, monkeypatch):
   (tmp_path / 'a.html').write_text('<p>{{ text }}</p>')
-  monkeypatch.setattr(pages, '_FOLDER', tmp_path)
+  monkeypatch.setattr(pages, 'FOLDER', tmp_path)
   shown = pages.render('a.html', text=HOSTILE)
   assert '<img' not in shown
   assert '</script>' not in shown
@@ -51,6 +51,6 @@ def test_every_text_of_a_template_shows_as_text(tmp_path, monkeypatch):
 
 def test_what_a_template_needs_and_is_not_given_is_an_error(tmp_path, monkeypatch):
   (tmp_path / 'a.html').write_text('{{ text }}')
-  monkeypatch.setattr(pages, '_FOLDER', tmp_path)
+  monkeypatch.setattr(pages, 'FOLDER', tmp_path)
   with pytest.raises(Exception, match="'text' is undefined"):
     pages.render('a.html')
