@@ -322,7 +322,8 @@ def _sheet(
       for strength in strengths
     ]
     rows.append(np.stack(at, axis=1))
-    captions += [f'{name} {strength:+g}' for _ in start.labels for strength in strengths]
+    # The number first: a long line is cut at its end.
+    captions += [f'{strength:+g} {name}' for _ in start.labels for strength in strengths]
   return np.concatenate([image for row in rows for image in row]), captions
 
 
@@ -335,7 +336,7 @@ def _class_sheet(model: Model, start: Latents, watch: Watch) -> tuple[np.ndarray
     at = [images_of(model, start, (1 - share) * own + share * to) for share in _SHARES]
     rows.append(np.stack(at, axis=1))
     captions += [
-      f'{model.class_name(int(each))} to {model.class_name(label)} {share:.0%}'
+      f'{share:.0%} {model.class_name(int(each))} to {model.class_name(label)}'
       for each in start.labels
       for share in _SHARES
     ]

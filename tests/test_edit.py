@@ -29,7 +29,7 @@ def test_a_sheet_shows_each_direction_at_each_strength(model, tmp_path):
   found = edit.edit(model, edit.Asked(most=3, samples=2, strengths=(-1.0, 0.0, 1.0)))
   assert found.columns == 6
   assert len(found.sheet) == 18
-  assert found.captions[:3] == ['component1 -1', 'component1 +0', 'component1 +1']
+  assert found.captions[:3] == ['-1 component1', '+0 component1', '+1 component1']
   start = edit.images_of(model, found.start)
   for row in range(3):  # moving by 0 is the image itself
     np.testing.assert_array_equal(found.sheet[6 * row + 1], start[0])
@@ -74,7 +74,7 @@ def test_the_class_of_a_model_without_w_goes_in_by_the_label(model):
   asked = edit.Asked(by='classes', samples=2, classes='0', move=(('class=猫', 1.0),))
   found = edit.edit(model, asked)
   assert found.directions is None
-  assert found.captions[4:6] == ['cat to cat 100%', 'cat to cat 0%']
+  assert found.captions[4:6] == ['100% cat to cat', '0% cat to cat']
   start = edit.images_of(model, found.start)
   for row in range(3):
     ends = found.sheet[10 * row], found.sheet[10 * row + 4]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from gan_jax.data import limits
 from gan_jax.errors import UserError
 from gan_jax.share import folder
 from gan_jax.workdir import record
@@ -260,8 +261,8 @@ def _limits(about: About) -> list[str]:
     '',
     '- It draws what its training data show, with their gaps and their bias, and nothing else.',
     '- It may repeat training images; unless an audit above speaks of it, none were looked for.',
-    '- A picture of it is evidence of nothing: not of a person, an object, or a finding.',
     f'- {_size(about)}',
+    *(f'- {_plain(sentence)}' for sentence in limits.sentences(about.dataset)),
   ]
 
 

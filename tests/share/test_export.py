@@ -13,6 +13,7 @@ import yaml
 
 import gan_jax
 from gan_jax import build, export
+from gan_jax.data import limits
 from gan_jax.errors import UserError
 from gan_jax.share import card, folder, weights
 from tests.build.test_transfer import equal, saved, started
@@ -117,6 +118,7 @@ def test_the_hub_reads_its_card(finished, exported):
   assert f'{low:.4g} to ' in found.text
   assert f'{floor:.4g}' in found.text
   assert 'Licence of the data: CC BY' in found.text
+  assert all(line in found.text for line in limits.sentences({}))
 
 
 def test_names_are_no_markup_and_no_paths_of_this_machine_go_along(exported, finished):
