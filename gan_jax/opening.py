@@ -12,6 +12,8 @@ OPENERS: tuple[Callable[[str], Model | None], ...] = ()
 
 def open_model(path: str, checkpoint: int | None = None, batch_size: int = 64) -> Model:
   """Opens a run's generator, or that of another origin; see `gan_jax.open`."""
+  if batch_size < 1:
+    raise UserError(f'batch_size={batch_size}: accepted: numbers from 1')
   for opener in OPENERS:
     model = opener(path)
     if model is None:

@@ -128,7 +128,7 @@ def components(
   vectors = scores.T @ latents
   shares = np.square(singular[order]) / np.square(centred).sum()
   names = tuple(f'component{number}' for number in range(1, count + 1))
-  return Directions(space.name, names, _scaled(vectors, coordinates), shares)
+  return Directions(space.name, names, _scaled(_signed(vectors), coordinates), shares)
 
 
 def weights(
@@ -161,7 +161,7 @@ def weights(
   order = np.argsort(-values)[:count]
   names = tuple(f'weight{number}' for number in range(1, count + 1))
   shares = values[order] / values.sum()
-  return Directions(space.name, names, _scaled(axes[:, order].T, coordinates), shares)
+  return Directions(space.name, names, _scaled(_signed(axes[:, order].T), coordinates), shares)
 
 
 def separating(
@@ -220,9 +220,13 @@ def _within_classes(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _scaled(vectors: np.ndarray, coordinates: Coordinates) -> np.ndarray:
-  """Vectors `[n, D]` as long as the draws' deviation along them, the largest number positive."""
+  """Vectors `[n, D]` as long as the draws' deviation along them."""
   basis = np.asarray(coordinates.basis, np.float64)
   unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
-  largest: Any = np.take_along_axis(unit, np.abs(unit).argmax(axis=1)[:, None], axis=1)
-  unit = unit * np.where(largest < 0, -1, 1)
   return (unit * np.linalg.norm(unit @ basis.T, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _signed(vectors: np.ndarray) -> np.ndarray:
+  """Vectors `[n, D]` whose sign says nothing, with the largest number positive."""
+  largest: Any = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
+  return vectors * np.where(largest < 0, -1, 1)

@@ -144,7 +144,7 @@ class Model:
     fixed_noise: bool = False,
   ) -> Iterator[np.ndarray]:
     """Yields what `images` returns batch by batch, `[b, H, W, C]`."""
-    rows = self._rows(latents, labels, truncation)
+    rows = self.rows(latents, labels, truncation)
     return self._programs.images(*rows, fixed_noise)
 
   @property
@@ -169,7 +169,7 @@ class Model:
       UserError: where the generator has no mapping network.
     """
     self._need_styles()
-    rows = self._rows(latents, labels, truncation)
+    rows = self.rows(latents, labels, truncation)
     if not self.has_mean and np.any(rows[2] != 1):
       raise UserError(f'truncation: {self.name} keeps no mean of w; accepted: 1')
     return _whole(self._programs.styles(*rows))
@@ -207,7 +207,7 @@ class Model:
 
   def recipe(self) -> dict[str, str]:
     """What the metadata of an image says of the model."""
-    found = {'Model': self.name}
+    found = {'Model': os.path.basename(self.name)}
     if self.workdir:
       found['Run'] = os.path.basename(os.path.abspath(self.workdir))
     if self.images_shown is not None:
@@ -248,10 +248,14 @@ class Model:
     if not self.has_styles:
       raise UserError(f'{self.name} has no mapping network, and so no w; use its latents')
 
-  def _rows(
-    self, latents: Any, labels: Any, truncation: Any
+  def rows(
+    self, latents: Any, labels: Any = None, truncation: Any = 1.0
   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each image is made of, checked."""
+    """What each image is made of: latents, labels or weights, truncation, a row each; see `images`.
+
+    Raises:
+      UserError: for arrays that do not fit the model.
+    """
     latents = np.asarray(latents, np.float32)
     if latents.ndim != 2 or latents.shape[1] != self.z_dim or not len(latents):
       raise UserError(f'latents: have the shape {latents.shape}; accepted: (N, {self.z_dim})')
@@ -312,7 +316,7 @@ class Model:
     from gan_jax.sampling import walk  # stands on this module
 
     points = np.asarray(keyframes)
-    if points.ndim == 1:
+    if points.ndim == 1 and points.dtype.kind in 'iu':
       points = programs.latents(points.tolist(), np.zeros(len(points), np.int32), self.z_dim)
     if styles:
       keys = walk.Keyframes(points, in_w=True)

@@ -43,19 +43,20 @@ def keyframes(
   Args:
     model: whose latents they are.
     latents: `[K, z]`.
-    labels: `[K]`; None: the classes in turn.
+    labels: `[K]`, or weights `[K, num_classes]`; None: the classes in turn.
     space: 'w' or 'z'; None: w where there is one.
     truncation: of w, where the walk is there.
 
   Raises:
-    UserError: for another space, or w where there is none.
+    UserError: for another space, w where there is none, or arrays that do not fit.
   """
-  latents = np.asarray(latents, np.float32)
-  labels = model.labels(len(latents)) if labels is None else np.asarray(labels)
+  latents, labels, _ = model.rows(latents, labels, truncation)
   if goes_in_w(model, space):
     return Keyframes(model.styles(latents, labels, _share(model, truncation)), in_w=True)
-  weights = np.eye(model.num_classes, dtype=np.float32)[labels] if model.num_classes else None
-  return Keyframes(latents, weights)
+  if not model.num_classes:
+    return Keyframes(latents)
+  one_hot = np.eye(model.num_classes, dtype=np.float32)
+  return Keyframes(latents, labels if labels.ndim == 2 else one_hot[labels])
 
 
 def goes_in_w(model: Model, space: str | None) -> bool:

@@ -14,7 +14,7 @@ MODULES = {
   'resnet': (resnet, {'width': 4}),
   'biggan': (biggan, {'width': 4, 'shared_embedding': 4}),
   'r3gan': (r3gan, {'widths': (16, 16, 16), 'blocks': 1}),
-  'fastgan': (fastgan, {'width': 8, 'blocks': 'two'}),
+  'fastgan': (fastgan, {'width': 8, 'blocks': 'one'}),
   'stylegan2': (
     stylegan2,
     {'channel_base': 128, 'channel_max': 16, 'w_size': 16, 'mapping_layers': 2},

@@ -17,7 +17,7 @@ ARCHITECTURES = [
   pytest.param(name, marks=() if name in OF_TWO_SECONDS else pytest.mark.slow)
   for name in drawn.MODULES
 ]
-SIZES = {'resnet': (32, 32), 'biggan': (32, 32), 'fastgan': (64, 64)}
+SIZES = {'resnet': (32, 32), 'biggan': (32, 32), 'fastgan': (32, 32)}
 
 
 @pytest.fixture(scope='module')
@@ -131,6 +131,8 @@ def test_other_openers_come_first(monkeypatch, models):
   opened = lambda path: models('dcgan') if path == 'other' else None
   monkeypatch.setattr(opening, 'OPENERS', (opened,))
   assert gan_jax.open('other', batch_size=3).batch_size == 3
+  with pytest.raises(UserError, match='batch_size=0: accepted: numbers from 1'):
+    gan_jax.open('other', batch_size=0)
   with pytest.raises(UserError, match='holds one generator'):
     gan_jax.open('other', checkpoint=1)
   with pytest.raises(UserError, match='holds no run'):

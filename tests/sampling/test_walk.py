@@ -87,6 +87,8 @@ def test_a_walk_between_classes_goes_by_their_weights():
   images = model.interpolate(np.repeat(z, 2, axis=0), [0, 2], frames=4)
   weights = np.array([[1, 0, 0], [0.75, 0, 0.25], [0.5, 0, 0.5], [0.25, 0, 0.75], [0, 0, 1]])
   expected = model.images(np.repeat(z, 5, axis=0), weights)
+  again = model.interpolate(np.repeat(z, 2, axis=0), weights[[0, -1]], frames=4)
+  np.testing.assert_array_equal(again, images)
   assert np.abs(images.astype(int) - expected).max() <= 1
 
 
@@ -96,3 +98,11 @@ def test_spaces_and_truncations_that_a_model_does_not_have_are_refused():
     model.interpolate([0, 1], space='v')
   with pytest.raises(UserError, match='no mapping network'):
     model.interpolate([0, 1], space='w')
+  for labels in ([0, 3], [0], [0.5, 1.0]):
+    with pytest.raises(UserError, match=r'labels: .*accepted: '):
+      model.interpolate([0, 1], labels)
+  for keyframes in ([0.5, 1.0], [], np.zeros((2, 7))):
+    with pytest.raises(UserError, match=r'latents: .*accepted: \(N, 8\)'):
+      model.interpolate(keyframes)
+  with pytest.raises(UserError, match='truncation=-1'):
+    model.interpolate([0, 1], truncation=-1)

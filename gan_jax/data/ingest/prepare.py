@@ -114,7 +114,7 @@ def prepare(
           'source': options.source,
           'licence': options.licence or 'not stated',
           # So that other images can be read as these were.
-          'reading': {'fit': options.fit, 'medical': options.medical._asdict()},
+          'reading': {'fit': options.fit, 'medical': _plain(options.medical)},
         },
         description=options.description or f'Images of {options.source}.',
       )
@@ -123,6 +123,12 @@ def prepare(
     (made / options.name / writer.VERSION / REPORT).write_text(json.dumps(report, indent=2))
     _swap(made / options.name, place, folder.parent / _OLD)
   return Prepared(str(place / writer.VERSION), report)
+
+
+def _plain(medical: decode.Medical) -> dict[str, Any]:
+  """As JSON gives it back."""
+  lists = lambda value: list(value) if isinstance(value, tuple) else value
+  return {name: lists(value) for name, value in medical._asdict().items()}
 
 
 def _check(options: Options) -> pathlib.Path:
