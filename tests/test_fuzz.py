@@ -3,13 +3,10 @@
 GAN_JAX_FUZZ=1000 tries a thousand of each, which take some ten minutes.
 """
 
-import contextlib
-import io
 import os
 import pathlib
 import re
 import shutil
-import sys
 import tempfile
 
 import hypothesis
@@ -19,13 +16,13 @@ from absl import flags
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-import launch
 from configs import smoke
 from gan_jax import bench, train, tune
 from gan_jax.commands import COMMANDS
 from gan_jax.errors import Preempted
 from gan_jax.runtime.programs import Program
 from gan_jax.workdir import config_file, record
+from tests import command_line
 
 set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), 'hypothesis'))  # not beside the code
 MANY = hypothesis.settings(
@@ -108,9 +105,7 @@ def nothing_is_run(data_dir, digits, tmp_path_factory):
   patch.setattr(bench, 'bench', accepted)
   patch.setattr(tune, 'tune', accepted)
   patch.chdir(tmp_path_factory.mktemp('here'))
-  hooks = sys.excepthook, sys.unraisablehook
   yield
-  sys.excepthook, sys.unraisablehook = hooks
   patch.undo()
 
 
@@ -120,21 +115,8 @@ def accepted(*_, **__):
 
 def call(*arguments):
   """The exit code of a command line and what it says, in a process that has done others before."""
-  known = set(FLAGS)
-  argv, before = ['launch.py', *arguments], sys.argv
-  said = io.StringIO()
-  sys.argv = argv
-  try:
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-      code = launch.main(argv)
-  except SystemExit as stopped:
-    code = stopped.code
-  finally:
-    sys.argv = before
-    for name in set(FLAGS) - known:
-      delattr(FLAGS, name)
-    FLAGS.unparse_flags()
-  return code, said.getvalue()
+  said = command_line.call(*arguments)
+  return said.code, said.err
 
 
 def check(code, said, arguments):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import launch
+from tests.command_line import call, one_line
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -29,24 +30,18 @@ def run(*arguments, **options):
   )
 
 
-def one_line(stderr):
-  """The single line of a refusal."""
-  assert 'Traceback' not in stderr
-  (line,) = stderr.strip().splitlines()
-  return line
-
-
 @pytest.mark.parametrize('arguments', [(), ('--help',)])
-def test_without_a_command_the_commands_are_listed(arguments, capsys):
-  assert launch.main(['launch.py', *arguments]) == 0
-  shown = capsys.readouterr().out
+def test_without_a_command_the_commands_are_listed(arguments):
+  code, shown, _ = call(*arguments)
+  assert code == 0
   commands = ('prepare', 'inspect', 'train', 'sample', 'evaluate', 'bench')
   assert all(f'  {name}' in shown for name in commands)
 
 
-def test_an_unknown_command_offers_the_nearest(capsys):
-  assert launch.main(['launch.py', 'trian']) == 2
-  assert "unknown command 'trian': did you mean 'train'" in one_line(capsys.readouterr().err)
+def test_an_unknown_command_offers_the_nearest():
+  code, _, said = call('trian')
+  assert code == 2
+  assert "unknown command 'trian': did you mean 'train'" in one_line(said)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +58,9 @@ def test_an_unknown_command_offers_the_nearest(capsys):
   ],
 )
 def test_each_command_explains_its_flags(command, flags):
-  shown = run(command, '--help')
-  assert shown.returncode == 0
-  assert all(f'{flag}:' in shown.stdout for flag in flags)
+  code, shown, _ = call(command, '--help')
+  assert code == 0
+  assert all(f'{flag}:' in shown for flag in flags)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +114,19 @@ def test_each_command_explains_its_flags(command, flags):
     (('evaluate', '--workdir=~/nowhere'), f'{os.path.expanduser("~")}/nowhere: holds no run'),
   ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments, message):
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, message, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  code, _, said = call(*arguments)
+  assert code == 2
+  assert message in one_line(said)
+
+
+@pytest.mark.parametrize('arguments', [('train',), ('sample', '--workdir=/nowhere', '--out=x.png')])
+def test_a_process_ends_with_that_line_and_code(arguments):
   result = run(*arguments)
-  assert result.returncode == 2
-  assert message in one_line(result.stderr)
+  code, _, said = call(*arguments)
+  assert result.returncode == code == 2
+  assert one_line(result.stderr) == one_line(said)
 
 
 def test_images_of_a_folder_are_prepared_inspected_and_trained_on(tmp_path):
@@ -242,14 +246,12 @@ def test_a_signal_ends_any_command_with_a_line(command, number, tmp_path):
   assert not list(tmp_path.rglob('dataset_info.json')), 'half a dataset is none'
 
 
-def test_a_run_that_is_to_start_from_nothing_is_refused_and_leaves_nothing(tmp_path):
+def test_a_run_that_is_to_start_from_nothing_is_refused_and_leaves_nothing(tmp_path, digits):
   workdir = tmp_path / 'run'
-  done = run(
-    'train', '--config=configs/smoke.py', '--config.init.from=nothing', f'--workdir={workdir}'
-  )
-  assert done.returncode == 2
-  assert 'Traceback' not in done.stderr
-  assert 'config.init.workdir=nothing: ' in done.stderr.splitlines()[-1]
+  smoke = f'--config={ROOT}/configs/smoke.py'
+  code, _, said = call('train', smoke, '--config.init.from=nothing', f'--workdir={workdir}')
+  assert code == 2
+  assert 'config.init.workdir=nothing: ' in one_line(said)
   assert not (workdir / 'config.json').exists()
 
 
@@ -275,9 +277,9 @@ def test_a_run_that_is_to_start_from_nothing_is_refused_and_leaves_nothing(tmp_p
 def test_what_a_config_file_gets_wrong_is_told_by_its_line(tmp_path, text, message):
   (tmp_path / 'mine.py').write_text(text)
   workdir = tmp_path / 'run'
-  result = run('train', f'--config={tmp_path}/mine.py', f'--workdir={workdir}')
-  assert result.returncode == 2
-  assert message in one_line(result.stderr)
+  code, _, said = call('train', f'--config={tmp_path}/mine.py', f'--workdir={workdir}')
+  assert code == 2
+  assert message in one_line(said)
   assert not workdir.exists()
 
 

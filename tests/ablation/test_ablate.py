@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-import launch
 from configs.ablations import few_images, losses, r3gan
 from gan_jax import ablate
 from gan_jax.ablation import estimate, plan
 from gan_jax.ablation.root import Root
 from gan_jax.runtime import parallel
+from tests.command_line import call
 
 SHIPPED = {'few_images': few_images, 'losses': losses, 'r3gan': r3gan}
 FILE = """
@@ -49,19 +49,6 @@ def test_the_example_of_the_guide_is_a_sweep(tmp_path, monkeypatch):
   assert len(made.runs) == 12
 
 
-def ask(capsys, *arguments):
-  from absl import flags
-
-  before = set(flags.FLAGS)
-  try:
-    code = launch.main(['launch.py', *arguments])
-  finally:
-    for name in set(flags.FLAGS) - before:
-      delattr(flags.FLAGS, name)
-  said = capsys.readouterr()
-  return code, said.out, said.err
-
-
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
@@ -72,31 +59,31 @@ def ask(capsys, *arguments):
     (FILE.replace('images=192', ''), 'one of images, steps and seconds'),
   ],
 )
-def test_a_file_that_is_no_sweep_is_refused_in_a_line(tmp_path, capsys, text, message):
+def test_a_file_that_is_no_sweep_is_refused_in_a_line(tmp_path, text, message):
   path = tmp_path / 'tiny.py'
   path.write_text(text)
-  code, _, error = ask(capsys, 'ablate', f'--sweep={path}', f'--root={tmp_path / "root"}')
+  code, _, error = call('ablate', f'--sweep={path}', f'--root={tmp_path / "root"}')
   assert code == 2
   assert message in error
   assert len(error.strip().splitlines()) == 1
   assert not (tmp_path / 'root').exists()
 
 
-def test_other_seeds_than_the_files_own_may_be_asked_for(tmp_path, capsys):
+def test_other_seeds_than_the_files_own_may_be_asked_for(tmp_path):
   path = tmp_path / 'tiny.py'
   path.write_text(FILE)
   flags = f'--sweep={path}', '--seeds=5,6,7', '--dry_run', '--noestimate'
-  code, said, _ = ask(capsys, 'ablate', *flags)
+  code, said, _ = call('ablate', *flags)
   assert code == 0
   assert '3 runs of 192 images each' in said
   assert '7: ' in said
 
 
-def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, capsys):
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path):
   path = tmp_path / 'tiny.py'
   path.write_text(FILE)
   flags = f'--sweep={path}', f'--root={tmp_path / "root"}', '--dry_run', '--noestimate'
-  code, said, _ = ask(capsys, 'ablate', *flags)
+  code, said, _ = call('ablate', *flags)
   assert code == 0
   assert 'plain (baseline)' in said
   assert '1 runs of 192 images each, 1 distinct, 0 done' in said
@@ -125,8 +112,8 @@ SWEEP = 'ablate', '--sweep=configs/ablations/losses.py'
     (('reproduce', '--workdir=nowhere'), 'holds no run'),
   ],
 )
-def test_mistakes_are_a_line(capsys, arguments, message):
-  code, _, error = ask(capsys, *arguments)
+def test_mistakes_are_a_line(arguments, message):
+  code, _, error = call(*arguments)
   assert code == 2
   assert message in error
   assert len(error.strip().splitlines()) == 1

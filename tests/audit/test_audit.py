@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import launch
 from gan_jax.audit import conduct, groups, mitigation, predictor, report, result, subject
 from gan_jax.audit.result import Mark, Picture, Result, Sentence, Table
 from gan_jax.errors import UserError
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.workdir import record
+from tests.command_line import call
 
 
 def found(text='plain'):
@@ -167,14 +167,12 @@ def test_folders_by_anybody_are_audited_by_the_classes_and_attributes_of_a_label
 
 def test_the_command_audits_a_run_and_adds_a_line_to_its_record(finished, tmp_path):
   workdir, _ = finished
-  code = launch.main(
-    [
-      *('launch.py', 'audit', f'--workdir={workdir}', '--audits=representation'),
-      *('--num_samples=200', f'--out={tmp_path}', '--metrics', '--features=classifier'),
-      *('--target=class=uniform', '--mitigate'),
-    ]
+  said = call(
+    *('audit', f'--workdir={workdir}', '--audits=representation', '--num_samples=200'),
+    *(f'--out={tmp_path}', '--metrics', '--features=classifier'),
+    *('--target=class=uniform', '--mitigate'),
   )
-  assert code == 0
+  assert said.code == 0, said.err
   (line,) = record.read_metrics(workdir, 'audit')
   assert any(key.startswith('representation/share/class/') for key in line)
   assert {'audit.json', 'audit.csv', 'audit.html'} <= {each.name for each in tmp_path.iterdir()}

@@ -1,18 +1,17 @@
 """A Slurm of this machine alone: its own configuration, keys, ports and folders."""
 
 import contextlib
+import functools
 import os
 import pwd
 import shutil
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
-from absl import flags
 
-import launch
+from tests import command_line
 
 DAEMONS = 'munged', 'slurmctld', 'slurmd'
 PROGRAMS = *DAEMONS, 'setpriv', 'sbatch', 'srun', 'scontrol', 'squeue', 'scancel', 'sinfo'
@@ -103,21 +102,9 @@ def free_ports(count):
 
 
 @pytest.fixture
-def train(monkeypatch, capsys):
+def train():
   """Runs `launch.py train` here; its exit code and what it said."""
-
-  def run(*words):
-    monkeypatch.setattr(sys, 'argv', ['launch.py', 'train', *words])
-    before = set(flags.FLAGS)
-    try:
-      code = launch.main(sys.argv)
-    finally:
-      for name in set(flags.FLAGS) - before:
-        delattr(flags.FLAGS, name)
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-  return run
+  return functools.partial(command_line.call, 'train')
 
 
 @pytest.fixture(scope='module')
