@@ -97,6 +97,13 @@ def audit(subject: Subject, settings: Settings) -> Result:
       sentences += again.sentences
       numbers |= again.numbers
       tables += again.tables
+  if subject.conditional and any(each.name == CLASS for each in groupings):
+    sentences.append(
+      Sentence(
+        'Classes were asked for as often as the data have them: their shares show what the model '
+        'makes of what it is asked for, not what it would draw by itself'
+      )
+    )
   if not groupings:
     sentences.append(
       Sentence('Nothing can be told of bias: the data have no classes and no attributes', 'unknown')
