@@ -1,6 +1,6 @@
 """Bias: how often each group is drawn, beside the data and a target, and how well.
 
-shares.Shares of generated images are adjusted for the errors of the predictor that sorts them, and their
+Shares of generated images are adjusted for the errors of the predictor that sorts them, and their
 intervals hold these errors, see `adjusted`.
 """
 

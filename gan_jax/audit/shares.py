@@ -54,6 +54,7 @@ def of_grouping(predictor: Predictor, said: Said, targets: target.Targets) -> Sh
 
 
 def sentences(one: Shares, scores: list[quality.Quality]) -> list[Sentence]:
+  """What the shares, and the scores of each category (or none), say in words."""
   grouping = one.predictor.grouping
   beside = grouping.data_shares if one.wanted is None else one.wanted
   what = 'of the data' if one.wanted is None else 'wanted'
@@ -130,6 +131,7 @@ def _doubts(one: Shares) -> list[Sentence]:
 
 
 def numbers(one: Shares, scores: list[quality.Quality]) -> dict[str, Estimate]:
+  """By key, `share/<grouping>/<category>` and the scores likewise."""
   grouping = one.predictor.grouping
   numbers = {}
   for name, estimate in zip(grouping.categories, one.found.estimates, strict=True):
@@ -143,6 +145,7 @@ def numbers(one: Shares, scores: list[quality.Quality]) -> dict[str, Estimate]:
 
 
 def table(one: Shares, scores: list[quality.Quality], size: int) -> Table:
+  """A row a category; `size` is the number of images that each one's scores are of."""
   grouping, predictor = one.predictor.grouping, one.predictor
   data = grouping.data_shares
   recalls = predictor.confusion.diagonal() / predictor.confusion.sum(axis=0)
