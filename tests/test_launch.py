@@ -54,6 +54,7 @@ def test_an_unknown_command_offers_the_nearest():
     ('sample', ('--seeds', '--every_class', '--format', '--captions', '--overwrite')),
     ('interpolate', ('--seeds', '--latents', '--frames', '--loop', '--grid', '--style_mixing')),
     ('evaluate', ('--workdir', '--step', '--all', '--images', '--reference', '--metrics', '--out')),
+    ('audit', ('--workdir', '--images', '--reference', '--audits', '--target', '--out')),
     ('bench', ('--config', '--parts', '--steps', '--devices', '--json')),
   ],
 )
@@ -92,6 +93,8 @@ def test_each_command_explains_its_flags(command, flags):
     (('evaluate', '--workdir=x', '--all', '--step=3'), '--step: has no part in --all'),
     (('evaluate', '--workdir=x', '--weights=y'), '--weights=y: accepted: NETWORK=FILE'),
     (('evaluate', '--workdir=x', '--metrics=fid'), '--metrics=fid: unknown'),
+    (('audit', '--images=x'), '--images: needs --reference=FOLDER'),
+    (('audit', '--workdir=/nowhere', '--audits=representatoin'), 'holds no run'),
     (('bench',), '--config: name a config file'),
     (('prepare',), '--dataset=NAME or --source=...'),
     (('prepare', '--source=/nowhere'), 'needs --name'),

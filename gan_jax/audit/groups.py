@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -199,8 +199,3 @@ class Relabelled(Subset):
   def labels(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
     """The categories, int32 `[n]`."""
     return self._own[np.asarray(indices)]
-
-
-def singles(groupings: Sequence[Grouping]) -> Iterator[Grouping]:
-  """Those that are no intersections."""
-  return (each for each in groupings if not each.parts)

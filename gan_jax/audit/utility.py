@@ -23,7 +23,7 @@ from gan_jax.text import say
 # As `metrics.cas`: a quarter of the images of the classifier's own recipe, at twice the rate.
 RECIPE = classifier.RECIPE._replace(images=20_000, learning_rate=4e-3)
 _MOST_BYTES = 2**30  # of images held in memory
-_TIMED = 5  # updates that the time is foretold from
+_TIMED, _TIMED_IMAGES = 5, 500  # updates and predictions that the time is foretold from
 _LEAST_RARE = 10  # held-out images of the rare class
 _EVEN = 0.8  # a rarest class that has so much of the mean is not rare
 
@@ -85,7 +85,7 @@ def audit(subject: Subject, settings: Settings, recipe: classifier.Recipe = RECI
   mixtures = _mixtures(shares, mirrored)
   learner = Learner(subject.num_classes, subject.train.shape, recipe)
   fakes = _fakes(subject, settings.seeds)
-  _foretell(learner, mixtures, settings.seeds, real, fakes[0])
+  _foretell(learner, mixtures, settings.seeds, real, fakes[0], tested)
   tried = _try(subject, learner, mixtures, real, fakes, tested)
   return _result(subject, tried, tested, rare, settings)
 
@@ -152,14 +152,19 @@ def _rare(subject: Subject, settings: Settings, real: Pool) -> int:
 
 
 def _foretell(
-  learner: Learner, mixtures: list[Mixture], seeds: int, real: Pool, fake: Pool
+  learner: Learner, mixtures: list[Mixture], seeds: int, real: Pool, fake: Pool, tested: Pool
 ) -> None:
-  """Says how long it takes, by some updates that are thrown away."""
-  learner.learn(mixtures[0], real, fake, 0, 1)  # compiles
+  """Says how long it takes, by some updates and predictions that are thrown away."""
+  some = tested.images[:_TIMED_IMAGES]
+  learner.probabilities(learner.learn(mixtures[0], real, fake, 0, 1), some)  # compiles
   began = time.monotonic()
-  learner.learn(mixtures[1], real, fake, 0, _TIMED)
+  params = learner.learn(mixtures[1], real, fake, 0, _TIMED)
+  learned = time.monotonic()
+  learner.probabilities(params, some)
   count = len(mixtures) * seeds
-  seconds = (time.monotonic() - began) / _TIMED * learner.updates * count
+  one = (learned - began) / _TIMED * learner.updates
+  one += (time.monotonic() - learned) / len(some) * len(tested.images)
+  seconds = one * count
   say(
     f'utility: {count} trainings of {learner.updates:,} updates, about {seconds / 60:.1f} minutes'
   )

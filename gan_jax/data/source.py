@@ -79,7 +79,7 @@ class ImageDataset:
     label = features['label'] if 'label' in features else None  # noqa: SIM401 - it has no `get`
     self.class_names: list[str] = list(getattr(label, 'names', []))
     self.num_classes = len(self.class_names)
-    self.attribute_names = tuple(features['attributes']) if 'attributes' in features else ()
+    self.attribute_names = tuple(sorted(features['attributes'])) if 'attributes' in features else ()
     self._has_groups = 'group' in features
     self._records: Any = open_split(builder, split)
     self._held: tuple[np.ndarray, np.ndarray] | None = None

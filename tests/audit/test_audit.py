@@ -3,9 +3,12 @@
 import csv
 import json
 import re
+import sys
+import threading
 
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 from gan_jax.audit import conduct, groups, mitigation, predictor, report, result, subject
@@ -165,7 +168,18 @@ def test_folders_by_anybody_are_audited_by_the_classes_and_attributes_of_a_label
   assert any(key.startswith('share/class x ink/digit3, dark') for key in results[0].numbers)
 
 
-def test_the_command_audits_a_run_and_adds_a_line_to_its_record(finished, tmp_path):
+@pytest.fixture
+def own_flags():
+  """Takes back what a command defines, and the hooks that it sets."""
+  known, hooks = set(flags.FLAGS), (sys.unraisablehook, threading.excepthook)
+  yield
+  for name in set(flags.FLAGS) - known:
+    delattr(flags.FLAGS, name)
+  flags.FLAGS.unparse_flags()
+  sys.unraisablehook, threading.excepthook = hooks
+
+
+def test_the_command_audits_a_run_and_adds_a_line_to_its_record(finished, tmp_path, own_flags):
   workdir, _ = finished
   said = call(
     *('audit', f'--workdir={workdir}', '--audits=representation', '--num_samples=200'),
