@@ -3,7 +3,7 @@
 import glob
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from absl import flags
@@ -26,9 +26,8 @@ def say_first() -> None:
 def _known() -> list[Mapping[str, Any]]:
   """What is on record of all data that the flags name; nothing is opened or fetched for it."""
   given = lambda name: FLAGS[name].value if name in FLAGS else None
-  workdirs = given('workdir') or ()
-  workdirs = [workdirs] if isinstance(workdirs, str) else workdirs
-  found = [_read(os.path.join(each, 'run.json')).get('dataset') or {} for each in workdirs]
+  runs = [os.path.join(each, 'run.json') for each in _paths(given('workdir'))]
+  found = [_read(run).get('dataset') or {} for run in runs]
   found = [{'medical': each.get('dtype') == 'uint16', **each} for each in found]
   config, data_dir = given('config'), given('data_dir') or ''
   if config is not None and 'dataset' in config:
@@ -36,6 +35,13 @@ def _known() -> list[Mapping[str, Any]]:
   if name := given('dataset'):
     found.append(_of_name(name, data_dir))
   return found
+
+
+def _paths(given: str | Iterable[Any] | None) -> list[str]:
+  """What a flag holds: nothing, a path, several, or several times several."""
+  if isinstance(given, str):
+    return [given]
+  return [path for each in given or () for path in _paths(each)]
 
 
 def _of_name(name: str, data_dir: str) -> Mapping[str, Any]:

@@ -102,7 +102,7 @@ def test_other_weights_have_another_digest():
 def test_images_are_distorted_by_each_of_the_settings():
   images = jax.random.uniform(jax.random.key(0), (4, 16, 16, 1))
   still = classifier.Recipe(rotation=0.0, log_scale=0.0, shift=0.0)
-  distort = lambda recipe: classifier._distort(recipe, jax.random.key(1), images)
+  distort = lambda recipe: classifier.distort(recipe, jax.random.key(1), images)
   np.testing.assert_allclose(distort(still), images, atol=1e-5)
   for key, value in (('rotation', 0.3), ('log_scale', 0.2), ('shift', 0.08)):
     assert np.abs(distort(still._replace(**{key: value})) - images).mean() > 0.01, key
@@ -115,7 +115,7 @@ def test_it_learns_from_distorted_images_by_draws_of_each_step(monkeypatch):
     jax.debug.callback(lambda key: seen.append(tuple(key.tolist())), jax.random.key_data(key))
     return 0 * images
 
-  monkeypatch.setattr(classifier, '_distort', distort)
+  monkeypatch.setattr(classifier, 'distort', distort)
   rng = np.random.default_rng(0)
   images = rng.integers(0, 256, (20, 16, 16, 1), dtype=np.uint8)
   fetch = lambda rows: {'image': images[rows], 'label': (rows % 2).astype(np.int32)}

@@ -200,14 +200,14 @@ _DATA = [
 ]  # fmt: skip
 _FEATURES = [
   ('classifier.py', 'key = json.dumps([RECIPE, about, kept.code()])', 'key = json.dumps([about, kept.code()])'),
-  ('classifier.py', 'images = _distort(recipe, key, pixels.to_model(images))',
+  ('classifier.py', 'images = distort(recipe, key, pixels.to_model(images))',
    'images = pixels.to_model(images)'),
   ('kept.py', 'network.resize, network.description, fingerprint, device, code()]',
    'network.resize, network.description, fingerprint, device]'),
 ]  # fmt: skip
 _PRETRAINED = [
-  ('torch_pickle.py', 'if not storage and name not in (_DICT, _TENSOR):',
-   "if not storage and name not in (_DICT, _TENSOR) and not name.startswith('torch.'):"),
+  ('torch_pickle.py', 'if not storage and name not in (DICT, TENSOR):',
+   "if not storage and name not in (DICT, TENSOR) and not name.startswith('torch.'):"),
 ]  # fmt: skip
 
 CHANGES = [
