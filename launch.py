@@ -5,6 +5,7 @@ import errno
 import functools
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -221,6 +222,9 @@ def _plain(error: Exception) -> str:
   text = error.msg if isinstance(error, SyntaxError) else str(error).removeprefix('ERROR:: ')
   if isinstance(error, KeyError | AttributeError) or text.startswith(("'", '"')):
     text = 'unknown config key ' + text.strip('\'"').replace("\\'", "'").replace('\\n', '; ')
+  missing = re.fullmatch(r'flag --(\w+)=None: Flag --\1 must have a value other than None\.', text)
+  if missing:
+    return f'--{missing[1]}: is needed; --help says what it takes'
   return ' '.join(text.split())
 
 

@@ -10,7 +10,8 @@ from gan_jax import pages
 from gan_jax.audit.result import Result, Table, as_json, flat
 from gan_jax.audit.subject import Subject
 from gan_jax.errors import UserError
-from gan_jax.evaluation.report import check, finite
+from gan_jax.evaluation.report import check as check
+from gan_jax.evaluation.report import finite, make
 from gan_jax.text import cell, say
 from gan_jax.workdir import record
 
@@ -29,7 +30,7 @@ def show(results: Sequence[Result]) -> None:
 
 def write(subject: Subject, results: Sequence[Result], folder: str) -> None:
   """Writes `audit.json`, `audit.csv` and `audit.html`."""
-  check(folder)
+  make(folder)
   path = lambda name: os.path.join(folder, name)
   content = {
     'circumstances': record.circumstances(),

@@ -1,5 +1,6 @@
 """An evaluation on the screen and in files."""
 
+import contextlib
 import csv
 import json
 import math
@@ -81,7 +82,25 @@ def best_line(evaluation: Evaluation) -> str:
 
 
 def check(folder: str) -> None:
-  """Raises UserError where the files cannot be written to a folder."""
+  """Raises UserError where files cannot be written to a folder; makes none."""
+  missing, place = [], os.path.abspath(folder)
+  while not os.path.lexists(place):
+    missing.append(place)
+    place = os.path.dirname(place)
+  try:
+    make(folder)
+  finally:
+    for each in missing:
+      with contextlib.suppress(OSError):
+        os.rmdir(each)
+
+
+def make(folder: str) -> None:
+  """Makes a folder that files are written to.
+
+  Raises:
+    UserError: where it cannot be made, or nothing be written there.
+  """
   try:
     os.makedirs(folder, exist_ok=True)
   except OSError as error:
@@ -94,7 +113,7 @@ def write(evaluation: Evaluation, folder: str) -> None:
   """Writes `scores.json`, `scores.csv` and `scores.png`."""
   from gan_jax.evaluation import picture  # draws with matplotlib, which takes a second to import
 
-  check(folder)
+  make(folder)
   path = lambda name: os.path.join(folder, name)
   text = json.dumps(finite(_all(evaluation)), indent=2, allow_nan=False) + '\n'
   record.write_atomically(path('scores.json'), text)

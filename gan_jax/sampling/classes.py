@@ -55,7 +55,9 @@ def _read(
   name, colon, times = part.rpartition(':')
   label = _label(name.strip(), is_text, num_classes, names) if colon else None
   if label is None:
-    known = f', or names: {nearest(name if colon else part, names)}' if names else ''
+    # Names that are the numbers again say nothing more.
+    named = list(names) != [str(number) for number in range(num_classes)] and bool(names)
+    known = f'; by name: {nearest(name if colon else part, names)}' if named else ''
     raise UserError(f'{where}: {part!r} is no class; accepted: 0 to {num_classes - 1}{known}')
   if not times.isdecimal() or not 1 <= int(times) <= _MOST:
     raise UserError(f'{where}: {part!r}: accepted: CLASS:TIMES, from 1 to {_MOST} times')

@@ -98,3 +98,5 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
   (tmp_path / 'file').touch()
   with pytest.raises(UserError, match=r'--out=.*cannot be written'):
     report.check(str(tmp_path / 'file'))
+  report.check(str(tmp_path / 'a' / 'b'))
+  assert not (tmp_path / 'a').exists()
