@@ -18,8 +18,10 @@ from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.latents import outside, stored
 from gan_jax.latents.projection import Projections, Projector, Settings, Watch
 from gan_jax.latents.stored import Latents
+from gan_jax.sampling import film
+from gan_jax.sampling.about import Recipe
 from gan_jax.sampling.captions import captioned
-from gan_jax.sampling.grid import save_image, whole_file
+from gan_jax.sampling.grid import grid, save_image, whole_file
 from gan_jax.sampling.model import Model
 from gan_jax.text import cell, say
 from gan_jax.workdir import files, record
@@ -27,9 +29,13 @@ from gan_jax.workdir import files, record
 LATENTS, PICTURE, TABLE, ABOUT = FILES = (
   'latents.npz', 'projections.png', 'projections.csv', 'projections.json',
 )  # fmt: skip
+FILM = 'way.mp4'  # where it is asked for
+POINTS = 30  # of each descent
+_FPS, _HELD = 15, 15  # frames a second, and so many of the end
 AGAINST = ('held_out', 'samples')
 _OF_DATA = 1000  # training images that errors are shares of the variance of
 _SHOWN, _ABREAST = 100, 10
+_FAR = 0.05  # a p-value that is told
 _REFERENCE_SEED = 2**31 - 2
 
 
@@ -71,6 +77,7 @@ class Found(NamedTuple):
     space: that the latents are of.
     class_names: of the model.
     about: how it was done, as JSON.
+    recipe: of the model, for a film.
   """
 
   own: OwnImages
@@ -79,6 +86,7 @@ class Found(NamedTuple):
   space: str
   class_names: tuple[str, ...]
   about: dict[str, Any]
+  recipe: Recipe
 
 
 def check(asked: Asked) -> None:
@@ -148,11 +156,13 @@ def project(
     'notes': note,
     'refused': [list(each) for each in own.refused],
   }
-  return Found(own, projections, p_values, projector.space.name, model.class_names, about)
+  return Found(
+    own, projections, p_values, projector.space.name, model.class_names, about, model.recipe()
+  )
 
 
 def write(found: Found, out: str) -> None:
-  """Writes `FILES` into a folder.
+  """Writes `FILES` into a folder, and `FILM` where the way was kept.
 
   `latents.npz` holds `z` or `w`, `labels` and `names`.
 
@@ -176,8 +186,23 @@ def write(found: Found, out: str) -> None:
     files.write_atomically(path(TABLE), text.getvalue())
     rows = [_row(found, number) for number in range(len(found.own.names))]
     files.write_json(path(ABOUT), {**found.about, 'images': rows})
+    if p.way is not None:
+      _write_film(found, p.way, path(FILM))
   except OSError as error:
     raise UserError(f'--out={out}: cannot be written: {error.strerror}') from error
+
+
+def _write_film(found: Found, way: np.ndarray, path: str) -> None:
+  """Writes images, each over its projection in the making, side by side."""
+  given = found.own.images[: len(way)]
+  columns = max(1, round(len(way) ** 0.5))
+  height, width = given.shape[1:3]
+  frames = [
+    grid(np.concatenate([given, way[:, point]], axis=1), columns) for point in range(way.shape[1])
+  ]
+  times = film.factor(path, (2 * height, width), None, columns)
+  held = [frames[-1]] * _HELD
+  film.write_film(path, iter([*frames, *held]), times, _FPS, False, found.recipe)
 
 
 def show(found: Found) -> None:
@@ -190,11 +215,12 @@ def show(found: Found) -> None:
   for name, reason in found.about['refused']:
     say(f'not read: {name}: {reason}')
   if found.p_values is not None:
-    low = np.flatnonzero(found.p_values <= 0.05)
-    say(
-      f'{len(low):,} of them are farther than 95 % of {found.about["references"]:,} '
-      f'{found.about["p_values_among"]}'
-    )
+    among = f'{found.about["references"]:,} {found.about["p_values_among"]}'
+    far = np.sum(found.p_values <= _FAR)
+    if found.about['references'] + 1 < 1 / _FAR:
+      say(f'{among} are too few to tell what is farther than 95 % of such')
+    else:
+      say(f'{far:,} of them are farther than 95 % of {among}')
   for note in found.about['notes']:
     say(note)
 

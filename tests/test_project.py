@@ -1,6 +1,7 @@
 import csv
 import json
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,3 +93,27 @@ def test_the_model_refuses_images_of_another_shape():
   model = drawn.model('dcgan')
   with pytest.raises(UserError, match=r'accepted: uint8 \(N, 16, 16, 1\)'):
     model.project(np.zeros((1, 8, 8, 1), np.uint8))
+
+
+def test_a_film_shows_the_way_from_the_nearest_draw_to_the_projection(own, tmp_path):
+  model = drawn.model('dcgan')
+  asked = project.Asked(references=0, classes='cat', settings=QUICK._replace(steps=7, way=3))
+  found = project.project(model, own, asked)
+  way = found.projections.way
+  assert way.shape[:2] == (3, 10)
+  np.testing.assert_array_equal(way[:, -1], found.projections.images)
+  # Where the second descent begins is where the first ended.
+  np.testing.assert_array_equal(way[:, 4], way[:, 5])
+  changes = np.abs(np.diff(np.delete(way, 5, 1).astype(int), axis=1)).max(axis=(2, 3, 4))
+  assert (np.count_nonzero(changes, axis=1) >= 6).all()  # the first step has a rate of 0
+  plain = project.project(model, own, asked._replace(settings=QUICK._replace(steps=7)))
+  assert plain.projections.way is None
+  np.testing.assert_allclose(
+    plain.projections.latents, found.projections.latents, rtol=1e-3, atol=1e-4
+  )
+  project.write(found, str(tmp_path))
+  reader = imageio_ffmpeg.read_frames(str(tmp_path / project.FILM))
+  width, height = next(reader)['size']
+  shown = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
+  assert len(shown) == 10 + project._HELD
+  assert height / width == 2 * 2 * model.resolution[0] / (2 * model.resolution[1])

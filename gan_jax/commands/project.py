@@ -41,6 +41,7 @@ def define() -> None:
   )
   flags.DEFINE_integer('references', 99, 'So many of these; 0: no p-values.')
   flags.DEFINE_string('fit', '', 'crop, pad or stretch; default: as the dataset was prepared.')
+  flags.DEFINE_bool('film', False, 'Write way.mp4 too: the first images as they are approached.')
   common.define_path('data_dir', '', "Where the run's dataset is, if it was moved.")
   common.define_follow_links()
 
@@ -61,6 +62,7 @@ def _run() -> None:
   from gan_jax import progress, project
   from gan_jax.errors import UserError
   from gan_jax.evaluation import report
+  from gan_jax.latents.projection import Settings
   from gan_jax.text import say
 
   if FLAGS.labels not in ('', 'folders'):
@@ -75,6 +77,7 @@ def _run() -> None:
     fit=FLAGS.fit,
     data_dir=FLAGS.data_dir,
     follow_links=FLAGS.follow_links,
+    settings=Settings(way=project.POINTS if FLAGS.film else 0),
   )
   project.check(asked)
   model = gan_jax.open(FLAGS.workdir, checkpoint=FLAGS.step)
@@ -83,4 +86,5 @@ def _run() -> None:
     found = project.project(model, FLAGS.images, asked, watch)
   project.write(found, FLAGS.out)
   project.show(found)
-  say('written: ' + ', '.join(os.path.join(FLAGS.out, name) for name in project.FILES))
+  names = [*project.FILES, *([project.FILM] if FLAGS.film else [])]
+  say('written: ' + ', '.join(os.path.join(FLAGS.out, name) for name in names))

@@ -27,6 +27,7 @@ from gan_jax.training import draws
 
 _BYTES_AT_ONCE = 2**24  # of images as floats, that gradients are taken of at once
 _MOST_AT_ONCE = 200  # images
+_FILMED = 16  # images whose way is kept
 
 
 Watch = Callable[[str, int, int], None]
@@ -43,6 +44,7 @@ class Settings(NamedTuple):
     steps: from each of these.
     learning_rate: of Adam, in standard deviations of the latents.
     seed: of the draws.
+    way: points kept of each descent, beside where it begins and ends; 0: none at all.
   """
 
   candidates: int = 4_000
@@ -52,6 +54,7 @@ class Settings(NamedTuple):
   steps: int = 200
   learning_rate: float = 0.1
   seed: int = 0
+  way: int = 0
 
 
 class Projections(NamedTuple):
@@ -64,6 +67,7 @@ class Projections(NamedTuple):
     pixel_errors: mean squared differences as shares of the data's variance, `[N]`.
     distances: what was made small, `[N]`; see `likeness`.
     lengths: of the latents as shares of the mean length of draws, `[N]`.
+    way: images of the descents to each of the first images, `[n, T, H, W, C]`, or None.
   """
 
   latents: np.ndarray
@@ -72,14 +76,20 @@ class Projections(NamedTuple):
   pixel_errors: np.ndarray
   distances: np.ndarray
   lengths: np.ndarray
+  way: np.ndarray | None = None
 
 
 class _Found(NamedTuple):
-  """k points of each image, `[N, k, rows, D]`, their labels and distances `[N, k]`."""
+  """k points of each image, `[N, k, rows, D]`, their labels and distances `[N, k]`.
+
+  Attributes:
+    way: to each point, `[N, k, T, rows, D]`; T may be 0.
+  """
 
   at: np.ndarray
   labels: np.ndarray
   distances: np.ndarray
+  way: np.ndarray
 
 
 class _Pool(NamedTuple):
@@ -129,8 +139,8 @@ class Projector:
       'vectors': (self._vectors_of, most),
       'candidates': (self._candidate, most),
       'images': (self._image, most),
-      'short': (self._descent(settings.short_steps), -(-most // settings.starts)),
-      'long': (self._descent(settings.steps), -(-most // settings.kept)),
+      'short': (self._descent(settings.short_steps, settings.way), -(-most // settings.starts)),
+      'long': (self._descent(settings.steps, settings.way), -(-most // settings.kept)),
     }
     self._programs: dict[tuple[str, int], Callable[..., Any]] = {}
     self._pools: dict[tuple[int, ...], _Pool] = {}
@@ -159,20 +169,21 @@ class Projector:
     self, way: str, vectors: np.ndarray, starts: _Found, keep: int, what: str, watch: Watch
   ) -> _Found:
     """Descends from all starts; the best few of each image, best first."""
-    moved, distances, done = [], [], 0
+    parts, done = [], 0
     watch(what, 0, len(vectors))
-    for at, distance in self._run(way, vectors, starts.at, starts.labels):
-      moved.append(at)
-      distances.append(distance)
-      done += len(at)
+    for part in self._run(way, vectors, starts.at, starts.labels):
+      parts.append(part)
+      done += len(part[0])
       watch(what, done, len(vectors))
-    found = _Found(np.concatenate(moved), starts.labels, np.concatenate(distances))
+    at, distances, *ways = (np.concatenate(part) for part in zip(*parts, strict=True))
+    passed = np.concatenate([starts.way, *ways], axis=2)
+    found = _Found(at, starts.labels, distances, passed)
     best = np.argsort(found.distances, axis=1, kind='stable')[:, :keep]
     rows = np.arange(len(best))[:, None]
     return _Found(*(x[rows, best] for x in found))
 
   def _result(self, images: np.ndarray, found: _Found) -> Projections:
-    at, labels, distances = (x[:, 0] for x in found)
+    at, labels, distances, way = (x[:, 0] for x in found)
     coordinates = self._coordinates
     points = np.asarray(coordinates.points(at, labels))
     drawn = np.concatenate(list(self._run('images', points, labels)))
@@ -184,7 +195,16 @@ class Projector:
       self.likeness.pixel_errors(images, drawn),
       distances,
       lengths / coordinates.typical,
+      self._filmed(way[:_FILMED], labels[:_FILMED]) if self._settings.way else None,
     )
+
+  def _filmed(self, way: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Images along ways `[n, T, rows, D]`, `[n, T, H, W, C]`."""
+    n, T = way.shape[:2]
+    classes = labels.repeat(T)
+    points = self._coordinates.points(way.reshape(n * T, *way.shape[2:]), classes)
+    images = np.concatenate(list(self._run('images', np.asarray(points), classes)))
+    return images.reshape(n, T, *images.shape[1:])
 
   def _starts(self, vectors: np.ndarray, labels: np.ndarray | None) -> _Found:
     """The candidates that are nearest to each image, at most half of them of one class."""
@@ -202,7 +222,8 @@ class Projector:
       if searched:
         order = order[_at_most(pool.labels[order], -(-k // 2), k)]
       chosen[row] = order[:k]
-    return _Found(pool.at[chosen], pool.labels[chosen], np.full(chosen.shape, np.inf))
+    at = pool.at[chosen]
+    return _Found(at, pool.labels[chosen], np.full(chosen.shape, np.inf), at[:, :, None][:, :, :0])
 
   def _pool(self, classes: tuple[int, ...]) -> _Pool:
     """Candidates of some classes, in turn; made once."""
@@ -238,8 +259,13 @@ class Projector:
     images = self.space.images(arrays[0], points, labels)
     return pixels.from_model(images, self._dtype)
 
-  def _descent(self, steps: int) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """Adam from starts `[B, k, rows, D]` of targets `[B, F]`; where they end, and distances."""
+  def _descent(self, steps: int, way: int) -> Callable[..., tuple[jax.Array, ...]]:
+    """Adam from starts `[B, k, rows, D]` of targets `[B, F]`; where they end, distances, the way.
+
+    Args:
+      steps: of Adam.
+      way: points of the way that are returned, evenly spaced, beside both ends; 0: none.
+    """
     rate = optax.schedules.warmup_cosine_decay_schedule(
       0.0, self._settings.learning_rate, max(1, steps // 20), max(2, steps)
     )
@@ -247,7 +273,7 @@ class Projector:
 
     def run(
       arrays: PyTree, targets: jax.Array, at: jax.Array, labels: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[jax.Array, ...]:
       variables, coordinates, of_likeness = arrays
       B, k = labels.shape
       flat, classes = at.reshape(B * k, *at.shape[2:]), labels.reshape(-1)
@@ -263,9 +289,24 @@ class Projector:
         updates, state = tx.update(gradient, state)
         return (coordinates.within(optax.apply_updates(flat, updates)), state), None
 
-      flat = coordinates.within(flat)
-      (flat, _), _ = jax.lax.scan(step, (flat, tx.init(flat)), None, steps)
-      return flat.reshape(at.shape), distance(flat).reshape(B, k)
+      def stretch(carry: Any, length: int) -> Any:
+        return jax.lax.scan(step, carry, None, length)[0]
+
+      def kept_stretch(carry: Any, _: None) -> tuple[Any, jax.Array]:
+        carry = stretch(carry, steps // way)
+        return carry, carry[0]
+
+      begin = coordinates.within(flat)
+      carry, between = (begin, tx.init(begin)), []
+      if way:
+        carry, points = jax.lax.scan(kept_stretch, carry, None, way)
+        between = [begin[None], points]
+      end, _ = stretch(carry, steps % way if way else steps)
+      found = end.reshape(at.shape), distance(end).reshape(B, k)
+      if not way:
+        return found
+      passed = jnp.concatenate([*between, end[None]])
+      return *found, jnp.moveaxis(passed, 0, 1).reshape(B, k, len(passed), *at.shape[2:])
 
     return run
 
