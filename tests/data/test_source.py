@@ -253,11 +253,11 @@ def test_images_in_both_of_two_splits_are_counted(first, second, shared, digits,
 
 
 def test_a_builder_of_the_users_own_is_named_by_its_path_and_its_error_is_whole(tmp_path):
-  path = tmp_path / 'mine.py'
+  path = tmp_path / 'with_an_error.py'
   path.write_text(
     'import tensorflow_datasets as tfds\n'
     'class Builder(tfds.core.GeneratorBasedBuilder):\n'
-    "  name = 'mine'\n"
+    "  name = 'with_an_error'\n"
     "  VERSION = tfds.core.Version('1.0.0')\n"
     '  def _info(self):\n'
     '    return self.dataset_info_from_configs(features=tfds.features.FeaturesDict('

@@ -23,7 +23,6 @@ def projected(model, space='', settings=QUICK, **options):
     pytest.param('fastgan', 'z', marks=pytest.mark.slow),
     ('stylegan2', 'w'),
     pytest.param('stylegan2', 'w+', marks=pytest.mark.slow),
-    pytest.param('stylegan2', 'z', marks=pytest.mark.slow),
     pytest.param('gat', 'w', marks=pytest.mark.slow),
   ],
 )
