@@ -10,8 +10,10 @@ from gan_jax.sampling.model import Model
 def _brought(path: str) -> Model | None:
   """An exported folder, or a published file."""
   found = build.brought(path)
-  if found is None:
-    return None
+  return None if found is None else _model(found, path)
+
+
+def _model(found: build.Brought | build.OpenRun, path: str) -> Model:
   return Model(
     found.generator,
     found.variables,
@@ -32,23 +34,10 @@ def open_model(path: str, checkpoint: int | None = None, batch_size: int = 64) -
   """Opens a run's generator, or that of another origin; see `gan_jax.open`."""
   if batch_size < 1:
     raise UserError(f'batch_size={batch_size}: accepted: numbers from 1')
-  for opener in OPENERS:
-    model = opener(path)
-    if model is None:
-      continue
-    if checkpoint is not None:
-      raise UserError(f'{path}: holds one generator, not checkpoints; leave the checkpoint out')
-    model.batch_size = batch_size
-    return model
-  run = build.open_run(path, checkpoint)
-  return Model(
-    run.generator,
-    run.variables,
-    run.dtype,
-    config=run.config,
-    class_names=run.class_names,
-    workdir=path,
-    step=run.step,
-    images_shown=run.images,
-    batch_size=batch_size,
-  )
+  model = next(filter(None, (opener(path) for opener in OPENERS)), None)
+  if model is None:
+    model = _model(build.open_run(path, checkpoint), path)
+  elif checkpoint is not None:
+    raise UserError(f'{path}: holds one generator, not checkpoints; leave the checkpoint out')
+  model.batch_size = batch_size
+  return model
