@@ -22,7 +22,7 @@ from gan_jax.audit.subject import Subject
 from gan_jax.errors import UserError
 from gan_jax.evaluation import subject as evaluated
 from gan_jax.evaluation.embedding import embed
-from gan_jax.evaluation.report import check
+from gan_jax.evaluation.report import make
 from gan_jax.metrics import mmd
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Features
@@ -154,7 +154,7 @@ def _write(
   if not subject.out:
     return ''
   folder = os.path.join(subject.out, FOLDER)
-  check(folder)
+  make(folder)
   said = predictor.say(images).category
   names = [re.sub(r'[^\w-]+', '_', name)[:60] for name in predictor.grouping.categories]
   try:
