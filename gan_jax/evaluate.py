@@ -56,7 +56,7 @@ def evaluate_runs(
   if len(workdirs) > 1:
     reals = {workdir: one.num_reals for workdir, one in asked.items()}
     scores.check_comparable(reals, options.allow_different_n, 'num_reals')
-  found, data = Found(), {}
+  found, data = Found(options.tenths), {}
   for workdir in workdirs:
     try:
       data[workdir] = _evaluate_run(
@@ -158,7 +158,7 @@ def evaluate_folders(
   others = [opened(held_out, '--held_out', class_names=names)] if held_out else []
   folder.unite([real, *others, *fakes])
   sizes = _sizes(fakes, options)
-  found, evaluators = Found(), {}
+  found, evaluators = Found(options.tenths), {}
   for one in fakes:
     asked = _asked_of_folder(one, real, sizes[one.name], options)
     alike = asked.num_samples, asked.conditional

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax import build, evaluate, registry
 from gan_jax.data.folder import FolderImages
@@ -16,6 +17,7 @@ from gan_jax.metrics import fd
 from gan_jax.metrics.features import Features
 from gan_jax.sampling.grid import save_image
 from gan_jax.workdir import record
+from tests.command_line import call, one_line
 
 RUN = functools.partial(evaluate.evaluate_runs, options=Options(num_samples=96))
 
@@ -393,3 +395,15 @@ def test_both_halves_of_the_images_are_scored_where_that_is_asked_for(digits, he
   assert scored['kid_pixels'].halves == ()
   line = scores.flat(scored.values())
   assert line['fd_pixels_half2'] == pytest.approx(expected[1], rel=1e-4)
+
+
+def test_pictures_of_tenths_are_of_the_best_and_refused_without_a_place(folders, tmp_path):
+  common = ('evaluate', f'--reference={folders / "real"}', '--metrics=fd', '--features=pixels')
+  both = f'--images={folders / "dark"},{folders / "other"}'
+  assert 'launch.py: --tenths: needs --out=' in one_line(call(*common, both, '--tenths').err)
+  said = call(*common, both, '--tenths', f'--out={tmp_path}')
+  assert said.code == 0, said.err
+  assert 'by tenths: best ' in said.out
+  shown = {path.stem: np.asarray(Image.open(path)) for path in (tmp_path / 'tenths').glob('*')}
+  assert set(shown) == {'best', 'median', 'worst'}
+  assert all(picture.max() > 127 for picture in shown.values())  # those that are not darkened

@@ -50,6 +50,11 @@ def define() -> None:
     False,
     'Score by features that a run was trained on; `_trained` in their names says so.',
   )
+  flags.DEFINE_bool(
+    'tenths',
+    False,
+    'Also pictures of the best, the middle and the worst tenth, by nearness to real images.',
+  )
   common.define_path(
     'out',
     None,
@@ -67,7 +72,7 @@ def run() -> None:
   from gan_jax import evaluate, progress
   from gan_jax.errors import UserError
   from gan_jax.evaluation import options as options_of
-  from gan_jax.evaluation import report
+  from gan_jax.evaluation import report, sheets
   from gan_jax.runtime import hosts
   from gan_jax.text import say
   from gan_jax.workdir import record
@@ -97,7 +102,10 @@ def run() -> None:
     allow_different_n=FLAGS.allow_different_n,
     allow_trained_features=FLAGS.allow_trained_features,
     data_dir=FLAGS.data_dir,
+    tenths=FLAGS.tenths,
   )
+  if options.tenths and not out:
+    raise UserError('--tenths: needs --out=FOLDER, to be written to')
   options_of.check(options)
   if FLAGS.processes > 1:
     common.run_as_processes(common.words_without({'processes'}))
@@ -125,7 +133,8 @@ def run() -> None:
   report.show(found)
   if out:
     report.write(found, out)
-    say('written: ' + ', '.join(os.path.join(out, name) for name in report.FILES))
+    names = [*report.FILES, *[sheets.FOLDER] * options.tenths]
+    say('written: ' + ', '.join(os.path.join(out, name) for name in names))
 
 
 def _weights(pairs: list[str]) -> dict[str, str]:

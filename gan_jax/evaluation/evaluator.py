@@ -9,6 +9,7 @@ import numpy as np
 from gan_jax import registry
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
+from gan_jax.evaluation import sheets
 from gan_jax.evaluation.embedding import (
   Embedded,
   Embedder,
@@ -201,6 +202,14 @@ class Evaluator:
     rows, distances = nearest.nearest_real(reals.compared, Features(pooled))
     found = self._reals.compared.fetch(self._reals.rows[rows])
     return images, found['image'], distances
+
+  def tenths(self, subject: Subject) -> list[sheets.Tenth]:
+    """Some of a subject's best, middle and worst images, by the first network's features."""
+    embedder, reals = self._networks[0]
+    seed = self._asked.seed + 1
+    found = embed(subject, seed, [embedder], self._watch, keep_images=True)
+    assert found.images is not None  # as they were asked for
+    return sheets.tenths(found.images, found.features[0].pooled, reals.compared.pooled, seed)
 
   def _open(self, name: str) -> _Network:
     asked, reals = self._asked, self._reals

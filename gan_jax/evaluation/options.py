@@ -24,6 +24,7 @@ class Options(NamedTuple):
     allow_trained_features: score by features that a run was trained on, marked in their name.
     allow_different_n: put scores of different numbers of images into one table.
     data_dir: where the datasets of runs are now; '': where the runs had them.
+    tenths: pick some of the best, middle and worst images of what is best.
   """
 
   metrics: tuple[str, ...] | None = None
@@ -37,6 +38,7 @@ class Options(NamedTuple):
   allow_different_n: bool = False
   allow_trained_features: bool = False
   data_dir: str = ''
+  tenths: bool = False
 
 
 def check(options: Options) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_jax.errors import UserError
+from gan_jax.evaluation import sheets
 from gan_jax.evaluation.result import Evaluation
 from gan_jax.evaluation.scores import Score, as_json
 from gan_jax.metrics.estimate import LEVEL, Estimate
@@ -67,6 +68,12 @@ def show(evaluation: Evaluation) -> None:
     say(f'! {note}')
   if len(evaluation.rows) > 1 and evaluation.best_key:
     say(best_line(evaluation))
+  if evaluation.tenths:
+    ends = (
+      f'{each.name} {each.distances[0]:.3g} to {each.distances[1]:.3g}'
+      for each in evaluation.tenths
+    )
+    say('distance to the fifth nearest real image, by tenths: ' + ', '.join(ends))
 
 
 def best_line(evaluation: Evaluation) -> str:
@@ -110,7 +117,7 @@ def make(folder: str) -> None:
 
 
 def write(evaluation: Evaluation, folder: str) -> None:
-  """Writes `scores.json`, `scores.csv` and `scores.png`."""
+  """Writes `scores.json`, `scores.csv`, `scores.png` and a folder of the tenths."""
   from gan_jax.evaluation import picture  # draws with matplotlib, which takes a second to import
 
   make(folder)
@@ -123,6 +130,7 @@ def write(evaluation: Evaluation, folder: str) -> None:
     for line in _lines(evaluation):
       writer.writerow({name: cell(value) for name, value in line.items()})
   picture.write(evaluation, path('scores.png'))
+  sheets.write(evaluation.tenths, path(sheets.FOLDER))
 
 
 def _all(evaluation: Evaluation) -> dict[str, Any]:

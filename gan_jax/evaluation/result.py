@@ -1,5 +1,6 @@
 """What an evaluation finds."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.evaluation import scores
 from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.scores import Scored
+from gan_jax.evaluation.sheets import Tenth
 from gan_jax.evaluation.subject import Subject
 
 
@@ -30,6 +32,7 @@ class Evaluation(NamedTuple):
     gallery: of the best row.
     notes: what the user should know beside the scores.
     about: feature networks and data, for the record.
+    tenths: of the best row, where they were asked for.
   """
 
   rows: list[Scored]
@@ -38,12 +41,16 @@ class Evaluation(NamedTuple):
   gallery: Gallery
   notes: list[str]
   about: dict[str, Any]
+  tenths: Sequence[Tenth] = ()
 
 
 class Found:
   """Gathers the rows of an evaluation, and pictures of each until the best is known."""
 
-  def __init__(self) -> None:
+  def __init__(self, tenths: bool = False) -> None:
+    """With `tenths` some of each row's best, middle and worst images are among the pictures."""
+    self._asks_tenths = tenths
+    self._tenths: list[Sequence[Tenth]] = []
     self.rows: list[Scored] = []
     self.notes: list[str] = []
     self.about: dict[str, Any] = {}
@@ -66,6 +73,7 @@ class Found:
       return row
     self.rows.append(row)
     self._galleries.append(Gallery(row.label, *evaluator.shown(of)))
+    self._tenths.append(evaluator.tenths(of) if self._asks_tenths else ())
     return row
 
   def finish(self, best_key: str, asked_for: bool) -> Evaluation:
@@ -86,5 +94,5 @@ class Found:
     if not asked_for and best_key not in keys:  # the config's is not among those asked for now
       best_key = keys[0] if keys else ''
     best = scores.best(self.rows, best_key) if best_key else (0, [])
-    gallery = self._galleries[best[0]]
-    return Evaluation(self.rows, best, best_key, gallery, self.notes, self.about)
+    gallery, tenths = self._galleries[best[0]], self._tenths[best[0]]
+    return Evaluation(self.rows, best, best_key, gallery, self.notes, self.about, tenths)
