@@ -27,6 +27,10 @@ os.environ.setdefault(
 # they give.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
+# Runs wait for the disk with every line of their record: a disk of memory has none of that to do.
+if os.path.isdir('/dev/shm') and shutil.disk_usage('/dev/shm').free > 8 << 30:
+  os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', '/dev/shm')
+
 import jax
 import pytest
 
