@@ -13,14 +13,17 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('JAX_NUM_CPU_DEVICES', '8')
 # Programs here run a few times on a few small images: compiling them fast is what counts.
 os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
-# Nor are loops emitted in the way that makes the fastest ones, which is three quarters of the time
-# to compile a step. XLA ends at a flag that it does not know: 0.10 knows this one, later ones the
-# other.
+# Nor are loops emitted in the way that makes the fastest ones, nor in parts for several threads:
+# both together were three quarters of the time to compile a step. (XLA ends at a flag that it does
+# not know: 0.10 knows the second of these, what came later the third.)
 os.environ.setdefault(
   'XLA_FLAGS',
-  '--xla_cpu_use_fusion_emitters=false'
-  if metadata.version('jaxlib').startswith('0.10.')
-  else '--xla_cpu_opt_preset=FAST_COMPILE',
+  '--xla_cpu_parallel_codegen_split_count=1 '
+  + (
+    '--xla_cpu_use_fusion_emitters=false'
+    if metadata.version('jaxlib').startswith('0.10.')
+    else '--xla_cpu_opt_preset=FAST_COMPILE'
+  ),
 )
 
 # Tests run on all cores already: threads of matrix products that wait for each other cost more than
