@@ -30,9 +30,12 @@ os.environ.setdefault(
 # they give.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
-# Runs wait for the disk with every line of their record: a disk of memory has none of that to do.
-if os.path.isdir('/dev/shm') and shutil.disk_usage('/dev/shm').free > 8 << 30:
-  os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', '/dev/shm')
+# Runs wait for the disk with every line of their record; memory makes nobody wait. Where there is
+# enough of it, and scripts may be run there.
+if os.path.isdir('/dev/shm'):
+  about = os.statvfs('/dev/shm')
+  if about.f_bavail * about.f_frsize > 8 << 30 and not about.f_flag & os.ST_NOEXEC:
+    os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', '/dev/shm')
 
 import jax
 import pytest
@@ -49,9 +52,8 @@ pytest_plugins = ['tests.costs']
 def kept_programs(name):
   """A folder of compiled programs that stay from one session to the next: a warm start is fast."""
   folder = cache.directory('tests') / name
-  with contextlib.suppress(OSError):
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    cache.keep_newest(folder, '-cache', 20_000, 4 << 30)
+  folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+  cache.keep_newest(folder, '-cache', 20_000, 4 << 30)
   return str(folder)
 
 
@@ -60,10 +62,11 @@ def user_folders(tmp_path_factory):
   """Keeps the user's own data and caches out of the tests; they have folders of their own."""
   patch = pytest.MonkeyPatch()
   if jax.config.jax_compilation_cache_dir is None:
-    jax.config.update('jax_compilation_cache_dir', kept_programs('here'))
-    # In a folder of their own: they keep the newest few of their steps, this process all.
-    patch.setenv('JAX_COMPILATION_CACHE_DIR', kept_programs('processes'))
-    patch.setattr(programs, '_KEPT', 2000)
+    with contextlib.suppress(OSError):  # where no folder can be made, nothing is kept
+      jax.config.update('jax_compilation_cache_dir', kept_programs('here'))
+      # In a folder of their own: they keep the newest few of their steps, this process all.
+      patch.setenv('JAX_COMPILATION_CACHE_DIR', kept_programs('processes'))
+      patch.setattr(programs, '_KEPT', 2000)
   cache.enable_compilation_cache()
   folder = tmp_path_factory.mktemp('home')
   patch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
@@ -84,7 +87,8 @@ def pytest_collection_modifyitems(items):
 def programs_of_files():
   """Lets compiled programs go before they are too many: Linux lets a process map 65,530 pieces."""
   yield
-  if len(pathlib.Path('/proc/self/maps').read_bytes().splitlines()) > 15_000:
+  maps = pathlib.Path('/proc/self/maps')
+  if not maps.exists() or maps.read_bytes().count(b'\n') > 15_000:
     jax.clear_caches()
     gc.collect()
 

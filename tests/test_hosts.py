@@ -9,6 +9,7 @@ import pytest
 
 from gan_jax.workdir import record
 from tests.several_hosts import (
+  SMALL,
   assert_same,
   begin,
   children,
@@ -128,6 +129,7 @@ def test_hosts_with_homes_of_their_own_have_one_classifier(tmp_path):
   begun = lambda name: each_host(
     lambda k: ('train', '--config=configs/smoke.py', f'--workdir={tmp_path / name}'),
     lambda k: {'XDG_CACHE_HOME': str(homes[k])},
+    SMALL,
   )
   succeed(*begun('first'))
   kept = [sorted((home / 'gan_jax' / 'features').iterdir()) for home in homes]
