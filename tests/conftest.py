@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import gc
 import os
 import pathlib
@@ -66,13 +67,15 @@ def user_folders(tmp_path_factory):
       jax.config.update('jax_compilation_cache_dir', kept_programs('here'))
       # In a folder of their own: they keep the newest few of their steps, this process all.
       patch.setenv('JAX_COMPILATION_CACHE_DIR', kept_programs('processes'))
-      patch.setattr(programs, '_KEPT', 2000)
+      patch.setattr(programs, '_KEPT', 600)
   cache.enable_compilation_cache()
   folder = tmp_path_factory.mktemp('home')
   patch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
   patch.setenv('TFDS_DATA_DIR', str(folder / 'data'))
   small = classifier.RECIPE._replace(images=8_000)  # enough to tell digits of 16 pixels apart
   patch.setattr(classifier, 'RECIPE', small)
+  # Each run decodes the same five thousand digits.
+  patch.setattr(source, 'decode_image', functools.lru_cache(10_000)(source.decode_image))
   yield folder
   patch.undo()
 
