@@ -45,6 +45,15 @@ def trained(tmp_path_factory, user_folders):
   return workdir
 
 
+@pytest.fixture(scope='module')
+def gone_on(trained, tmp_path_factory):
+  """Its state after 96 images, with the same keys."""
+  workdir = tmp_path_factory.mktemp('gone_on') / 'run'
+  shutil.copytree(trained, workdir)
+  train(config(**{'train.images': 96}), str(workdir))
+  return state_of(str(workdir))
+
+
 @pytest.fixture
 def run(trained, tmp_path):
   """A copy of it."""
@@ -88,12 +97,9 @@ def test_what_evaluation_and_sampling_call_the_images_shown_follows(run):
     {'generator_optimizer.weight_decay': 0.5, 'generator_optimizer.learning_rate': 1e-2},
   ],
 )
-def test_keys_of_the_optimiser_are_those_of_now(run, change):
-  other = str(run.parent / 'other')
-  shutil.copytree(run, other)
-  train(config(**{'train.images': 96}), other)
+def test_keys_of_the_optimiser_are_those_of_now(run, gone_on, change):
   train(config(**{'train.images': 96}, **change), str(run), allow_config_changes=True)
-  assert not same(state_of(str(run)), state_of(other))
+  assert not same(state_of(str(run)), gone_on)
 
 
 def test_lengths_and_intervals_need_no_permission(run):
@@ -133,7 +139,7 @@ def test_a_refused_continuation_leaves_the_run_as_it_was(run, change, message):
 
 
 @pytest.mark.parametrize('harm', ['cut', 'flipped', 'emptied', 'manifest', 'gone', 'metadata'])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_goes_on(run, harm, caplog, tmp_path):
+def test_a_damaged_checkpoint_is_named_and_the_one_before_goes_on(run, trained, harm, caplog):
   newest = run / 'checkpoints' / '000000004'
   large = max((p for p in newest.rglob('*') if p.is_file()), key=lambda p: p.stat().st_size)
   data = large.read_bytes()
@@ -159,10 +165,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_goes_on(run, harm, cap
     state_of(str(run), 4)
   assert '\n' not in str(stopped.value)
   # Training saves that step again, and what was damaged is still there to be looked at.
-  whole = str(tmp_path / 'whole')
-  train(config(**{'train.images': 64, 'train.checkpoint_images': 32}), whole)
   train(config(**{'train.images': 64, 'train.checkpoint_images': 32}), str(run))
-  assert same(state_of(str(run)), state_of(whole))
+  assert same(state_of(str(run)), state_of(str(trained)))
   assert os.listdir(run / 'damaged') == ['000000004']
   (event,) = record.read_metrics(str(run), 'damaged')
   assert (event['checkpoint'], event['step']) == (4, 2)

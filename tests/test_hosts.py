@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
 
 from gan_jax.workdir import record
 from tests.several_hosts import (
+  SMALL,
   assert_same,
   begin,
   children,
@@ -41,6 +43,10 @@ def pair(tmp_path_factory):
   return workdir
 
 
+def starts(workdir):
+  return json.loads((workdir / 'run.json').read_text())['starts']
+
+
 def test_two_processes_make_the_run_of_one(alone, pair):
   # Sums over devices are taken in another order: float32's rounding after twelve steps.
   assert_same(state(alone), state(pair), 1e-4)
@@ -55,14 +61,16 @@ def test_two_processes_make_the_run_of_one(alone, pair):
   assert kinds[0] == kinds[1], 'every line is there, and once'
   grids = [sorted(path.name for path in (run / 'samples').iterdir()) for run in (alone, pair)]
   assert grids[0] == grids[1]
-  assert json.loads((pair / 'run.json').read_text())['starts'][-1]['hosts'] == 2
+  assert starts(pair)[-1]['hosts'] == 2
 
 
-def test_what_two_saved_one_goes_on_with_and_the_reverse(alone, tmp_path):
-  for first, then in ((2, 1), (1, 2)):
-    workdir = tmp_path / f'{first}_{then}'
-    train(workdir, '--config.train.images=96', processes=first, devices=4 // first)
+def test_what_two_saved_one_goes_on_with_and_the_reverse(alone, pair, tmp_path):
+  for saved, then in ((pair, 1), (alone, 2)):
+    workdir = tmp_path / str(then)
+    shutil.copytree(saved, workdir)
+    shutil.rmtree(workdir / 'checkpoints' / '000000012')  # as if stopped after the eighth step
     train(workdir, processes=then, devices=4 // then)
+    assert [line['hosts'] for line in starts(workdir)] == [3 - then, then]
     assert_same(state(alone), state(workdir), 1e-4)
 
 
@@ -121,6 +129,7 @@ def test_hosts_with_homes_of_their_own_have_one_classifier(tmp_path):
   begun = lambda name: each_host(
     lambda k: ('train', '--config=configs/smoke.py', f'--workdir={tmp_path / name}'),
     lambda k: {'XDG_CACHE_HOME': str(homes[k])},
+    SMALL,
   )
   succeed(*begun('first'))
   kept = [sorted((home / 'gan_jax' / 'features').iterdir()) for home in homes]

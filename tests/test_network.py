@@ -10,7 +10,7 @@ import time
 import pytest
 
 from gan_jax.workdir import record
-from tests.several_hosts import assert_same, begin, finish, state, succeed
+from tests.several_hosts import SOON, assert_same, begin, finish, state, succeed
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def hosts():
       shutil.rmtree(folder, ignore_errors=True)
 
 
-def pair(hosts, workdir):
+def pair(hosts, workdir, first=''):
   """Begins the smoke training on both; only the first sees the workdir."""
   told = {'JAX_COORDINATOR_ADDRESS': f'{ADDRESSES[0]}:7411', 'JAX_NUM_PROCESSES': '2'}
   return [
@@ -63,6 +63,7 @@ def pair(hosts, workdir):
       f'--workdir={workdir if k == 0 else workdir.parent / "nothing"}',
       '--config.train.log_images=16',
       within=('ip', 'netns', 'exec', name),
+      first=first,
       JAX_PROCESS_ID=str(k),
       **told,
     )
@@ -73,7 +74,7 @@ def pair(hosts, workdir):
 def test_when_the_link_is_cut_both_end_and_the_pair_started_again_does_not_differ(hosts, tmp_path):
   whole, cut = tmp_path / 'whole', tmp_path / 'cut'
   succeed(*pair(hosts, whole))
-  processes = pair(hosts, cut)
+  processes = pair(hosts, cut, first=SOON)
   while not any(line['images'] >= 112 for line in record.read_metrics(str(cut))):
     assert processes[0].poll() is None, finish(processes[0])
     time.sleep(0.05)

@@ -71,15 +71,18 @@ def test_a_sweep_that_was_killed_again_and_again_has_the_table_of_one_that_was_n
   sweep_file, tmp_path
 ):
   """kill -9 of either of two processes, with all that they started, at random moments."""
-  path = sweep_file(seeds=str(tuple(range(max(2, KILLS // 2)))))
+  seeds = tuple(range(max(2, KILLS // 2)))
+  path = sweep_file(seeds=str(seeds))
+  began = time.monotonic()
   assert run(path, tmp_path / 'whole')[0] == 0
+  of_a_run = (time.monotonic() - began) / (2 * len(seeds))
   expected = table(tmp_path / 'whole')
   assert 'inf' not in expected
   rng = random.Random(0)
   kills = 0
   workers = [start(path, tmp_path / 'killed') for _ in range(2)]
   while kills < KILLS:
-    time.sleep(rng.uniform(2, 14))
+    time.sleep(of_a_run * rng.uniform(0.2, 1))
     place = rng.randrange(2)
     if workers[place].poll() is not None:  # all done: begin anew
       break
@@ -87,6 +90,7 @@ def test_a_sweep_that_was_killed_again_and_again_has_the_table_of_one_that_was_n
     workers[place].communicate()
     kills += 1
     workers[place] = start(path, tmp_path / 'killed')
+  assert kills
   for worker in workers:
     worker.communicate(timeout=600)
   assert run(path, tmp_path / 'killed')[0] == 0
