@@ -54,6 +54,9 @@ def get_config() -> ConfigDict:
   init.weights = 'ema'  # ema | live: which ones of its generator
   init.players = 'both'  # both | generator | discriminator
   init.least_share = 0.5  # of each network's values that have to fit
+  init.grow = placeholder(
+    bool
+  )  # out of a lower resolution; None: where that run's images are other
   init.freeze = ()  # weights that stay: beginnings of paths, such as discriminator/conv0 (FreezeD)
 
   # modules of gan_jax/training/regularisers, or paths of files; each has the section of its name
@@ -86,6 +89,9 @@ def get_config() -> ConfigDict:
   train.batch_size = 64  # images of one player's update, over all devices
   train.d_steps = 1  # updates of the discriminator a step, each on reals of its own
   train.accumulate = 1  # parts that a batch is cut into, one after the other, to save memory
+  train.memory_gb = placeholder(
+    float
+  )  # 10⁹ bytes of a device for state, batch and step; None, 0: any
   train.share_batch = True  # both players see the same reals and latents; False: fresh for each
   train.log_images = 5_000  # between lines of metrics.jsonl
   train.diagnose = True  # at each of them: D on held-out images, spread of fakes; forward passes

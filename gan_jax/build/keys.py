@@ -115,6 +115,7 @@ KEYS: dict[str, Any] = {
     'workdir': TEXT,
     'step': Numbers(0, 2**31 - 1, whole=True, optional=True),
     **{'weights': TEXT, 'players': TEXT, 'least_share': SHARE, 'freeze': NAMES},
+    'grow': Kind((bool, type(None)), 'True, False or None'),
   },
   'augment': {
     'names': NAMES,
@@ -135,6 +136,7 @@ KEYS: dict[str, Any] = {
     'images': IMAGES,
     'seconds': Numbers(0, low_open=True, optional=True),
     **{'batch_size': COUNT, 'd_steps': COUNT, 'accumulate': COUNT},
+    'memory_gb': Numbers(0, optional=True),
     **{'share_batch': SWITCH, 'diagnose': SWITCH},
     **{'log_images': IMAGES, 'sample_images': IMAGES, 'checkpoint_images': IMAGES},
     'rollbacks': Numbers(0, 2**31 - 1, whole=True),

@@ -93,6 +93,12 @@ def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
   return optax.GradientTransformationExtraArgs(optax.flatten(moments(0.0)).init, update)
 
 
+def betas(settings: Adam, shown: float) -> tuple[jax.Array, jax.Array]:
+  """β₁ and β₂ of an update after so many images, as Adam uses them."""
+  first = jnp.asarray(settings.beta1) ** settings.share
+  return first, settings.beta2(jnp.asarray(shown, jnp.float32)) ** settings.share
+
+
 def _stateless(tx: optax.GradientTransformation, updates: PyTree, params: PyTree) -> PyTree:
   return tx.update(updates, tx.init(params), params)[0]
 

@@ -165,6 +165,7 @@ CASES = {
   'init.weights': ('live', NOTHING, {}),
   'init.players': ('generator', NOTHING, {}),
   'init.least_share': (0.25, NOTHING, {}),
+  'init.grow': (False, NOTHING, {}),
   'init.freeze': (('discriminator/conv0',), ('discriminator_tx',), {}),
   'regularisers': (('r1',), ('regularisers',), {}),
   'augment.names': (('ada',), ('augment',), AUGMENTED),
