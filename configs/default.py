@@ -81,6 +81,7 @@ def get_config() -> ConfigDict:
   ema = config.ema = ConfigDict()
   ema.half_life_images = 10_000.0  # half-life of the generator's moving average
   ema.half_life_images_final = placeholder(float)
+  ema.precision = placeholder(str)  # of its weights: bfloat16, half the bytes; None: float32
   ema.ramp = 0.05  # half-life is at most this share of the images shown so far; 0: no ramp
 
   train = config.train = ConfigDict()
@@ -135,5 +136,6 @@ def _adam() -> ConfigDict:
   adam.beta2_final = placeholder(float)
   adam.epsilon = 1e-8
   adam.weight_decay = 0.0  # share of the weights taken off an update, times the rate (AdamW)
+  adam.moments = placeholder(str)  # bfloat16: both averages in half the bytes; None: float32
   adam.clip_norm = placeholder(float)  # a longer gradient is scaled to this; None: never
   return adam

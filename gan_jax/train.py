@@ -23,6 +23,7 @@ from gan_jax.runtime.preemption import StopSignal
 from gan_jax.runtime.programs import Program
 from gan_jax.sampling import grid
 from gan_jax.sampling.sampler import Sampler
+from gan_jax.training import precision
 from gan_jax.training.state import TrainState, images_of, redrawn
 from gan_jax.workdir import record, shared, trackers
 
@@ -430,7 +431,7 @@ class _Run:
       if seen is not None:
         shown = os.path.join(os.path.dirname(path), 'augmented.png')
         grid.save_image(shown, grid.grid(seen, config.sample.columns))
-    variables = parallel.to_host(self._state.ema)
+    variables = self._average()
     images = np.concatenate(list(self._sampler.draw(variables, labels, config.seed)))
     picture = grid.grid(images, config.sample.columns)
     grid.save_image(path, picture)
@@ -442,14 +443,19 @@ class _Run:
     if 0 not in self._scores.lines and (first := self._untrained()) is not None:
       self._scores.score(self._record, 0, 0, first)
     images = self._images(self._step)
-    self._scores.score(self._record, self._step, images, parallel.to_host(self._state.ema))
+    self._scores.score(self._record, self._step, images, self._average())
     self._bar.doing('training')
 
   def _untrained(self) -> Any:
     """The generator of step 0; None where it was another run's, which may be gone by now."""
     if self._first is not None:
-      return self._first.ema
-    return None if self._config.init.workdir else self._initial_state().ema
+      return precision.float32(self._first.ema)
+    none = self._config.init.workdir
+    return None if none else precision.float32(self._initial_state().ema)
+
+  def _average(self) -> Any:
+    """The generator's averaged variables, on the host, float32."""
+    return precision.float32(parallel.to_host(self._state.ema))
 
   def _save(self) -> None:
     about = {

@@ -130,9 +130,16 @@ def _average(
   generator = state.generator
   own = {'params': generator.params, **generator.mutable}
   if config.init.weights == 'ema' or config.init.players == 'discriminator':
-    return own
+    return averaged(state.ema, generator)
   source = growing.Source('generator', other.average, count, *of_classes)
-  return growing.grow(own, source, architectures.RULES[config.model.name])[0]
+  grown = growing.grow(own, source, architectures.RULES[config.model.name])[0]
+  return averaged(state.ema, generator.replace(params=grown.pop('params'), mutable=grown))
+
+
+def averaged(like: PyTree, generator: Player) -> PyTree:
+  """A generator's variables as its average, in the average's precision."""
+  own = {'params': generator.params, **generator.mutable}
+  return jax.tree.map(lambda x, now: np.asarray(now).astype(x.dtype), like, own)
 
 
 def _moments(

@@ -145,4 +145,5 @@ def adam_settings(config: ConfigDict, player: str) -> optim.Adam:
     weight_decay=section.weight_decay,
     clip_norm=section.clip_norm,
     share=share_of_updates(config, player),
+    moments=section.get('moments') or 'float32',
   )

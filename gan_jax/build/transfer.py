@@ -13,10 +13,10 @@ from ml_collections import ConfigDict
 
 from gan_jax.build import growing
 from gan_jax.build.elsewhere import brought
-from gan_jax.build.growing import Other
+from gan_jax.build.growing import Other, averaged
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.training import transfer
+from gan_jax.training import precision, transfer
 from gan_jax.training.state import TrainState, variables_of
 from gan_jax.workdir import checkpoint, record
 
@@ -88,7 +88,7 @@ def _by_name(
     state = state.replace(**{name: player.replace(params=params, mutable=filled)})
     reports[name] = report._asdict()
   generator = state.generator
-  return state.replace(ema={'params': generator.params, **generator.mutable}), reports
+  return state.replace(ema=averaged(state.ema, generator)), reports
 
 
 def told_line(told: dict[str, Any]) -> str:
@@ -113,7 +113,7 @@ def _of_run(section: ConfigDict) -> Other:
   config = record.load_config(section.workdir)
   about = record.read_circumstances(section.workdir).get('dataset') or {}
   step, source = checkpoint.Checkpointer(section.workdir, read_only=True).read(section.step)
-  average, live = source['ema'], variables_of(source['generator'])
+  average, live = precision.float32(source['ema']), variables_of(source['generator'])
   players = ('generator', 'discriminator')
   return Other(
     config,

@@ -100,7 +100,15 @@ def looked_at(monkeypatch):
       'half_life': over_images(made.ema_half_life),
       **{
         name: getattr(made, name)
-        for name in ('ema_ramp', 'batch_size', 'share_batch', 'd_steps', 'accumulate', 'flip')
+        for name in (
+          'ema_ramp',
+          'ema_precision',
+          'batch_size',
+          'share_batch',
+          'd_steps',
+          'accumulate',
+          'flip',
+        )
       },
       'fake_labels': made.fake_labels,
       'axis': made.axis_name,
@@ -192,9 +200,11 @@ CASES = {
       ('epsilon', 1e-6, {}),
       ('weight_decay', 0.5, {}),
       ('clip_norm', 0.25, {}),
+      ('moments', 'bfloat16', {}),
     )
   },
   'ema.half_life_images': (5.0, ('half_life',), {}),
+  'ema.precision': ('bfloat16', ('ema_precision',), {}),
   'ema.half_life_images_final': (5.0, ('half_life',), FINALS),
   'ema.ramp': (0.5, ('ema_ramp',), {}),
   'train.batch_size': (32, ('batch_size', *BATCHES), {}),
@@ -205,7 +215,7 @@ CASES = {
     f'train.{key}': (value, NOTHING, {})
     for key, value in (
       ('images', 7), ('seconds', 7.0), ('log_images', 7), ('diagnose', False), ('sample_images', 7),
-      ('checkpoint_images', 7), ('rollbacks', 7),
+      ('checkpoint_images', 7), ('rollbacks', 7), ('memory_gb', 7.0),
     )
   },
   'checkpoint.keep_last': (7, NOTHING, {}),
@@ -236,6 +246,7 @@ def test_no_key_is_left_out():
 OF_PROGRAMS = {
   *('generator', 'discriminator', 'generator_tx', 'discriminator_tx', 'loss', 'regularisers'),
   *('augment', 'pseudo', 'strength', 'controller', 'half_life', 'ema_ramp', 'batch_size'),
+  'ema_precision',
   *('share_batch', 'd_steps', 'accumulate', 'flip'),
 }
 

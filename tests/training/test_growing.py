@@ -1,5 +1,7 @@
 """A grown network is at first the smaller one: images upsampled, logits of halved images."""
 
+import functools
+
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
@@ -26,19 +28,15 @@ NETWORKS = {
     *({'width': 4, 'grown_stages': 1}, {'width': 2, 'grown_stages': 2}),
   ),
   'r3gan': (
-    *(r3gan, 16, {'widths': (16, 16, 16), 'group_size': 8}),
-    *({'widths': (16, 16, 16, 16)}, {'widths': (16, 16, 16, 16, 8)}),
+    *(r3gan, 16, {'widths': (8, 8, 8), 'group_size': 8, 'blocks': 1}),
+    *({'widths': (8, 8, 8, 8)}, {'widths': (8, 8, 8, 8, 4)}),
   ),
   'narrower r3gan': (
-    *(r3gan, 16, {'widths': (16, 16, 16), 'group_size': 4}),
-    *({'widths': (16, 16, 16, 8)}, {'widths': (16, 16, 16, 8, 4)}),
+    *(r3gan, 16, {'widths': (16, 8, 8), 'group_size': 4, 'blocks': 1}),
+    *({'widths': (16, 8, 8, 6)}, {'widths': (16, 8, 8, 6, 4)}),
   ),
   'stylegan2': (
     *(stylegan2, 8, {'channel_base': 64, 'w_size': 8, 'mapping_layers': 2}),
-    *({'grown_stages': 1}, {'grown_stages': 2}),
-  ),
-  'plain stylegan2': (
-    *(stylegan2, 8, {'channel_base': 64, 'w_size': 8, 'discriminator_architecture': 'plain'}),
     *({'grown_stages': 1}, {'grown_stages': 2}),
   ),
   'skipping stylegan2': (
@@ -74,25 +72,30 @@ def trained(variables):
 def family(request):
   """A smaller pair with its variables, and a function that grows a player of it."""
   module, side, before, *after = NETWORKS[request.param]
+  settings = [before, *({**before, **each} for each in after)]
   small = {}
   for player in ('Generator', 'Discriminator'):
     net = network(module, player, side, before)
     small[player] = net, trained(fresh(net, player, side, 1))
 
-  def grown(player, doublings, start=0):
-    """The grown network, its variables as drawn and as grown, and the report."""
-    settings = [before, *({**before, **each} for each in after)]
+  @functools.cache
+  def drawn_at(player, doublings):
     large = side << doublings
     net = network(module, player, large, settings[doublings])
+    return net, jax.device_get(fresh(net, player, large, 2))
+
+  @functools.cache
+  def grown(player, doublings, start=0):
+    """The grown network, its variables as drawn and as grown, the report, and what it was."""
+    net, drawn = drawn_at(player, doublings)
     old = small[player][1]
     if start:
       old = trained(grown(player, start)[2])
-    drawn = jax.device_get(fresh(net, player, large, 2))
     source = players.Source(player.lower(), jax.device_get(old), doublings - start)
     result, report, _ = players.grow(drawn, source, growing.RULES[module.__name__.split('.')[-1]])
     return net, drawn, result, report, old
 
-  return small, grown, module, side, [before, *({**before, **each} for each in after)]
+  return small, grown, module, side, settings
 
 
 @pytest.mark.parametrize('doublings', [1, 2])
@@ -108,8 +111,7 @@ def test_images_are_the_smaller_ones_upsampled(family, doublings):
   np.testing.assert_allclose(run(net, variables), expected, atol=3e-6 * scale)
 
 
-@pytest.mark.parametrize('doublings', [1, 2])
-@pytest.mark.parametrize('train', [False, True])
+@pytest.mark.parametrize(('doublings', 'train'), [(1, True), (2, False)])
 def test_logits_are_the_smaller_ones_of_downsampled_images(family, doublings, train):
   small, grown, _, side, _ = family
   net, _, variables, _, old = grown('Discriminator', doublings)
