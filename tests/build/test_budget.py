@@ -116,16 +116,15 @@ def test_a_run_within_a_budget_is_the_same_run_and_compiles_each_try_once(tmp_pa
 
   monkeypatch.setattr(parallel, 'compile_for', noted)
   monkeypatch.setattr('gan_jax.runtime.programs._load', lambda *_: None)
-  tight = lambda images: config(**{'train.memory_gb': 1e-3, 'train.images': images})
-  with pytest.raises(UserError, match='a step takes at least'):
-    train(tight(32), str(tmp_path / 'none'))
-  assert not (tmp_path / 'none').exists()
-  compiled.clear()
   real = budget._bytes
+  monkeypatch.setattr(budget, '_bytes', lambda *_: 10**7)
+  made = config(**{'train.memory_gb': 2e-3})
+  with pytest.raises(UserError, match=r'a step takes at least 0\.01 GB'):
+    train(made, str(tmp_path / 'run'))
+  assert not (tmp_path / 'run').exists()
+  compiled.clear()
   size = iter([5, 1, 3])  # too much; fits; too much
   monkeypatch.setattr(budget, '_bytes', lambda *args: real(*args) * 0 + next(size) * 10**6)
-  made = tight(32)
-  made.train.memory_gb = 2e-3
   train(made, str(tmp_path / 'run'))
   assert sum(compiled) == 3
   chosen = json.loads((tmp_path / 'run' / 'run.json').read_text())['memory']
