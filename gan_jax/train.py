@@ -160,10 +160,11 @@ class _Run:
     )
     self._closing = contextlib.ExitStack()
     self._closing.callback(self._checkpoints.close)
-    self._first: TrainState | None = None
+    self._first_average: Any = None
     self._said = [fitted.line] if fitted.chosen else []
     if self._checkpoints.latest() is None:
-      state = self._first = self._initial_state()
+      state = self._initial_state()
+      self._first_average = state.ema  # and nothing else: the state is to be on the devices alone
     else:
       state = self._checkpoints.restore(initial.compiled(self._key()).out_info)
     self._step = int(state.step)
@@ -448,8 +449,8 @@ class _Run:
 
   def _untrained(self) -> Any:
     """The generator of step 0; None where it was another run's, which may be gone by now."""
-    if self._first is not None:
-      return precision.float32(self._first.ema)
+    if self._first_average is not None:
+      return precision.float32(self._first_average)
     none = self._config.init.workdir
     return None if none else precision.float32(self._initial_state().ema)
 
