@@ -54,6 +54,9 @@ def get_config() -> ConfigDict:
   init.weights = 'ema'  # ema | live: which ones of its generator
   init.players = 'both'  # both | generator | discriminator
   init.least_share = 0.5  # of each network's values that have to fit
+  init.grow = placeholder(
+    bool
+  )  # out of a lower resolution; None: where that run's images are other
   init.freeze = ()  # weights that stay: beginnings of paths, such as discriminator/conv0 (FreezeD)
 
   # modules of gan_jax/training/regularisers, or paths of files; each has the section of its name
@@ -78,6 +81,7 @@ def get_config() -> ConfigDict:
   ema = config.ema = ConfigDict()
   ema.half_life_images = 10_000.0  # half-life of the generator's moving average
   ema.half_life_images_final = placeholder(float)
+  ema.precision = placeholder(str)  # of its weights: bfloat16, half the bytes; None: float32
   ema.ramp = 0.05  # half-life is at most this share of the images shown so far; 0: no ramp
 
   train = config.train = ConfigDict()
@@ -86,6 +90,9 @@ def get_config() -> ConfigDict:
   train.batch_size = 64  # images of one player's update, over all devices
   train.d_steps = 1  # updates of the discriminator a step, each on reals of its own
   train.accumulate = 1  # parts that a batch is cut into, one after the other, to save memory
+  train.memory_gb = placeholder(
+    float
+  )  # 10⁹ bytes of a device for state, batch and step; None, 0: any
   train.share_batch = True  # both players see the same reals and latents; False: fresh for each
   train.log_images = 5_000  # between lines of metrics.jsonl
   train.diagnose = True  # at each of them: D on held-out images, spread of fakes; forward passes
@@ -129,5 +136,6 @@ def _adam() -> ConfigDict:
   adam.beta2_final = placeholder(float)
   adam.epsilon = 1e-8
   adam.weight_decay = 0.0  # share of the weights taken off an update, times the rate (AdamW)
+  adam.moments = placeholder(str)  # bfloat16: both averages in half the bytes; None: float32
   adam.clip_norm = placeholder(float)  # a longer gradient is scaled to this; None: never
   return adam

@@ -23,6 +23,7 @@ from gan_jax.runtime.preemption import StopSignal
 from gan_jax.runtime.programs import Program
 from gan_jax.sampling import grid
 from gan_jax.sampling.sampler import Sampler
+from gan_jax.training import precision
 from gan_jax.training.state import TrainState, images_of, redrawn
 from gan_jax.workdir import record, shared, trackers
 
@@ -93,7 +94,8 @@ def _opened(
   build.batches(config, first, 0)
   if config.evaluate.images:
     evaluator.check(build.asked_of(config), *datasets)
-  programs = build.training_programs(config, parts, first)
+  kept = lambda: record.read_circumstances(workdir).get('memory')
+  fitted = build.within_budget(config, parts, first, hosts.on_first(kept))
   begins = hosts.on_first(lambda: not os.path.isdir(os.path.join(workdir, 'checkpoints')))
   if config.init.workdir and begins:
     # Says what does not fit before anything is written.
@@ -102,19 +104,25 @@ def _opened(
   if not allow_config_changes:
     otherwise = 'name another workdir, or continue on these by --allow_config_changes'
     hosts.on_first(lambda: record.check_dataset(workdir, about, otherwise))
-  run = _Run(config, workdir, datasets, parts, initial, programs, stop)
+  run = _Run(config, workdir, datasets, parts, initial, fitted, stop)
   # All that can refuse has had its say: from here on the workdir is this config's.
-  hosts.on_first(lambda: _keep_beginning(config, workdir, about, run.begins_at))
+  hosts.on_first(lambda: _keep_beginning(config, workdir, about, run.begins_at, fitted.chosen))
   return run
 
 
 def _keep_beginning(
-  config: ConfigDict, workdir: str, data: dict[str, Any], begins_at: tuple[int, int]
+  config: ConfigDict,
+  workdir: str,
+  data: dict[str, Any],
+  begins_at: tuple[int, int],
+  memory: dict[str, Any] | None,
 ) -> None:
   """Records the config and what makes this start."""
   record.keep_config(workdir, config)
   own = registry.own_files(config.to_dict())
   record.keep_circumstances(workdir, config, data, *begins_at, own, build.teacher_digests(config))
+  if memory is not None:
+    record.keep_memory(workdir, memory)
 
 
 class _Run:
@@ -127,13 +135,13 @@ class _Run:
     datasets: build.Datasets,
     parts: build.Networks,
     initial: Program,
-    programs: build.TrainingPrograms,
+    fitted: build.Fitted,
     stop: StopSignal,
   ):
     self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
-    self._parts, self._initial, self._programs = parts, initial, programs
+    self._parts, self._initial, self._programs = parts, initial, fitted.programs
     # The run as a new start would find it.
-    self.again = functools.partial(_Run, config, workdir, datasets, parts, initial, programs, stop)
+    self.again = functools.partial(_Run, config, workdir, datasets, parts, initial, fitted, stop)
     self._per_step = build.images_per_step(config)
     self._bar = progress.ProgressBar(
       config.train.images, config.train.get('seconds'), shown=hosts.is_first()
@@ -152,9 +160,11 @@ class _Run:
     )
     self._closing = contextlib.ExitStack()
     self._closing.callback(self._checkpoints.close)
-    self._first: TrainState | None = None
+    self._first_average: Any = None
+    self._said = [fitted.line] if fitted.chosen else []
     if self._checkpoints.latest() is None:
-      state = self._first = self._initial_state()
+      state = self._initial_state()
+      self._first_average = state.ema  # and nothing else: the state is to be on the devices alone
     else:
       state = self._checkpoints.restore(initial.compiled(self._key()).out_info)
     self._step = int(state.step)
@@ -202,6 +212,8 @@ class _Run:
     with self._bar:
       for line in build.summary(self._config, self._datasets, self._state):
         self._bar.say(line)
+      for line in self._said:
+        self._bar.say(line)
       if self._step:
         self._bar.say(f'continuing {self._workdir} at {self._images(self._step):,} images')
       try:
@@ -214,9 +226,9 @@ class _Run:
             batch = parallel.across_hosts(parallel.shard(next(batches)))
           if not step_function.ready:
             with self._clock('compile'):
-              ready = functools.partial(step_function.compiled, self._state, batch)
-              compiled = self._at_once(ready)
-            self._bar.say(build.memory_line(compiled))
+              self._at_once(functools.partial(step_function.compiled, self._state, batch))
+          if self._step == self.begins_at[0]:
+            self._bar.say(build.memory_line(step_function.compiled(self._state, batch)))
           with self._clock('step'):
             self._state, metrics = step_function(self._state, batch)
             self._step += 1
@@ -275,6 +287,7 @@ class _Run:
       return state
     state, told = build.start_from(self._config, state, self._datasets.train)
     hosts.on_first(lambda: record.keep_init(self._workdir, told))
+    self._said.append(build.told_line(told))
     return state
 
   def _other_draws(self, state: TrainState) -> tuple[int, TrainState]:
@@ -419,7 +432,7 @@ class _Run:
       if seen is not None:
         shown = os.path.join(os.path.dirname(path), 'augmented.png')
         grid.save_image(shown, grid.grid(seen, config.sample.columns))
-    variables = parallel.to_host(self._state.ema)
+    variables = self._average()
     images = np.concatenate(list(self._sampler.draw(variables, labels, config.seed)))
     picture = grid.grid(images, config.sample.columns)
     grid.save_image(path, picture)
@@ -431,14 +444,19 @@ class _Run:
     if 0 not in self._scores.lines and (first := self._untrained()) is not None:
       self._scores.score(self._record, 0, 0, first)
     images = self._images(self._step)
-    self._scores.score(self._record, self._step, images, parallel.to_host(self._state.ema))
+    self._scores.score(self._record, self._step, images, self._average())
     self._bar.doing('training')
 
   def _untrained(self) -> Any:
     """The generator of step 0; None where it was another run's, which may be gone by now."""
-    if self._first is not None:
-      return self._first.ema
-    return None if self._config.init.workdir else self._initial_state().ema
+    if self._first_average is not None:
+      return precision.float32(self._first_average)
+    none = self._config.init.workdir
+    return None if none else precision.float32(self._initial_state().ema)
+
+  def _average(self) -> Any:
+    """The generator's averaged variables, on the host, float32."""
+    return precision.float32(parallel.to_host(self._state.ema))
 
   def _save(self) -> None:
     about = {

@@ -1,5 +1,6 @@
 """Makes the parts of a run out of its config: the one place where config keys meet functions."""
 
+from gan_jax.build.budget import Fitted, within_budget
 from gan_jax.build.checks import check, ranking
 from gan_jax.build.data import (
   Datasets,
@@ -26,11 +27,12 @@ from gan_jax.build.programs import (
 from gan_jax.build.recipe import recipe
 from gan_jax.build.scoring import asked_of, features_of
 from gan_jax.build.summary import memory_line, summary
-from gan_jax.build.transfer import start_from
+from gan_jax.build.transfer import start_from, told_line
 
 __all__ = [
   'Brought',
   'Datasets',
+  'Fitted',
   'Networks',
   'OpenRun',
   'TrainingPrograms',
@@ -58,6 +60,8 @@ __all__ = [
   'step_program',
   'summary',
   'teacher_digests',
+  'told_line',
   'train_step',
   'training_programs',
+  'within_budget',
 ]

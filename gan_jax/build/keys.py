@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from gan_jax import registry
 from gan_jax.build import sections
 from gan_jax.errors import UserError, nearest
+from gan_jax.training.precision import PRECISIONS
 
 
 class Numbers(NamedTuple):
@@ -73,6 +74,16 @@ class Kind(NamedTuple):
     return '' if kind is None or all(isinstance(each, kind) for each in within) else self.name
 
 
+class Choice(NamedTuple):
+  """One of some words, or None."""
+
+  words: tuple[str, ...]
+
+  def refuses(self, value: Any) -> str:
+    """What is accepted, where the value is not; else ''."""
+    return '' if value is None or value in self.words else f'{", ".join(self.words)} or None'
+
+
 TEXT = Kind((str,), 'text')
 SWITCH = Kind((bool,), 'True or False')
 NAMES = Kind((tuple, list), 'a tuple of names', str)
@@ -84,6 +95,8 @@ NOT_NEGATIVE = Numbers(0)
 SHARE = Numbers(0, 1)
 _IMAGES = Numbers(0, _MOST_IMAGES)
 
+_PRECISION = Choice(PRECISIONS)
+
 _OPTIMIZER = {
   'learning_rate': NOT_NEGATIVE,
   'learning_rate_final': Numbers(0, optional=True),
@@ -94,6 +107,7 @@ _OPTIMIZER = {
   'epsilon': Numbers(0, low_open=True),
   'weight_decay': NOT_NEGATIVE,
   'clip_norm': Numbers(0, low_open=True, optional=True),
+  'moments': _PRECISION,
 }
 
 KEYS: dict[str, Any] = {
@@ -115,6 +129,7 @@ KEYS: dict[str, Any] = {
     'workdir': TEXT,
     'step': Numbers(0, 2**31 - 1, whole=True, optional=True),
     **{'weights': TEXT, 'players': TEXT, 'least_share': SHARE, 'freeze': NAMES},
+    'grow': Kind((bool, type(None)), 'True, False or None'),
   },
   'augment': {
     'names': NAMES,
@@ -130,11 +145,13 @@ KEYS: dict[str, Any] = {
     'half_life_images': NOT_NEGATIVE,
     'half_life_images_final': Numbers(0, optional=True),
     'ramp': NOT_NEGATIVE,
+    'precision': _PRECISION,
   },
   'train': {
     'images': IMAGES,
     'seconds': Numbers(0, low_open=True, optional=True),
     **{'batch_size': COUNT, 'd_steps': COUNT, 'accumulate': COUNT},
+    'memory_gb': Numbers(0, optional=True),
     **{'share_batch': SWITCH, 'diagnose': SWITCH},
     **{'log_images': IMAGES, 'sample_images': IMAGES, 'checkpoint_images': IMAGES},
     'rollbacks': Numbers(0, 2**31 - 1, whole=True),
@@ -160,6 +177,7 @@ _OF_REGULARISERS = {
   'weight_final': Numbers(0, optional=True),
   'weight_warmup': _IMAGES,
   'interval': COUNT,
+  'one_in': COUNT,  # of those that look at a part of the batch
 }
 
 

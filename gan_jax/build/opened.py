@@ -14,6 +14,7 @@ from gan_jax.errors import UserError
 from gan_jax.runtime import cache
 from gan_jax.runtime.tree import PyTree
 from gan_jax.sampling.sampler import Sampler
+from gan_jax.training import precision
 from gan_jax.workdir import checkpoint, record
 
 
@@ -61,14 +62,19 @@ def open_run(workdir: str, step: int | None) -> OpenRun:
   generator, _ = modules(config, dataset['shape'][-1], dataset['num_classes'])
   checkpoints = checkpoint.Checkpointer(workdir, read_only=True)
   # Nothing but the generator: a run can be sampled without what trained it.
-  template = {'ema': generator_shapes(generator), 'step': np.zeros((), np.int32)}
+  shapes = generator_shapes(generator)
+  if config.ema.get('precision') == 'bfloat16':
+    half = lambda x: jax.ShapeDtypeStruct(x.shape, jnp.bfloat16)
+    shapes = {**shapes, 'params': jax.tree.map(half, shapes['params'])}
+  template = {'ema': shapes, 'step': np.zeros((), np.int32)}
   if step is not None:
     step = checkpoints.find(step)
   state = checkpoints.restore(template, step, part=True)
   dtype, found = np.dtype(dataset.get('dtype', 'uint8')), int(state['step'])
   images = checkpoints.about(found)['images']
   names = tuple(dataset.get('class_names') or ())
-  return OpenRun(config, generator, dtype, state['ema'], found, images, names)
+  average = precision.float32(state['ema'])
+  return OpenRun(config, generator, dtype, average, found, images, names)
 
 
 def generator_shapes(generator: nn.Module) -> PyTree:

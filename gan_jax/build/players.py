@@ -131,15 +131,19 @@ def names_of(config: ConfigDict, player: str) -> list[str]:
 
 
 def _adam(config: ConfigDict, player: str) -> optax.GradientTransformation:
+  return optim.adam(adam_settings(config, player))
+
+
+def adam_settings(config: ConfigDict, player: str) -> optim.Adam:
+  """The settings of a player's optimiser."""
   section = config[f'{player}_optimizer']
-  return optim.adam(
-    optim.Adam(
-      learning_rate=schedule(config, section, 'learning_rate'),
-      beta1=section.beta1,
-      beta2=schedule(config, section, 'beta2'),
-      epsilon=section.epsilon,
-      weight_decay=section.weight_decay,
-      clip_norm=section.clip_norm,
-      share=share_of_updates(config, player),
-    )
+  return optim.Adam(
+    learning_rate=schedule(config, section, 'learning_rate'),
+    beta1=section.beta1,
+    beta2=schedule(config, section, 'beta2'),
+    epsilon=section.epsilon,
+    weight_decay=section.weight_decay,
+    clip_norm=section.clip_norm,
+    share=share_of_updates(config, player),
+    moments=section.get('moments') or 'float32',
   )

@@ -93,7 +93,8 @@ def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:
     made_of.pop(section)
   for key in ('images', 'seconds', 'log_images', 'sample_images', 'checkpoint_images', 'diagnose'):
     made_of['train'].pop(key)
-  made_of['train'].pop('rollbacks', None)  # which came later than the others
+  for key in ('rollbacks', 'memory_gb'):  # which came later than the others
+    made_of['train'].pop(key, None)
   own = registry.own_files(made_of)
   return [what, made_of, own, repr(parts.generator), repr(parts.discriminator)]
 

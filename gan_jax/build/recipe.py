@@ -49,6 +49,7 @@ def recipe(
     fake_labels=fake_labels,
     ema_half_life=schedule(config, config.ema, 'half_life_images'),
     ema_ramp=config.ema.ramp,
+    ema_precision=config.ema.get('precision') or 'float32',
     axis_name=parallel.AXIS,
   )
   _check_together(config, made)

@@ -11,6 +11,10 @@ enters by ways that the config names:
   2016, arXiv:1605.05396, Section 4.1, after the conditional GAN of Mirza and Osindero 2014,
   arXiv:1411.1784); or it classifies the images beside judging them (AC-GAN, Odena et al. 2017,
   arXiv:1610.09585); or it does not see the label.
+
+Stages that were grown (`growing`) make and see the image beside those before them, as in Karras et
+al. 2018 (arXiv:1710.10196): the generator adds up what each resolution draws, before the tanh; the
+discriminator adds to a layer what the first layer of the smaller network makes of the halved image.
 """
 
 from typing import Any
@@ -34,8 +38,10 @@ from gan_jax.models.layers import (
   sides,
 )
 from gan_jax.models.normalised import NormalisedDiscriminator
+from gan_jax.ops import resample
 
 _INIT = nn.initializers.normal(0.02)
+_SATURATED = 1 - 1e-6  # of an image of tanh: the arctanh of what is nearer to 1 tells nothing
 
 
 def _levels(resolution: Resolution) -> tuple[int, tuple[int, int]]:
@@ -80,7 +86,7 @@ class Generator(nn.Module):
   Attributes:
     generator_condition: where the label enters: 'embedding' beside z, 'batch_norm' as the scale and
       shift of every normalisation, or 'both'. Without classes: none.
-    bfloat16_stages, remat_stages: see `stages`.
+    bfloat16_stages, remat_stages, grown_stages: see `stages`.
 
   Raises:
     UserError: for a shorter side that is not a power of two from 16, a size that is not positive,
@@ -98,6 +104,7 @@ class Generator(nn.Module):
   generator_condition: str = 'both'
   bfloat16_stages: int = 0
   remat_stages: int = 0
+  grown_stages: int = 0
 
   @nn.compact
   def __call__(self, latents: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
@@ -105,19 +112,30 @@ class Generator(nn.Module):
     check_positive('dcgan', self, ('width', 'max_width', 'embedding_size'))
     check_choice('dcgan', self, 'generator_condition', ('embedding', 'batch_norm', 'both'))
     levels, base = _levels(self.resolution)
-    stages.check('dcgan', self, levels)
+    stages.check('dcgan', self, levels, grown=levels - 2)
     x = latents
     if self.num_classes and self.generator_condition != 'batch_norm':
       embedding = Embed(self.num_classes, self.embedding_size, name='embedding')(labels)
       x = jnp.concatenate([x, embedding], axis=-1)
-    x = x[:, None, None, :]
+    x, image = x[:, None, None, :], None
     for level in range(levels, 0, -1):
       stem = base if level == levels else None
       apply = lambda self, x, *of: self._enlarged(x, *of, labels, train)
       x = stages.run(self, level, apply, x, level, stem)
-    x = x.astype(stages.dtype(self, 0))
-    x = ConvTranspose(self.channels, 4, stride=2, padding=1, kernel_init=_INIT, name='image')(x)
-    return jnp.tanh(x.astype(jnp.float32))
+      if level <= self.grown_stages + 1:
+        image = self._drawn(x, level - 1, image)
+    assert image is not None
+    return image
+
+  def _drawn(self, x: jax.Array, halvings: int, smaller: jax.Array | None) -> jax.Array:
+    """The image after so many halvings, of features of half its size and the image of that size."""
+    name = f'image{halvings}' if halvings else 'image'
+    x = x.astype(stages.dtype(self, halvings))
+    x = ConvTranspose(self.channels, 4, stride=2, padding=1, kernel_init=_INIT, name=name)(x)
+    x = x.astype(jnp.float32)
+    if smaller is not None:
+      x += jnp.arctanh(jnp.clip(resample.upsample(smaller), -_SATURATED, _SATURATED))
+    return jnp.tanh(x)
 
   def _enlarged(
     self,
@@ -154,7 +172,7 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
       see `models`. Without classes: 'none'.
     spectral_iterations: of the power method in a pass.
     spectral_epsilon: the least norm that spectral normalisation divides by.
-    bfloat16_stages, remat_stages: see `stages`.
+    bfloat16_stages, remat_stages, grown_stages: see `stages`.
 
   Raises:
     UserError: for a shorter side that is not a power of two from 16, an unknown norm or condition,
@@ -175,6 +193,7 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
   spectral_epsilon: float = 1e-12
   bfloat16_stages: int = 0
   remat_stages: int = 0
+  grown_stages: int = 0
 
   @nn.compact
   def __call__(
@@ -183,10 +202,13 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
     """Scores the images; `train` normalises by the batch and updates the averages and u."""
     self._check()
     condition = self.discriminator_condition if self.num_classes else 'none'
-    x = images
+    x, seen = images, images
     levels, base = _levels(self.resolution)
     for level in range(levels):
-      x = stages.run(self, level, lambda self, x, n: self._halved(x, n, train), x, level)
+      if 0 < level <= self.grown_stages:
+        seen = resample.downsample(seen)
+      halved = lambda self, x, n, seen=seen: self._halved(x, n, seen, train)
+      x = stages.run(self, level, halved, x, level)
     x = x.astype(jnp.float32)
     if condition == 'concatenation':
       maps = self._embed(labels, self.embedding_size, 'embedding', train)[:, None, None]
@@ -208,14 +230,20 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
     sizes = ('width', 'max_width', 'embedding_size', 'spectral_iterations')
     check_positive('dcgan', self, sizes)
     self.check_norm('dcgan')
-    stages.check('dcgan', self, _levels(self.resolution)[0])
+    levels, _ = _levels(self.resolution)
+    stages.check('dcgan', self, levels, grown=levels - 2)
     conditions = ('projection', 'concatenation', 'classifier', 'none')
     check_choice('dcgan', self, 'discriminator_condition', conditions)
 
-  def _halved(self, x: jax.Array, level: int, train: bool) -> jax.Array:
+  def _halved(self, x: jax.Array, level: int, seen: jax.Array, train: bool) -> jax.Array:
+    """The features of a level, half the size; of a grown one, `seen` is the image of its size."""
     width = min(self.width << level, self.max_width)
     conv = self._conv(width, 4, f'conv{level}', stride=2, padding=1)
-    return self._activate(self.run_layer(conv, x, train), level, train)
+    y = self.run_layer(conv, x, train)
+    if 0 < level <= self.grown_stages:
+      conv = self._conv(width, 4, f'image{level}', stride=2, padding=1)
+      y += self.run_layer(conv, seen.astype(x.dtype), train)
+    return self._activate(y, level, train)
 
   def _conv(self, features: int, kernel: Resolution, name: str, **options: Any) -> Conv:
     # N(0, 0.02) relies on batch normalisation to restore the scale; without it, keep the variance.
@@ -228,6 +256,6 @@ class Discriminator(NormalisedDiscriminator, nn.Module):
   def _activate(self, x: jax.Array, level: int, train: bool) -> jax.Array:
     if self.discriminator_norm != 'batch':
       x = Bias(name=f'bias{level}')(x)
-    elif level:
+    elif level > self.grown_stages:  # not where an image enters
       x = _Norm(0, self.axis_name, self.batch_parts, name=f'norm{level}')(x, None, train)
     return nn.leaky_relu(x, 0.2)

@@ -1,7 +1,8 @@
 """How the stages of a network are computed: in which type, and whether again for the gradient.
 
 Stages are counted from the image, whose own is 0: of a generator the last, of a discriminator the
-first. The settings `bfloat16_stages` and `remat_stages` are how many of them, from there.
+first. The settings `bfloat16_stages` and `remat_stages` are how many of them, from there;
+`grown_stages` how many were added to a network of lower resolution, see `growing`.
 """
 
 from collections.abc import Callable
@@ -13,17 +14,43 @@ from flax import linen as nn
 
 from gan_jax.errors import UserError
 
+
+class StagesError(UserError):
+  """A setting is not among 0 to the number of stages.
+
+  Attributes:
+    count: of the stages.
+  """
+
+  def __init__(self, text: str, count: int):
+    super().__init__(text)
+    self.count = count
+
+
 _SETTINGS = ('bfloat16_stages', 'remat_stages')
 
 
-def check(section: str, network: Any, count: int) -> None:
-  """Raises UserError where a setting is not among 0 to `count`, the number of stages."""
+def check(section: str, network: Any, count: int, grown: int | None = None) -> None:
+  """Raises UserError where a setting is not among 0 to `count`, the number of stages.
+
+  Args:
+    section: of the config.
+    network: that has the settings.
+    count: of its stages.
+    grown: most of them that can have been grown; None: it has no such setting.
+  """
   for name in _SETTINGS:
     if not 0 <= getattr(network, name) <= count:
-      raise UserError(
+      raise StagesError(
         f'config.{section}.{name}={getattr(network, name)}: accepted: 0 to {count}, the number of '
-        'stages'
+        'stages',
+        count,
       )
+  if grown is not None and not 0 <= network.grown_stages <= grown:
+    raise UserError(
+      f'config.{section}.grown_stages={network.grown_stages}: accepted: 0 to {grown}, which leave '
+      'a network that this one can have grown from'
+    )
 
 
 def dtype(network: Any, stage: int) -> Any:

@@ -253,6 +253,7 @@ class _DiscriminatorBlock(nn.Module):
   features: int
   after: int
   architecture: str
+  onwards: bool  # the next one takes the image as well
   clamp: float
   dtype: Any
 
@@ -264,7 +265,7 @@ class _DiscriminatorBlock(nn.Module):
     if image is not None:
       seen = Conv(self.features, 1, clamp=self.clamp, name='image')(image.astype(self.dtype))
       x = seen if x is None else x + seen
-      image = resample.downsample(image) if self.architecture == 'skip' else None
+      image = resample.downsample(image) if self.onwards else None
     assert x is not None
     y = Conv(self.features, 3, clamp=self.clamp, name='conv0')(x)
     gain = math.sqrt(0.5) if self.architecture == 'residual' else 1.0
@@ -286,6 +287,7 @@ class Discriminator(nn.Module):
       many at most as there are in a part of a device's batch; 0: none.
     batch_parts: batches, one after the other in the rows, that have groups of their own.
     bfloat16_stages, remat_stages: see `stages`.
+    grown_stages: see `stages`; the stage after each of them looks at the image as well.
     clamp: bound of the values of layers, 0: none.
 
   Raises:
@@ -304,6 +306,7 @@ class Discriminator(nn.Module):
   batch_parts: int = 1
   bfloat16_stages: int = 0
   remat_stages: int = 0
+  grown_stages: int = 0
   clamp: float = 0.0
 
   def for_parts(self, parts: int) -> Self:
@@ -320,14 +323,17 @@ class Discriminator(nn.Module):
     if self.deviation_group < 0:
       raise UserError(f'config.stylegan2.deviation_group={self.deviation_group}: accepted: from 0')
     steps, _ = _sides(self.resolution)
+    stages.check('stylegan2', self, len(steps), grown=len(steps) - 2)
+    everywhere = self.discriminator_architecture == 'skip'
     width = lambda side: min(self.channel_base // side, self.channel_max)
     x: jax.Array | None = None
     image: jax.Array | None = images
     for stage, side in enumerate(reversed(steps[1:])):
       block = nn.remat(_DiscriminatorBlock) if stage < self.remat_stages else _DiscriminatorBlock
       x, image = block(
-        width(side), width(side // 2), self.discriminator_architecture, self.clamp,
-        stages.dtype(self, stage), name=f'block{side}',
+        width(side), width(side // 2), self.discriminator_architecture,
+        onwards=everywhere or stage < self.grown_stages, clamp=self.clamp,
+        dtype=stages.dtype(self, stage), name=f'block{side}',
       )(x, image)  # fmt: skip
     assert x is not None
     x = x.astype(jnp.float32)

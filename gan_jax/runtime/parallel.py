@@ -112,6 +112,25 @@ def across_hosts(tree: PyTree) -> PyTree:
   return jax.tree.map(joined, tree)
 
 
+def shapes_of(tree: PyTree, sharded: bool = False) -> PyTree:
+  """Shapes on all devices, with their placement, for a program to be compiled before there is data.
+
+  Args:
+    tree: arrays or shapes: of a state as `replicate` takes it, or of all devices' batch.
+    sharded: it is a batch, split as by `shard`.
+  """
+  # Of a scalar the same way: arrays lie alike, whatever their shapes.
+  like = across_hosts(shard(np.zeros(jax.local_device_count(), np.int32))) if sharded else None
+  like = across_hosts(replicate(np.zeros((), np.int32))) if like is None else like
+  count = jax.device_count()
+
+  def shape(x: Any) -> jax.ShapeDtypeStruct:
+    own = (x.shape[0] // count, *x.shape[1:]) if sharded else x.shape
+    return jax.ShapeDtypeStruct((count, *own), x.dtype, sharding=like.sharding)
+
+  return jax.tree.map(shape, tree)
+
+
 def map_batches(
   function: Callable[..., PyTree], batch_size: int
 ) -> Callable[..., Iterator[PyTree]]:

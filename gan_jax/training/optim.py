@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.runtime.tree import PyTree
+from gan_jax.training import precision
 
 Schedule = Callable[[jax.Array], jax.Array]
 """Maps the images shown so far (scalar) to a value."""
@@ -51,6 +52,7 @@ class Adam(NamedTuple):
     share: of the updates of a player that are its loss's own, k / (k + 1) with a lazy regulariser
       every k steps, which moves the weights as often again: the learning rate times it, each β to
       its power (StyleGAN2, arXiv:1912.04958, appendix B).
+    moments: precision of both averages between updates, see `precision`.
   """
 
   learning_rate: Schedule
@@ -60,6 +62,7 @@ class Adam(NamedTuple):
   weight_decay: float = 0.0
   clip_norm: float | None = None
   share: float = 1.0
+  moments: str = 'float32'
 
 
 def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
@@ -72,6 +75,15 @@ def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
   b1 = settings.beta1**settings.share
   moments = lambda b2: optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon)
 
+  def kept(state: Any) -> Any:
+    """Moments as they lie between updates; the same draws on all devices, by the count."""
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(0), state.count))
+    first, second = (
+      precision.rounded(x, key, settings.moments)
+      for x, key in zip((state.mu, state.nu), keys, strict=True)
+    )
+    return state._replace(mu=first, nu=second)
+
   def update(
     grads: PyTree, state: Any, params: PyTree = None, *, shown: jax.Array = zero, **_: Any
   ) -> tuple[PyTree, Any]:
@@ -81,7 +93,9 @@ def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
     def of_vector(grads: PyTree, state: Any, params: PyTree) -> tuple[PyTree, Any]:
       if settings.clip_norm is not None:
         grads = _stateless(optax.clip_by_global_norm(settings.clip_norm), grads, params)
-      updates, state = of_now.update(grads, state, params)
+      updates, state = of_now.update(grads, precision.float32(state), params)
+      if settings.moments != 'float32':
+        state = kept(state)
       if settings.weight_decay:
         updates = _stateless(optax.add_decayed_weights(settings.weight_decay), updates, params)
       return _stateless(optax.scale_by_learning_rate(rate), updates, params), state
@@ -90,7 +104,15 @@ def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
     return flat.update(grads, state, params)
 
   # Its state is the moments alone: a run may go on with other values of all the rest.
-  return optax.GradientTransformationExtraArgs(optax.flatten(moments(0.0)).init, update)
+  first = optax.flatten(moments(0.0)).init
+  init = first if settings.moments == 'float32' else lambda params: kept(first(params))
+  return optax.GradientTransformationExtraArgs(init, update)
+
+
+def betas(settings: Adam, shown: float) -> tuple[jax.Array, jax.Array]:
+  """β₁ and β₂ of an update after so many images, as Adam uses them."""
+  first = jnp.asarray(settings.beta1) ** settings.share
+  return first, settings.beta2(jnp.asarray(shown, jnp.float32)) ** settings.share
 
 
 def _stateless(tx: optax.GradientTransformation, updates: PyTree, params: PyTree) -> PyTree:

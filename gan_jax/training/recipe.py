@@ -43,7 +43,8 @@ class Regulariser:
 
   def needs(self, what: str) -> bool:
     """Whether it takes `real_gradient` or `fake_gradient` out of the step's own backward pass."""
-    return what in getattr(self.module, 'NEEDS', ())
+    of_part = getattr(self.settings, 'one_in', 1) > 1  # which has a pass of its own
+    return what in getattr(self.module, 'NEEDS', ()) and not of_part
 
   def metric(self, part: str) -> str:
     """The name of its metric; where it has a term of each player, the generator's is marked."""
@@ -73,6 +74,7 @@ class Recipe:
     batch_size: images of one player's update, over all devices of the axis.
     ema_half_life: half-life, in images, of the generator's average over images shown.
     ema_ramp: see `optim.ema_decay`.
+    ema_precision: of the average's weights between updates, see `precision`.
     regularisers: in the order in which their terms are added.
     augmentation: of all that the discriminator looks at.
     share_batch: both players see the same reals and latents, and the generator's forward pass runs
@@ -92,6 +94,7 @@ class Recipe:
   batch_size: int
   ema_half_life: Schedule
   ema_ramp: float = 0.0
+  ema_precision: str = 'float32'
   regularisers: tuple[Regulariser, ...] = ()
   augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
   share_batch: bool = True

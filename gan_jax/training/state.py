@@ -12,6 +12,7 @@ import optax
 from flax import linen as nn
 
 from gan_jax.runtime.tree import PyTree
+from gan_jax.training import precision
 
 if TYPE_CHECKING:
   from gan_jax.training.recipe import Recipe
@@ -44,7 +45,7 @@ class TrainState(flax.struct.PyTreeNode):
     generator: the generator in training.
     discriminator: the discriminator in training.
     ema: moving average of the generator's variables (`params` and mutable collections): what
-      sampling and scores use.
+      sampling and scores use. Its `params` may be bfloat16, see `precision`.
     regularisers: states of those that have one, by name.
     augmentation: state of the controller of its strength; empty where there is none.
   """
@@ -106,7 +107,10 @@ def initializer(recipe: 'Recipe') -> Callable[[jax.Array], TrainState]:
       rng=jax.random.key_data(run_key),
       generator=g_player,
       discriminator=_player(d_variables, recipe.discriminator_tx),
-      ema={'params': g_player.params, **g_player.mutable},
+      ema={
+        'params': precision.rounded_tree(g_player.params, run_key, recipe.ema_precision),
+        **g_player.mutable,
+      },
       regularisers={
         r.name: r.module.initial_state(r.settings) for r in recipe.regularisers if r.stateful
       },

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from gan_jax.ops import pixels
 from gan_jax.runtime.tree import PyTree
-from gan_jax.training import discriminator, draws, generator, optim
+from gan_jax.training import discriminator, draws, generator, optim, precision
 from gan_jax.training.judging import Examples
 from gan_jax.training.labels import draw as draw_labels
 from gan_jax.training.player import Metrics, apply
@@ -160,7 +160,10 @@ def _averaged(recipe: Recipe, ema: PyTree, player: Player, moment: Moment) -> Py
   """The generator's moving average after its update."""
   half_life = recipe.ema_half_life(moment.shown)
   decay = optim.ema_decay(half_life, recipe.ema_ramp, moment.shown, recipe.images_per_step)
-  return optim.moving_average(ema, {'params': player.params, **player.mutable}, decay)
+  new = {'params': player.params, **player.mutable}
+  moved = optim.moving_average(precision.float32(ema), new, decay)
+  key = draws.named(moment.key, 'average')
+  return {**moved, 'params': precision.rounded_tree(moved['params'], key, recipe.ema_precision)}
 
 
 def _flip(keys: jax.Array, images: jax.Array) -> jax.Array:

@@ -77,8 +77,20 @@ def keep_features(workdir: str, description: dict[str, Any]) -> None:
 
 
 def keep_init(workdir: str, told: dict[str, Any]) -> None:
-  """Writes `init.json`: which run this one started from, and what was taken of it."""
+  """Writes `init.json`: which run this one started from, what was taken of it, and what is new.
+
+  `run.json` gets the same but for the names of arrays.
+  """
   write_sealed(os.path.join(workdir, 'init.json'), told)
+  short = {name: value for name, value in told.items() if not isinstance(value, dict)}
+  if 'grown' in told:
+    short['grown'] = told['grown']
+  write_sealed(_path(workdir), {**read_circumstances(workdir), 'init': short})
+
+
+def keep_memory(workdir: str, chosen: dict[str, Any]) -> None:
+  """Adds to `run.json` what was chosen so that a step fits a budget of memory."""
+  write_sealed(_path(workdir), {**read_circumstances(workdir), 'memory': chosen})
 
 
 def check_dataset(workdir: str, dataset: dict[str, Any], way_out: str) -> None:

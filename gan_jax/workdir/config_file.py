@@ -10,6 +10,11 @@ from ml_collections import ConfigDict
 from gan_jax.errors import UserError
 from gan_jax.workdir.files import read_json, write_sealed
 
+# Keys that came later, with the value by which a run of before goes on as it was.
+_LATER = {
+  **{f'config.{name}.grown_stages': 0 for name in ('dcgan', 'stylegan2')},
+  **{f'config.{name}.one_in': 1 for name in ('r1', 'r2')},
+}
 _ABSENT = '(absent)'
 _OF_SCORES = 'config.evaluate.'
 
@@ -64,7 +69,9 @@ def differences(old: Any, new: Any, key: str = 'config') -> Iterator[tuple[str, 
     for name in sorted({*old, *new}):
       yield from differences(old.get(name, _ABSENT), new.get(name, _ABSENT), f'{key}.{name}')
   # A key that came with a later version changes nothing where it has no value, or is about scores.
-  elif old != new and not (old is _ABSENT and (new is None or key.startswith(_OF_SCORES))):
+  elif old != new and not (
+    old is _ABSENT and (new is None or key.startswith(_OF_SCORES) or _LATER.get(key) == new)
+  ):
     yield key, f'{key} was {old!r}, is {new!r}'
 
 

@@ -25,6 +25,7 @@ from gan_jax.workdir.circumstances import (
   keep_circumstances,
   keep_features,
   keep_init,
+  keep_memory,
   read_circumstances,
 )
 from gan_jax.workdir.claim import claim, writing
@@ -43,6 +44,7 @@ __all__ = [
   'keep_config',
   'keep_features',
   'keep_init',
+  'keep_memory',
   'load_config',
   'read_circumstances',
   'read_metrics',

@@ -100,7 +100,15 @@ def looked_at(monkeypatch):
       'half_life': over_images(made.ema_half_life),
       **{
         name: getattr(made, name)
-        for name in ('ema_ramp', 'batch_size', 'share_batch', 'd_steps', 'accumulate', 'flip')
+        for name in (
+          'ema_ramp',
+          'ema_precision',
+          'batch_size',
+          'share_batch',
+          'd_steps',
+          'accumulate',
+          'flip',
+        )
       },
       'fake_labels': made.fake_labels,
       'axis': made.axis_name,
@@ -165,6 +173,7 @@ CASES = {
   'init.weights': ('live', NOTHING, {}),
   'init.players': ('generator', NOTHING, {}),
   'init.least_share': (0.25, NOTHING, {}),
+  'init.grow': (False, NOTHING, {}),
   'init.freeze': (('discriminator/conv0',), ('discriminator_tx',), {}),
   'regularisers': (('r1',), ('regularisers',), {}),
   'augment.names': (('ada',), ('augment',), AUGMENTED),
@@ -191,9 +200,11 @@ CASES = {
       ('epsilon', 1e-6, {}),
       ('weight_decay', 0.5, {}),
       ('clip_norm', 0.25, {}),
+      ('moments', 'bfloat16', {}),
     )
   },
   'ema.half_life_images': (5.0, ('half_life',), {}),
+  'ema.precision': ('bfloat16', ('ema_precision',), {}),
   'ema.half_life_images_final': (5.0, ('half_life',), FINALS),
   'ema.ramp': (0.5, ('ema_ramp',), {}),
   'train.batch_size': (32, ('batch_size', *BATCHES), {}),
@@ -204,7 +215,7 @@ CASES = {
     f'train.{key}': (value, NOTHING, {})
     for key, value in (
       ('images', 7), ('seconds', 7.0), ('log_images', 7), ('diagnose', False), ('sample_images', 7),
-      ('checkpoint_images', 7), ('rollbacks', 7),
+      ('checkpoint_images', 7), ('rollbacks', 7), ('memory_gb', 7.0),
     )
   },
   'checkpoint.keep_last': (7, NOTHING, {}),
@@ -235,6 +246,7 @@ def test_no_key_is_left_out():
 OF_PROGRAMS = {
   *('generator', 'discriminator', 'generator_tx', 'discriminator_tx', 'loss', 'regularisers'),
   *('augment', 'pseudo', 'strength', 'controller', 'half_life', 'ema_ramp', 'batch_size'),
+  'ema_precision',
   *('share_batch', 'd_steps', 'accumulate', 'flip'),
 }
 
@@ -265,7 +277,7 @@ def test_what_no_program_is_made_of_leaves_the_kept_ones(key):
 
 def test_runs_of_another_length_or_log_keep_their_programs():
   keys = [k for k in CASES if k.startswith('train.') and CASES[k][1] == NOTHING]
-  assert len(keys) == 7
+  assert len(keys) == 8
   for key in keys:
     assert kept_as(config_of({})) == kept_as(config_of({key: CASES[key][0]})), key
 

@@ -66,8 +66,8 @@ _TRAINING = [
   ('discriminator.py', "return player, states, {**metrics, 'finite': finite(of_update['grad_norm'])}",
    "return player, states, {**metrics, 'finite': jnp.ones(())}"),
   ('player.py', 'jnp.isfinite(jnp.stack(values)).all()', 'jnp.isfinite(jnp.stack(values)).any()'),
-  ('step.py', "{'params': player.params, **player.mutable}, decay)",
-   "{**ema, 'params': player.params}, decay)"),
+  ('step.py', "new = {'params': player.params, **player.mutable}",
+   "new = {**ema, 'params': player.params}"),
   ('step.py', 'optim.ema_decay(half_life, recipe.ema_ramp, moment.shown, recipe.images_per_step)',
    'optim.ema_decay(half_life, 0.0, moment.shown, recipe.images_per_step)'),
   ('step.py', 'optim.ema_decay(half_life, recipe.ema_ramp, moment.shown, recipe.images_per_step)',
@@ -85,8 +85,8 @@ _TRAINING = [
   ('step.py', 'd_fake = for_d(d_real)\n', 'd_fake = g_fake\n'),
   ('state.py', 'd_variables, _ = _init(discriminator, d_key, zeros, labels)',
    'd_variables, _ = _init(discriminator, g_key, zeros, labels)'),
-  ('state.py', "ema={'params': g_player.params, **g_player.mutable},",
-   "ema=jax.tree.map(jnp.zeros_like, {'params': g_player.params, **g_player.mutable}),"),
+  ('state.py', "'params': precision.rounded_tree(g_player.params, run_key, recipe.ema_precision),",
+   "'params': jax.tree.map(jnp.zeros_like, g_player.params),"),
   ('optim.py', 'of_now = moments(settings.beta2(shown) ** settings.share)',
    'of_now = moments(settings.beta2(zero) ** settings.share)'),
   ('optim.py', 'eps=settings.epsilon)', 'eps=1e-8)'),
@@ -98,7 +98,7 @@ _TRAINING = [
 _MODELS = [
   ('dcgan.py', 'return nn.leaky_relu(x, 0.2)', 'return nn.leaky_relu(x, 0.1)'),
   ('dcgan.py', '_INIT = nn.initializers.normal(0.02)', '_INIT = nn.initializers.normal(0.2)'),
-  ('dcgan.py', 'return jnp.tanh(x.astype(jnp.float32))', 'return x.astype(jnp.float32)'),
+  ('dcgan.py', 'return jnp.tanh(x)', 'return x'),
   ('dcgan.py', 'jnp.sum(x.sum(axis=(1, 2)) * class_weights, axis=-1)',
    'jnp.sum(x.mean(axis=(1, 2)) * class_weights, axis=-1)'),
   ('r3gan.py', "y = nn.leaky_relu(Bias(name='bias1')(y), 0.2)",
@@ -125,10 +125,10 @@ _VERBS = [
    'crossed = self._images(step) % interval == 0'),
   ('train.py', 'if hosts.is_first() and not os.path.exists(path) else None',
    'if hosts.is_first() else None'),
-  ('train.py', 'variables = parallel.to_host(self._state.ema)',
+  ('train.py', 'variables = self._average()',
    "variables = parallel.to_host(\n"
    "      {'params': self._state.generator.params, **self._state.generator.mutable}\n    )"),
-  ('train.py', 'self._scores.score(self._record, self._step, images, parallel.to_host(self._state.ema))',
+  ('train.py', 'self._scores.score(self._record, self._step, images, self._average())',
    'raw = parallel.to_host(self._state.generator)\n'
    "    self._scores.score(\n"
    "      self._record, self._step, images, {'params': raw.params, **raw.mutable}\n    )"),
@@ -137,8 +137,8 @@ _VERBS = [
   ('train.py', 'state, count) if count > known else state', 'state, count) if count else state'),
 ]  # fmt: skip
 _WORKDIR = [
-  ('config_file.py', 'not (old is _ABSENT and (new is None or key.startswith(_OF_SCORES)))',
-   'not old is _ABSENT'),
+  ('config_file.py', 'new is None or key.startswith(_OF_SCORES) or _LATER.get(key) == new',
+   'True'),
   ('config_file.py', "*(f'config.train.{name}' for name in ('images', 'seconds', 'diagnose', 'rollbacks')),",
    "*(f'config.train.{name}' for name in ('images', 'seconds', 'diagnose', 'rollbacks', 'd_steps')),"),
   ('circumstances.py', "changed = [text for _, text in differences(old, dataset['fingerprints'], 'fingerprint')]",

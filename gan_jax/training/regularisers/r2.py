@@ -15,12 +15,16 @@ class Settings:
 
   Attributes:
     weight: γ of γ/2 E‖∇D(fake)‖², squares summed over the values of an image.
+    one_in: of how many generated images one is looked at; from 2 on in a pass of its own.
   """
 
   weight: float = 1.0
+  one_in: int = 1
 
 
 def discriminator(view: DiscriminatorView, settings: Settings) -> jax.Array:
-  """½‖∇D(x)‖² at each generated image before augmentation, `[B]`."""
-  del settings
+  """½‖∇D(x)‖² at each generated image before augmentation, `[B / one_in]`."""
+  if settings.one_in > 1:
+    part = view.fake.one_in(settings.one_in)
+    return view.squared_norms(part.images, part) / 2
   return view.fake.squared_norms / 2
