@@ -1,15 +1,15 @@
 """Latents, written to .npz files as `z` or `w` with `labels` and `names`; directions, by name."""
 
-import zipfile
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.data.ingest import arrays as ingested
 from gan_jax.errors import UserError
 from gan_jax.latents.directions import Directions
 
-_MOST_BYTES = 2**28  # of arrays in a file
-_ACCEPTED = 'directions.npz of `edit`'
+_ARRAYS = ('space', 'names', 'vectors', 'shares')  # of directions
 
 
 class Latents(NamedTuple):
@@ -56,10 +56,14 @@ def read_directions(path: str, flag: str, space: str, size: int) -> Directions:
   Raises:
     UserError: for a file that holds none, or those of other latents.
   """
-  where, arrays = f'{flag}={path}', _arrays(path, flag)
-  missing = [name for name in ('space', 'names', 'vectors', 'shares') if name not in arrays]
-  if missing:
-    raise UserError(f'{where}: lacks {missing[0]}; accepted: {_ACCEPTED}')
+  where = f'{flag}={path}'
+
+  def choose(names: Sequence[str]) -> tuple[str, ...]:
+    if missing := [name for name in _ARRAYS if name not in names]:
+      raise UserError(f'{where}: lacks {missing[0]}; accepted: directions.npz of `edit`')
+    return _ARRAYS
+
+  arrays = ingested.read_npz(path, where, choose)
   found = arrays['vectors']
   if str(arrays['space']) != space or found.ndim != 2 or found.shape[1] != size:
     raise UserError(
@@ -70,20 +74,3 @@ def read_directions(path: str, flag: str, space: str, size: int) -> Directions:
   if names.shape != found.shape[:1] or names.dtype.kind != 'U' or not np.isfinite(found).all():
     raise UserError(f'{where}: vectors and names do not go together, or are no numbers')
   return Directions(space, tuple(names.tolist()), found.astype(np.float32), arrays['shares'])
-
-
-def _arrays(path: str, flag: str) -> dict[str, np.ndarray]:
-  """All arrays of a file, which are not larger than a bound."""
-  try:
-    with zipfile.ZipFile(path) as archive:
-      size = sum(info.file_size for info in archive.infolist())
-    if size > _MOST_BYTES:
-      raise UserError(f'{flag}={path}: {size:,} bytes of arrays; accepted: at most {_MOST_BYTES:,}')
-    with np.load(path, allow_pickle=False) as file:
-      return {name: file[name] for name in file.files}
-  except OSError as error:
-    raise UserError(f'{flag}={path}: {error.strerror or "cannot be read"}') from error
-  except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
-    if isinstance(error, UserError):
-      raise
-    raise UserError(f'{flag}={path}: cannot be read; accepted: {_ACCEPTED}') from error
