@@ -1,7 +1,7 @@
 """Latents, written to .npz files as `z` or `w` with `labels` and `names`; directions, by name."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -50,20 +50,25 @@ def write_directions(file: Any, directions: Directions) -> None:
   )
 
 
-def read_directions(path: str, flag: str, space: str, size: int) -> Directions:
+def read_directions(file: str | BinaryIO, where: str, space: str, size: int) -> Directions:
   """Reads directions of a generator's space, of vectors of a length.
+
+  Args:
+    file: its path, or the file.
+    where: what messages begin with, such as flag and path.
+    space: of the generator.
+    size: of a vector.
 
   Raises:
     UserError: for a file that holds none, or those of other latents.
   """
-  where = f'{flag}={path}'
 
   def choose(names: Sequence[str]) -> tuple[str, ...]:
     if missing := [name for name in _ARRAYS if name not in names]:
       raise UserError(f'{where}: lacks {missing[0]}; accepted: directions.npz of `edit`')
     return _ARRAYS
 
-  arrays = ingested.read_npz(path, where, choose)
+  arrays = ingested.read_npz(file, where, choose)
   found = arrays['vectors']
   if str(arrays['space']) != space or found.ndim != 2 or found.shape[1] != size:
     raise UserError(

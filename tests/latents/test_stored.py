@@ -13,7 +13,7 @@ from tests.sampling import drawn
 
 
 def read(path, space='z', size=8):
-  return stored.read_directions(str(path), '--directions', space, size)
+  return stored.read_directions(str(path), f'--directions={path}', space, size)
 
 
 @pytest.mark.parametrize('name', ['dcgan', 'stylegan2'])

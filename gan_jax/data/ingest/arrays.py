@@ -7,7 +7,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -121,12 +121,12 @@ def loaded(data: bytes) -> np.ndarray:
 
 
 def read_npz(
-  path: str, where: str, choose: Callable[[Sequence[str]], Sequence[str]]
+  path: str | BinaryIO, where: str, choose: Callable[[Sequence[str]], Sequence[str]]
 ) -> dict[str, np.ndarray]:
   """Reads arrays of an .npz by name; none is written to, and nothing in the file is run.
 
   Args:
-    path: of the file.
+    path: of the file, or the file.
     where: flag and file, which messages begin with.
     choose: gives the names of those to read, of the names that there are.
 
