@@ -222,7 +222,8 @@ def _directions(
   """The directions asked for, and what is said of them; None where classes go in by the label."""
   space = open_space(model.generator, name)
   if asked.directions:
-    found = stored.read_directions(asked.directions, '--directions', name, space.size)
+    where = f'--directions={asked.directions}'
+    found = stored.read_directions(asked.directions, where, name, space.size)
     return found, _said(found, asked.directions)
   if asked.by == 'classes' and model.num_classes and name == 'z':
     return None, {}

@@ -1,29 +1,22 @@
-"""Scores runs and folders of images against real images."""
+"""Scores runs, and folders that were exported of them, against their own real images."""
 
 import functools
 import os
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
+from ml_collections import ConfigDict
 
 from gan_jax import build
-from gan_jax.data import folder
-from gan_jax.data.folder import FolderImages
 from gan_jax.errors import UserError
 from gan_jax.evaluation import scores, subject
 from gan_jax.evaluation.embedding import Watch
 from gan_jax.evaluation.evaluator import Asked, Evaluator
-from gan_jax.evaluation.options import Options, check, check_best, every_metric, strict
+from gan_jax.evaluation.options import Options, check, check_best
 from gan_jax.evaluation.result import Evaluation, Found
 from gan_jax.evaluation.scores import Scored
-from gan_jax.runtime import cache, hosts
+from gan_jax.runtime import hosts
 from gan_jax.workdir import checkpoint, record
-
-# Of folders, where the user names none: what needs neither classes nor files of weights.
-FOLDER_FEATURES = ('efficientnet_lite0',)
-FOLDER_METRICS = ('fd', 'fd_infinity', 'kid', 'precision_recall', 'density_coverage')
-_FOLDER_BATCH = 250
-_BATCH_BYTES = 2**28  # of a batch of large images, as floats
 
 
 def evaluate_runs(
@@ -35,8 +28,11 @@ def evaluate_runs(
 ) -> Evaluation:
   """Scores checkpoints of runs and adds the scores to their records.
 
+  A folder that `export` wrote is scored like the run that it came from, on the same data, and has
+  no record.
+
   Args:
-    workdirs: of the runs.
+    workdirs: of the runs, or exported folders.
     step: of the checkpoint; None: the newest of each.
     every_step: score all checkpoints of each.
     options: what is scored with what.
@@ -46,7 +42,7 @@ def evaluate_runs(
     UserError: for what options, runs or data cannot give.
   """
   check(options)
-  configs = hosts.together(lambda: {one: record.load_config(one) for one in workdirs})
+  configs = hosts.together(lambda: {one: _config(one, every_step) for one in workdirs})
   asked = {workdir: build.asked_of(config, options) for workdir, config in configs.items()}
   sizes = {workdir: one.num_samples for workdir, one in asked.items()}
   scores.check_comparable(sizes, options.allow_different_n)
@@ -72,6 +68,48 @@ def evaluate_runs(
   return found.finish(best_key, asked_for=options.best is not None)
 
 
+def _config(path: str, every_step: bool) -> ConfigDict:
+  """The config of a run, or of a folder that was exported of one."""
+  brought = build.brought(path)
+  if brought is None:
+    return record.load_config(path)
+  if brought.fingerprints is None:
+    raise UserError(
+      f'--workdir={path}: does not say which images it was trained on; give real images by '
+      '--reference=FOLDER'
+    )
+  if every_step:
+    raise UserError(f'{path}: holds one generator, not checkpoints; leave --all out')
+  return brought.config
+
+
+def _data(
+  path: str, run: build.Brought | build.OpenRun, data_dir: str
+) -> tuple[build.Datasets, dict[str, Any]]:
+  """The data of a generator, which have to be those that it was trained on, and what they are."""
+  if isinstance(run, build.OpenRun):
+    if data_dir:
+      run.config.dataset.data_dir = data_dir
+  else:  # a path of another machine, cut to its last part
+    run.config.dataset.data_dir = data_dir
+  try:
+    datasets = hosts.in_turn(lambda: build.datasets(run.config))
+    described = build.describe(run.config, datasets)
+    if isinstance(run, build.OpenRun):
+      hosts.together(lambda: record.check_dataset(path, described, 'bring back those of the run'))
+    elif run.fingerprints != described['fingerprints']:
+      raise UserError(
+        f'{", ".join(described["fingerprints"])}: other images than it was trained on'
+      )
+  except UserError as error:
+    if isinstance(run, build.OpenRun):
+      raise
+    raise UserError(
+      f'--workdir={path}: {error}; or give real images by --reference=FOLDER'
+    ) from error
+  return datasets, described
+
+
 def _evaluate_run(
   workdir: str,
   asked: Asked,
@@ -82,17 +120,15 @@ def _evaluate_run(
   watch: Watch,
 ) -> dict[str, str]:
   """Scores checkpoints of one run; returns the fingerprints of its data."""
-  run = hosts.together(lambda: build.open_run(workdir, step))
-  if options.data_dir:
-    run.config.dataset.data_dir = options.data_dir
-  datasets = hosts.in_turn(lambda: build.datasets(run.config))
-  described = build.describe(run.config, datasets)
-  hosts.together(lambda: record.check_dataset(workdir, described, 'bring back those of the run'))
-  writable = os.access(workdir, os.W_OK)
-  if not writable:
+  run = hosts.together(lambda: build.open_generator(workdir, step))
+  datasets, described = _data(workdir, run, options.data_dir)
+  recorded = isinstance(run, build.OpenRun) and os.access(workdir, os.W_OK)
+  if isinstance(run, build.OpenRun) and not recorded:
     found.notes.append(f'{workdir}: cannot be written; its own record does not get these scores')
   evaluator = Evaluator(asked, *datasets, watch)
   sampler = run.sampler(run.config.evaluate.batch_size)
+  assert run.step is not None
+  assert run.images is not None  # of what says which data it is of
   steps = [run.step]
   if every_step:
     steps = hosts.on_first(lambda: checkpoint.Checkpointer(workdir, read_only=True).steps())
@@ -112,111 +148,12 @@ def _evaluate_run(
     )
     row = Scored(workdir, [], number, run.images, tuple(datasets.train.class_names))
     row = found.add(row, one, evaluator, options.repeats)
-    if row.scores and writable and hosts.is_first():
+    if row.scores and recorded and hosts.is_first():
       try:
         found_here = scores.flat(row.scores) | evaluator.digests()
-        record.append_line(workdir, 'evaluate', number, run.images, found_here)
+        record.append_line(workdir, 'evaluate', number, row.images or 0, found_here)
       except OSError as error:
         found.notes.append(f'{workdir}: its record did not get these scores: {error.strerror}')
   found.about[workdir] = {'features': evaluator.describe(), 'dataset': described}
   found.notes += [f'{workdir}: {note}' for note in evaluator.notes]
   return described['fingerprints']
-
-
-def evaluate_folders(
-  folders: Sequence[str],
-  reference: str,
-  held_out: str = '',
-  by_folder: bool = False,
-  options: Options = Options(),  # noqa: B008 - never changed
-  watch: Watch = lambda what, done, total: None,
-  follow_links: bool = False,
-) -> Evaluation:
-  """Scores folders (or archives, arrays) of images against one of real images.
-
-  Args:
-    folders: of the images.
-    reference: of the real images.
-    held_out: of other real images, for the floor; '': the floor is of a random part of the
-      reference, at most a half, against the rest of it.
-    by_folder: the folder that an image is in is its class.
-    options: what is scored with what.
-    watch: called between batches with what is done, how many of how many.
-    follow_links: take what symbolic links in folders lead to.
-
-  Raises:
-    UserError: for what options or folders cannot give.
-  """
-  check(options)
-  cache.enable_compilation_cache()
-  opened = functools.partial(
-    FolderImages, by_folder=by_folder, watch=watch, follow_links=follow_links
-  )
-  real = opened(reference, '--reference')
-  names = real.class_names if real.num_classes else None
-  fakes = [opened(folder, '--images', class_names=names) for folder in folders]
-  others = [opened(held_out, '--held_out', class_names=names)] if held_out else []
-  folder.unite([real, *others, *fakes])
-  sizes = _sizes(fakes, options)
-  found, evaluators = Found(options.tenths), {}
-  for one in fakes:
-    asked = _asked_of_folder(one, real, sizes[one.name], options)
-    alike = asked.num_samples, asked.conditional
-    if alike not in evaluators:
-      check_best(options.best, asked.metrics, asked.features, asked.resize)
-      evaluators[alike] = Evaluator(asked, real, others[0] if others else None, watch)
-    evaluator = evaluators[alike]
-    rows = np.sort(np.random.default_rng(0).permutation(len(one))[: asked.num_samples])
-    images = subject.of_dataset(one.name, one, rows)
-    row = Scored(one.name, [], class_names=tuple(real.class_names))
-    found.add(row, images, evaluator)
-    found.about[one.name] = {'fingerprint': one.fingerprint, 'images': len(one)}
-    found.about['features'] = evaluator.describe()
-  found.about['reference'] = {
-    'name': real.name,
-    'fingerprint': real.fingerprint,
-    'images': len(real),
-    'held_out': len(others[0]) if others else 'a part of them',
-  }
-  for evaluator in evaluators.values():
-    found.notes += evaluator.notes
-  found.notes += [
-    f'{one.name}: {copies:,} of {len(one):,} images are copies of images of {real.name}'
-    for one in (*others, *fakes)
-    if (copies := one.copies_in(real))
-  ]
-  return found.finish(options.best or '', asked_for=options.best is not None)
-
-
-def _sizes(folders: list[FolderImages], options: Options) -> dict[str, int]:
-  """How many images of each folder are scored."""
-  sizes = {one.name: len(one) for one in folders}
-  if options.num_samples:
-    for name, size in sizes.items():
-      if size < options.num_samples:
-        raise UserError(
-          f'--num_samples={options.num_samples}: {name} has {size:,} images; '
-          'accepted: at most as many'
-        )
-    sizes = dict.fromkeys(sizes, options.num_samples)
-  scores.check_comparable(sizes, options.allow_different_n)
-  return sizes
-
-
-def _asked_of_folder(
-  images: FolderImages, real: FolderImages, num_samples: int, options: Options
-) -> Asked:
-  image_bytes = 4 * int(np.prod(real.shape))
-  return Asked(
-    metrics=every_metric(options.metrics) or FOLDER_METRICS,
-    features=options.features or FOLDER_FEATURES,
-    num_samples=num_samples,
-    num_reals=options.num_reals or len(real),
-    batch_size=max(1, min(_FOLDER_BATCH, _BATCH_BYTES // image_bytes)),
-    seed=0,
-    resize=options.resize or 'antialias',
-    weights=options.weights,
-    conditional=bool(images.num_classes and real.num_classes),
-    generated=False,
-    strict=strict(options.metrics),
-  )

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_jax import build, registry
 from gan_jax.sampling.grid import grid, grid_labels, save_image
-from gan_jax.share import card, folder, program, weights
+from gan_jax.share import card, folder, onnx_model, program, weights
 from gan_jax.training.state import variables_of
 from gan_jax.workdir import checkpoint, record
 
@@ -16,7 +16,9 @@ _SIDE = 8  # columns of the samples picture, and rows at most
 _VERSIONS = ('jax', 'flax', 'optax')
 
 
-def export(workdir: str, out: str, step: int | None = None, licence: str = '') -> None:
+def export(
+  workdir: str, out: str, step: int | None = None, licence: str = '', onnx: bool = False
+) -> None:
   """Writes the folder of a run's generator, whole or not at all.
 
   Args:
@@ -24,14 +26,18 @@ def export(workdir: str, out: str, step: int | None = None, licence: str = '') -
     out: folder that is new or empty.
     step: of the checkpoint, or the images shown before it; None: the newest.
     licence: of the weights, an identifier of Hugging Face's such as `cc-by-4.0`; '': not stated.
+    onnx: write the generator as an ONNX model, too.
 
   Raises:
-    UserError: where there is no such run or checkpoint, or the folder cannot be written.
+    UserError: where there is no such run or checkpoint, or the folder cannot be written; of ONNX
+      where its package is not installed or the network has an operation that is not known there.
   """
   card.check_licence(licence)
   folder.check(out)
+  if onnx:
+    onnx_model.package()  # says what is missing, before anything is made
   run = build.open_run(workdir, step)
-  told = _about(workdir, out, run, licence)
+  told = _about(workdir, out, run, licence, onnx)
   _, state = checkpoint.Checkpointer(workdir, read_only=True).read(run.step)
   with folder.new(out) as new:
     weights.write(str(new / folder.GENERATOR), program.flat(run.variables))
@@ -39,11 +45,14 @@ def export(workdir: str, out: str, step: int | None = None, licence: str = '') -
     weights.write(str(new / folder.DISCRIMINATOR), program.flat(discriminator))
     folder.write_config(new, run.config, told.dataset, run.step, run.images)
     (new / folder.PROGRAM).write_bytes(program.stablehlo(run.generator, run.variables, run.dtype))
+    if onnx:
+      model = onnx_model.generator(run.generator, run.variables, run.dtype)
+      (new / folder.ONNX).write_bytes(model)
     save_image(str(new / folder.SAMPLES), _samples(run))
     record.write_atomically(str(new / folder.CARD), card.text(told))
 
 
-def _about(workdir: str, out: str, run: build.OpenRun, licence: str) -> card.About:
+def _about(workdir: str, out: str, run: build.OpenRun, licence: str, onnx: bool) -> card.About:
   found = record.read_circumstances(workdir)
   network: Any = run.generator
   starts: list[dict[str, Any]] = found.get('starts') or [{}]
@@ -68,6 +77,7 @@ def _about(workdir: str, out: str, run: build.OpenRun, licence: str) -> card.Abo
     opens=not any(name.endswith('.py') for name in named),
     scores=card.scores(workdir, run.step),
     audits=card.audits(workdir),
+    onnx=onnx,
   )
 
 

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import build, registry
-from gan_jax.build.data import Datasets
+from gan_jax import references, registry
+from gan_jax.build import Datasets
 from gan_jax.data import own_images
 from gan_jax.data.ingest import fit
 from gan_jax.data.own_images import OwnImages
 from gan_jax.errors import UserError, nearest
 from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.latents import outside, stored
-from gan_jax.latents.projection import Projections, Projector, Settings, Watch
+from gan_jax.latents.projection import Projections, Settings, Watch
 from gan_jax.latents.stored import Latents
 from gan_jax.sampling import film
 from gan_jax.sampling.about import Recipe
@@ -32,11 +32,8 @@ LATENTS, PICTURE, TABLE, ABOUT = FILES = (
 FILM = 'way.mp4'  # where it is asked for
 POINTS = 30  # of each descent
 _FPS, _HELD = 15, 15  # frames a second, and so many of the end
-AGAINST = ('held_out', 'samples')
 _OF_DATA = 1000  # training images that errors are shares of the variance of
 _SHOWN, _ABREAST = 100, 10
-_FAR = 0.05  # a p-value that is told
-_REFERENCE_SEED = 2**31 - 2
 
 
 class Asked(NamedTuple):
@@ -47,7 +44,8 @@ class Asked(NamedTuple):
     classes: of the images, as text; '': they are found.
     folders: the folder that an image is in is its class.
     features: names of networks whose features are compared beside pixels.
-    against: of `AGAINST`: what distances are ranked among; '': held-out images where there are any.
+    against: of `references.AGAINST`: what distances are ranked among; '': held-out images where
+      there are any.
     references: so many of these; 0: no ranks.
     fit: of `fit.FITS`, or '' as the dataset was.
     data_dir: where the dataset is, if it was moved.
@@ -91,8 +89,8 @@ class Found(NamedTuple):
 
 def check(asked: Asked) -> None:
   """Raises UserError for what no model could give."""
-  if asked.against and asked.against not in AGAINST:
-    raise UserError(f'--against={asked.against}: {nearest(asked.against, AGAINST)}')
+  if asked.against and asked.against not in references.AGAINST:
+    raise UserError(f'--against={asked.against}: {nearest(asked.against, references.AGAINST)}')
   if asked.references < 0:
     raise UserError(f'--references={asked.references}: accepted: numbers from 0')
   if asked.fit and asked.fit not in fit.FITS:
@@ -131,7 +129,7 @@ def project(
     watch=lambda done, total: watch('reading', done, total),
   )
   labels = _labels(model, own, asked)
-  data, note = _data(model, asked)
+  data, note = references.data_of(model, asked.data_dir, asked.against == references.HELD_OUT)
   networks = _networks(asked.features, data, note)
   some, of = None, ''
   if data is not None:
@@ -141,7 +139,12 @@ def project(
     asked.space, data=some, of=of, networks=networks, settings=asked.settings
   )
   projections = projector.project(own.images, labels, watch)
-  against, distances = _references(model, projector, asked, data, labels is not None, watch)
+  against, distances = '', None
+  if asked.references:
+    found = references.drawn(model, data, asked.references, asked.against)
+    say_so = lambda what, done, total: watch(f'{what} references', done, total)
+    against, known = found.name, found.labels if labels is not None else None
+    distances = projector.project(found.images, known, say_so, film=False).distances
   p_values = None if distances is None else outside.p_values(projections.distances, distances)
   about = {
     'model': model.workdir,
@@ -216,8 +219,8 @@ def show(found: Found) -> None:
     say(f'not read: {name}: {reason}')
   if found.p_values is not None:
     among = f'{found.about["references"]:,} {found.about["p_values_among"]}'
-    far = np.sum(found.p_values <= _FAR)
-    if found.about['references'] + 1 < 1 / _FAR:
+    far = np.sum(found.p_values <= outside.FAR)
+    if found.about['references'] + 1 < 1 / outside.FAR:
       say(f'{among} are too few to tell what is farther than 95 % of such')
     else:
       say(f'{far:,} of them are farther than 95 % of {among}')
@@ -268,22 +271,6 @@ def _labels(model: Model, own: OwnImages, asked: Asked) -> np.ndarray | None:
   return np.array([known[folder] for folder in own.folders], np.int32)
 
 
-def _data(model: Model, asked: Asked) -> tuple[Datasets | None, list[str]]:
-  """The data of a run, where they are still there."""
-  if model.config is None:
-    return None, ['the model comes without its data']
-  if asked.data_dir:
-    model.config.dataset.data_dir = asked.data_dir
-  try:
-    data = build.datasets(model.config)
-    record.check_dataset(model.workdir, build.describe(model.config, data), 'bring back those')
-    return data, []
-  except UserError as error:
-    if asked.against == 'held_out':
-      raise
-    return None, [f'without the data of the run: {error}']
-
-
 def _networks(
   names: Sequence[str], data: Datasets | None, note: Sequence[str]
 ) -> list[FeatureNetwork]:
@@ -299,29 +286,3 @@ def _networks(
     getattr(module, 'check', lambda request: None)(request)
     found.append(module.load(request))
   return found
-
-
-def _references(
-  model: Model,
-  projector: Projector,
-  asked: Asked,
-  data: Datasets | None,
-  known: bool,
-  watch: Watch,
-) -> tuple[str, np.ndarray | None]:
-  """What distances are ranked among, in words, and the distances of these."""
-  if not asked.references:
-    return '', None
-  say_so = lambda what, done, total: watch(f'{what} references', done, total)
-  against = asked.against or ('held_out' if data is not None else 'samples')
-  if against == 'samples' or data is None:
-    labels = model.labels(asked.references)
-    latents = model.latents(asked.references, seed=_REFERENCE_SEED)
-    images, name = model.images(latents, labels), 'samples of the model'
-  else:
-    holdout = data.holdout
-    rows = np.random.default_rng(0).permutation(len(holdout))[: asked.references]
-    batch = holdout.fetch(rows)
-    images, labels, name = batch['image'], batch['label'], f'images of {holdout.name}'
-  found = projector.project(images, labels if known else None, say_so)
-  return name, found.distances

@@ -46,6 +46,7 @@ from gan_jax.data import source
 from gan_jax.features import classifier
 from gan_jax.runtime import cache, programs
 from gan_jax.train import train
+from tests.sampling import drawn
 
 pytest_plugins = ['tests.costs']
 
@@ -117,6 +118,18 @@ def finished(tmp_path_factory, user_folders):
   """A run of `smoke.py` with evaluations: its workdir and its scores."""
   workdir = str(tmp_path_factory.mktemp('finished'))
   return workdir, train(smoke.get_config(), workdir)
+
+
+@pytest.fixture(scope='module')
+def plain():
+  """A small model without a mapping, its weights drawn."""
+  return drawn.model()
+
+
+@pytest.fixture(scope='module')
+def styled():
+  """A small model with styles, its weights drawn."""
+  return drawn.model('stylegan2')
 
 
 @pytest.fixture

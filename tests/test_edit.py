@@ -20,11 +20,6 @@ def model():
   return drawn.model('dcgan')
 
 
-@pytest.fixture(scope='module')
-def styled():
-  return drawn.model('stylegan2')
-
-
 def test_a_sheet_shows_each_direction_at_each_strength(model, tmp_path):
   found = edit.edit(model, edit.Asked(most=3, samples=2, strengths=(-1.0, 0.0, 1.0)))
   assert found.columns == 6

@@ -12,16 +12,6 @@ from tests.sampling import drawn
 from tests.test_sample import KINDS, xmp_of
 
 
-@pytest.fixture(scope='module')
-def styled():
-  return drawn.model('stylegan2')
-
-
-@pytest.fixture(scope='module')
-def plain():
-  return drawn.model()
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_films_of_every_kind_of_image_show_the_walk(kind, tmp_path):
   model = drawn.model(**KINDS[kind])

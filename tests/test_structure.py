@@ -24,6 +24,7 @@ FLOORS = [
   {
     'train',
     'evaluate',
+    'evaluate_folders',
     'sample',
     'interpolate',
     'project',
@@ -38,7 +39,7 @@ FLOORS = [
   },
   {'audit'},
   {'exploring'},
-  {'opening'},
+  {'opening', 'references'},
   {'ablation'},
   {'executors'},
   {'build'},

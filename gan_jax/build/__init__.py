@@ -12,7 +12,7 @@ from gan_jax.build.data import (
   image_size,
   images_per_step,
 )
-from gan_jax.build.elsewhere import Brought, brought
+from gan_jax.build.elsewhere import Brought, brought, is_run, open_generator
 from gan_jax.build.opened import OpenRun, open_discriminator, open_run
 from gan_jax.build.players import Networks, networks, teacher_digests
 from gan_jax.build.programs import (
@@ -25,7 +25,7 @@ from gan_jax.build.programs import (
   training_programs,
 )
 from gan_jax.build.recipe import recipe
-from gan_jax.build.scoring import asked_of, features_of
+from gan_jax.build.scoring import asked_of, features_of, judged
 from gan_jax.build.summary import memory_line, summary
 from gan_jax.build.transfer import start_from, told_line
 
@@ -49,9 +49,12 @@ __all__ = [
   'image_size',
   'images_per_step',
   'initial_program',
+  'is_run',
+  'judged',
   'memory_line',
   'networks',
   'open_discriminator',
+  'open_generator',
   'open_run',
   'ranking',
   'recipe',

@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from gan_jax.build.opened import OpenRun, open_run
 from gan_jax.build.players import modules
 from gan_jax.errors import UserError
 from gan_jax.models import noise
 from gan_jax.runtime.tree import PyTree
+from gan_jax.sampling.sampler import Sampler
 from gan_jax.share import folder, program, published, weights
 from gan_jax.share.published.reading import Converted
 
@@ -33,6 +36,7 @@ class Brought(NamedTuple):
     class_names: in the order of the labels, or empty.
     step: of the checkpoint, or None.
     images: real images shown before it, or None.
+    fingerprints: of the data that it was trained on, by name; None where they are not known.
   """
 
   config: ConfigDict
@@ -43,6 +47,11 @@ class Brought(NamedTuple):
   class_names: tuple[str, ...] = ()
   step: int | None = None
   images: int | None = None
+  fingerprints: dict[str, str] | None = None
+
+  def sampler(self, batch_size: int) -> Sampler:
+    """Makes a sampler of the generator."""
+    return Sampler(self.generator, batch_size, np.dtype(self.dtype))
 
 
 def brought(path: str) -> Brought | None:
@@ -54,6 +63,25 @@ def brought(path: str) -> Brought | None:
   if published.is_one(path):
     return _of_file(path)
   return _of_folder(path) if os.path.isdir(path) else None
+
+
+def is_run(path: str) -> bool:
+  """Whether a path is none of another origin: a run, or refused as one."""
+  return not published.is_one(path) and not (os.path.isdir(path) and folder.read(path))
+
+
+def open_generator(path: str, step: int | None) -> Brought | OpenRun:
+  """Opens a generator of any origin; of a run a checkpoint, None: the newest.
+
+  Raises:
+    UserError: where it cannot be opened, or a step is named of what holds one generator.
+  """
+  found = brought(path)
+  if found is None:
+    return open_run(path, step)
+  if step is not None:
+    raise UserError(f'{path}: holds one generator, not checkpoints; leave --step out')
+  return found
 
 
 def _of_file(path: str) -> Brought:
@@ -115,6 +143,7 @@ def _of_folder(path: str) -> Brought | None:
     found.class_names,
     found.step,
     found.images,
+    found.fingerprints,
   )
 
 

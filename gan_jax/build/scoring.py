@@ -18,7 +18,7 @@ def check_features(config: ConfigDict, features: tuple[str, ...], allowed: bool 
     features: that are asked for.
     allowed: whoever asks allows it.
   """
-  if allowed or config.evaluate.get('allow_trained_features', False):
+  if allowed or config.get('evaluate', {}).get('allow_trained_features', False):
     return
   for name in players.teachers(config):
     if name in features:
@@ -60,3 +60,18 @@ def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa
     teachers=players.teachers(config),
     strict=strict(options.metrics),
   )
+
+
+def judged(config: ConfigDict, asked: Asked, options: Options) -> Asked:
+  """What is asked of images, asked of a generator's: not by features that it was trained on.
+
+  Args:
+    config: of the generator; of one that is no run of ours the keys of its networks are enough.
+    asked: of images.
+    options: whether such features are allowed, and marked in the names of scores.
+
+  Raises:
+    UserError: for such features.
+  """
+  check_features(config, asked.features, options.allow_trained_features)
+  return asked._replace(teachers=players.teachers(config), generated=True)

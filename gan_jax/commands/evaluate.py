@@ -14,7 +14,10 @@ EXAMPLE = 'launch.py evaluate --workdir=runs/digits --all --metrics=all'
 
 def define() -> None:
   """Defines the flags."""
-  common.define_paths('workdir', 'Folder of the run; several, separated by commas.')
+  common.define_paths(
+    'workdir',
+    'Folder of the run, exported folder or published file; several, separated by commas.',
+  )
   flags.DEFINE_integer(
     'step', None, 'Checkpoint by its step, or by the images shown; default: the newest.'
   )
@@ -24,13 +27,17 @@ def define() -> None:
     'Instead of a run: a folder, .zip, .tar, .npy, .npz or .parquet of images; or several.',
   )
   common.define_path('data_dir', '', 'Where the datasets of runs are, if they were moved.')
-  common.define_path('reference', '', 'With --images: the real images.')
+  common.define_path(
+    'reference',
+    '',
+    'The real images: with --images, or of a generator instead of those that it was trained on.',
+  )
   common.define_path(
     'held_out',
     '',
-    'With --images: other real images, scored beside; default: a part of the others.',
+    'With --reference: other real images, scored beside; default: a part of the others.',
   )
-  flags.DEFINE_string('labels', '', 'With --images: folders, where the class is the folder.')
+  flags.DEFINE_string('labels', '', 'With --reference: folders, where the class is the folder.')
   common.define_follow_links()
   flags.DEFINE_list('metrics', None, 'Such as fd,kid,precision_recall; all: what can be given.')
   flags.DEFINE_list('features', None, 'Such as classifier,efficientnet_lite0,inception_v3.')
@@ -58,7 +65,7 @@ def define() -> None:
   common.define_path(
     'out',
     None,
-    'Folder for scores.json, .csv and .png; default: evaluation in the (first) workdir.',
+    'Folder for scores.json, .csv and .png; default: evaluation in the (first) run.',
   )
   common.define_processes()
 
@@ -69,7 +76,7 @@ def run() -> None:
   Raises:
     UserError: for flags that cannot be used.
   """
-  from gan_jax import evaluate, progress
+  from gan_jax import build, evaluate, evaluate_folders, progress
   from gan_jax.errors import UserError
   from gan_jax.evaluation import options as options_of
   from gan_jax.evaluation import report, sheets
@@ -79,17 +86,19 @@ def run() -> None:
 
   if bool(FLAGS.workdir) == bool(FLAGS.images):
     raise UserError('--workdir=RUN, or --images=FOLDER with --reference=FOLDER: give one of them')
-  out = FLAGS.out or (os.path.join(FLAGS.workdir[0], 'evaluation') if FLAGS.workdir else None)
+  out = FLAGS.out
   if FLAGS.images:
     common.refuse_beside('images', ('step', 'all', 'repeats', 'data_dir'))
     if not FLAGS.reference:
       raise UserError('--images: needs --reference=FOLDER, the real images')
-    if FLAGS.labels not in ('', 'folders'):
-      raise UserError(f'--labels={FLAGS.labels}: accepted: folders')
+  elif FLAGS.reference:
+    common.refuse_beside('reference', ('all', 'data_dir'))
   else:
-    common.refuse_beside('workdir', ('reference', 'held_out', 'labels', 'follow_links'))
+    common.refuse_beside('workdir', ('held_out', 'labels', 'follow_links'))
     if FLAGS.all:
       common.refuse_beside('all', ('step',))
+  if FLAGS.labels not in ('', 'folders'):
+    raise UserError(f'--labels={FLAGS.labels}: accepted: folders')
   options = options_of.Options(
     metrics=FLAGS.metrics and tuple(FLAGS.metrics),
     features=FLAGS.features and tuple(FLAGS.features),
@@ -104,27 +113,29 @@ def run() -> None:
     data_dir=FLAGS.data_dir,
     tenths=FLAGS.tenths,
   )
-  if options.tenths and not out:
-    raise UserError('--tenths: needs --out=FOLDER, to be written to')
   options_of.check(options)
   if FLAGS.processes > 1:
     common.run_as_processes(common.words_without({'processes'}))
     return
+  runs = [workdir for workdir in FLAGS.workdir or () if build.is_run(workdir)]
+  for workdir in runs:
+    record.load_config(workdir)  # says where there is no run, before a folder is made
+  if not out and not FLAGS.reference and FLAGS.workdir and FLAGS.workdir[0] in runs:
+    out = os.path.join(FLAGS.workdir[0], 'evaluation')
+  if options.tenths and not out:
+    raise UserError('--tenths: needs --out=FOLDER, to be written to')
   if out:
-    for workdir in FLAGS.workdir or ():
-      record.load_config(workdir)  # says where there is no run, before a folder is made
     hosts.on_first(lambda: report.check(out))
   with progress.stages('images', shown=hosts.is_first()) as watch:
+    folders = FLAGS.labels == 'folders'
+    real = FLAGS.reference, FLAGS.held_out, folders
     if FLAGS.images:
-      folders = FLAGS.labels == 'folders'
-      found = evaluate.evaluate_folders(
-        FLAGS.images,
-        FLAGS.reference,
-        FLAGS.held_out,
-        folders,
-        options,
-        watch,
-        FLAGS.follow_links,
+      found = evaluate_folders.evaluate_folders(
+        FLAGS.images, *real, options, watch, FLAGS.follow_links
+      )
+    elif FLAGS.reference:
+      found = evaluate_folders.evaluate_against(
+        FLAGS.workdir, *real, FLAGS.step, options, watch, FLAGS.follow_links
       )
     else:
       found = evaluate.evaluate_runs(FLAGS.workdir, FLAGS.step, FLAGS.all, options, watch)

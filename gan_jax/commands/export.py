@@ -17,6 +17,7 @@ def define() -> None:
     'step', None, 'Checkpoint by its step, or by the images shown; default: the newest.'
   )
   flags.DEFINE_string('licence', '', 'Of the weights, as Hugging Face names it: mit, cc-by-4.0, …')
+  flags.DEFINE_bool('onnx', False, 'Write the generator as an ONNX model, too: generator.onnx.')
 
 
 def run() -> None:
@@ -28,7 +29,7 @@ def run() -> None:
   from gan_jax import export
   from gan_jax.text import command, say
 
-  export.export(FLAGS.workdir, FLAGS.out, FLAGS.step, FLAGS.licence)
+  export.export(FLAGS.workdir, FLAGS.out, FLAGS.step, FLAGS.licence, FLAGS.onnx)
   say(f'written  {FLAGS.out}, with a model card in {FLAGS.out}/README.md')
   start = f'--config.init.from={FLAGS.out}'
   say(f'next     gan_jax.open({FLAGS.out!r}) in Python; {command("launch.py", "train", start)} …')

@@ -1,6 +1,7 @@
 """The models that a page shows, opened when they are first looked at, and what was projected."""
 
 import collections
+import io
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -36,6 +37,7 @@ class Gallery:
     self.entries = tuple(entries)
     self._open: collections.OrderedDict[int, Painter] = collections.OrderedDict()
     self._projected: dict[str, Projected] = {}
+    self._loaded: dict[int, tuple[bytes, str]] = {}  # directions, also of models closed meanwhile
 
   def painter(self, place: int) -> Painter:
     """The painter of a model, compiled.
@@ -50,11 +52,24 @@ class Gallery:
       model = opening.open_model(entry.path, entry.step, AT_ONCE)
       painter = Painter(model, self.projected)
       painter.warm()
+      if place in self._loaded:
+        data, name = self._loaded[place]
+        painter.sliders.load(io.BytesIO(data), name)
       self._open[place] = painter
       while len(self._open) > _MOST_OPEN:
         self._open.popitem(last=False)
     self._open.move_to_end(place)
     return self._open[place]
+
+  def load(self, place: int, data: bytes, name: str) -> tuple[str, ...]:
+    """Gives a model the directions in a file of `edit`; returns their names.
+
+    Raises:
+      UserError: see `Sliders.load`.
+    """
+    names = self.painter(place).sliders.load(io.BytesIO(data), name)
+    self._loaded[place] = data, name
+    return names
 
   def projected(self, name: str) -> Projected:
     """A projected image.

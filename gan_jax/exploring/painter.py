@@ -4,16 +4,17 @@ Where a generator adds noise, it is the same for all pictures: a slider moves wh
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import references
 from gan_jax.errors import UserError
 from gan_jax.exploring.recipe import GROUPS, Recipe, Source
-from gan_jax.latents import directions
-from gan_jax.latents import space as spaces
+from gan_jax.exploring.sliders import Sliders
 from gan_jax.latents.directions import Directions
 from gan_jax.latents.projection import Projector
 from gan_jax.sampling.model import Model
@@ -21,8 +22,6 @@ from gan_jax.sampling.sampler import slerp
 
 AT_ONCE = 16
 """Pictures in a call of the generator: one program for any number of them, and one for a single."""
-
-_DIRECTIONS = 8  # of a kind
 
 
 class Point(NamedTuple):
@@ -43,10 +42,13 @@ class Projected(NamedTuple):
   Attributes:
     at: z `[z]` or w `[(layers,) w]`.
     label: its class.
+    distance: of the image from what was found, as `latents.likeness` has it; NaN where it is not
+      known.
   """
 
   at: np.ndarray
   label: int
+  distance: float = math.nan
 
 
 class Painter:
@@ -59,7 +61,7 @@ class Painter:
       model: drawn with.
       projected: finds a projected image by its name, or raises UserError.
     """
-    self.model = model
+    self.model, self.sliders = model, Sliders(model)
     self._projected = projected
     self._latent = functools.lru_cache(1024)(lambda seed: model.latents(1, seed=seed)[0])
 
@@ -77,19 +79,22 @@ class Painter:
       self.draw([recipe])
       self.draw([recipe, recipe])
 
-  @functools.cached_property
+  @property
   def directions(self) -> Directions:
     """Directions that pictures are moved along."""
-    space = spaces.open_space(self.model.generator, '')
-    of = space, self.model.variables, spaces.coordinates(space, self.model.variables)
-    found = directions.components(*of, _DIRECTIONS)
-    # Of a layer that is affine in z they would be the same.
-    return found + directions.weights(*of, _DIRECTIONS) if self.model.has_styles else found
+    return self.sliders.directions
 
   @functools.cached_property
   def projector(self) -> Projector:
     """Projects images into the latents of the model."""
     return self.model.projector()
+
+  @functools.cached_property
+  def references(self) -> tuple[str, np.ndarray]:
+    """What distances of projected images are ranked among, in words, and the distances of these."""
+    data, _ = references.data_of(self.model)
+    found = references.drawn(self.model, data, references.COUNT)
+    return found.name, self.projector.project(found.images).distances
 
   def draw(self, recipes: Sequence[Recipe], of: 'Painter | None' = None) -> np.ndarray:
     """Draws pictures `[N, H, W, C]`.

@@ -24,11 +24,15 @@ MOST_PICTURES = 64
 STRONGEST = 20.0
 """Of a direction, in standard deviations of the latents."""
 
+MOST_DIRECTIONS = 64
+"""Of a picture, and of a model."""
+
+LONGEST_NAME = 200
+"""Characters."""
+
 _WHOLE = 'all'
 _LARGEST_SEED = 2**32 - 1
-_MOST_DIRECTIONS = 64
 _MOST_TRUNCATION = 2.0
-_LONGEST = 200  # characters of a name
 
 
 class Source(NamedTuple):
@@ -142,15 +146,18 @@ def _picture(value: Any, num_classes: int) -> tuple[Source, ...]:
 def _source(value: Any, num_classes: int) -> Source:
   fields = _fields(value, 'a source', ('seed', 'projection', 'class', 'truncation', 'directions'))
   directions = fields.get('directions', {})
-  if not isinstance(directions, dict) or len(directions) > _MOST_DIRECTIONS:
-    raise UserError(f'directions: accepted: at most {_MOST_DIRECTIONS} names with numbers')
+  if not isinstance(directions, dict) or len(directions) > MOST_DIRECTIONS:
+    raise UserError(f'directions: accepted: at most {MOST_DIRECTIONS} names with numbers')
   return Source(
     _integer(fields.get('seed', 0), 'seed', _LARGEST_SEED),
     _name(fields.get('projection', ''), 'projection'),
     _integer(fields.get('class', 0), 'class', max(1, num_classes) - 1),
     _number(fields.get('truncation', 1), 'truncation', 0, _MOST_TRUNCATION),
     tuple(
-      (_name(name, 'directions'), _number(strength, f'{name[:_LONGEST]}', -STRONGEST, STRONGEST))
+      (
+        _name(name, 'directions'),
+        _number(strength, name[:LONGEST_NAME], -STRONGEST, STRONGEST),
+      )
       for name, strength in directions.items()
     ),
   )
@@ -161,7 +168,7 @@ def _fields(value: Any, what: str, accepted: tuple[str, ...]) -> dict[str, Any]:
     raise UserError(f'{what}: found {_kind(value)}; accepted: an object')
   for name in value:
     if name not in accepted:
-      raise UserError(f'{what}: {name[:_LONGEST]!r}; accepted: {", ".join(accepted)}')
+      raise UserError(f'{what}: {name[:LONGEST_NAME]!r}; accepted: {", ".join(accepted)}')
   return value
 
 
@@ -188,8 +195,8 @@ def _number(value: Any, what: str, least: float, most: float) -> float:
 
 
 def _name(value: Any, what: str) -> str:
-  if not isinstance(value, str) or len(value) > _LONGEST:
-    raise UserError(f'{what}: accepted: a name of at most {_LONGEST} characters')
+  if not isinstance(value, str) or len(value) > LONGEST_NAME:
+    raise UserError(f'{what}: accepted: a name of at most {LONGEST_NAME} characters')
   return value
 
 

@@ -24,7 +24,6 @@ from gan_jax.exploring.worker import BusyError, Worker
 
 _MOST_JSON = 2**20  # bytes of a request
 _MOST_PICTURE = 2**26  # bytes of a file with an image
-_LONGEST_NAME = 200
 _FIELDS = 'model', 'directions_of', 'recipes'
 T = TypeVar('T')
 
@@ -59,10 +58,12 @@ class Explorer:
         Mount('/explore', files),
         Route('/api/models', self._models),
         Route('/api/model/{place:int}', self._model),
-        Route('/api/directions/{place:int}', self._directions),
+        Route('/api/directions/{place:int}', self._directions, methods=['GET']),
         Route('/api/draw', self._draw, methods=['POST']),
         Route('/api/save', self._save, methods=['POST']),
         Route('/api/open/{place:int}', self._open, methods=['POST']),
+        Route('/api/belonging/{place:int}/{name:str}', self._belonging),
+        Route('/api/directions/{place:int}', self._load, methods=['POST']),
       ],
       exception_handlers=answers,
     )
@@ -117,7 +118,7 @@ class Explorer:
       read = saving.opened(data, painter, self._gallery)
       if read is not None:
         return {'recipes': [recipes.written(each) for each in read]}
-      found = projecting.project(painter, name[:_LONGEST_NAME], data)
+      found = projecting.project(painter, name[: recipes.LONGEST_NAME], data)
       return {
         'projection': self._gallery.keep(found.projected),
         'class': found.projected.label,
@@ -126,6 +127,20 @@ class Explorer:
       }
 
     return JSONResponse(await self._done(request, find, self._projecting))
+
+  async def _belonging(self, request: Request) -> Response:
+    """Whether a projected image lies outside what the model knows."""
+    place, name = request.path_params['place'], request.path_params['name']
+    painter = await self._done(request, lambda: self._gallery.painter(place))
+    find = lambda: projecting.belonging(painter, self._gallery.projected(name))
+    return JSONResponse({'text': await self._done(request, find, self._projecting)})
+
+  async def _load(self, request: Request) -> Response:
+    """Directions out of a file."""
+    place, name = request.path_params['place'], request.query_params.get('name', 'the file')
+    data = await body(request, _MOST_PICTURE)
+    load = lambda: self._gallery.load(place, data, name[: recipes.LONGEST_NAME])
+    return JSONResponse({'names': await self._done(request, load)})
 
   def _asked(self, asked: dict[str, Any]) -> tuple[Painter, list[Recipe]]:
     """Who is to draw, and what."""

@@ -7,6 +7,9 @@ is at most p with a probability of at most p. The references are projected in th
 
 import numpy as np
 
+FAR = 0.05
+"""The p-value up to which an image is told as outside."""
+
 
 def p_values(distances: np.ndarray, references: np.ndarray) -> np.ndarray:
   """The conformal p-value of each distance, `[N]`: (1 + references at least as far) / (n + 1).

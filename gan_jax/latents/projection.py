@@ -150,6 +150,7 @@ class Projector:
     images: np.ndarray,
     labels: np.ndarray | None = None,
     watch: Watch = lambda what, done, total: None,
+    film: bool = True,
   ) -> Projections:
     """Finds latents of images.
 
@@ -157,18 +158,26 @@ class Projector:
       images: `[N, H, W, C]` of the generator's size and type.
       labels: their classes, `[N]`; None: of a conditional generator they are found.
       watch: called with what is done, images done and their number.
+      film: keep the way, where the settings ask for it.
     """
     vectors = np.concatenate(list(self._run('vectors', images)))
-    kept = self._settings.kept
+    kept, film = self._settings.kept, film and self._settings.way > 0
     found = self._starts(vectors, labels)
-    found = self._refined('short', vectors, found, kept, 'searching', watch)
-    found = self._refined('long', vectors, found, 1, 'projecting', watch)
-    return self._result(images, found)
+    found = self._refined('short', vectors, found, kept, 'searching', watch, film)
+    found = self._refined('long', vectors, found, 1, 'projecting', watch, film)
+    return self._result(images, found, film)
 
   def _refined(
-    self, way: str, vectors: np.ndarray, starts: _Found, keep: int, what: str, watch: Watch
+    self,
+    way: str,
+    vectors: np.ndarray,
+    starts: _Found,
+    keep: int,
+    what: str,
+    watch: Watch,
+    film: bool,
   ) -> _Found:
-    """Descends from all starts; the best few of each image, best first."""
+    """Descends from all starts; the best few of each image, best first, with their ways or none."""
     parts, done = [], 0
     watch(what, 0, len(vectors))
     for part in self._run(way, vectors, starts.at, starts.labels):
@@ -176,13 +185,13 @@ class Projector:
       done += len(part[0])
       watch(what, done, len(vectors))
     at, distances, *ways = (np.concatenate(part) for part in zip(*parts, strict=True))
-    passed = np.concatenate([starts.way, *ways], axis=2)
+    passed = np.concatenate([starts.way, *(ways if film else [])], axis=2)
     found = _Found(at, starts.labels, distances, passed)
     best = np.argsort(found.distances, axis=1, kind='stable')[:, :keep]
     rows = np.arange(len(best))[:, None]
     return _Found(*(x[rows, best] for x in found))
 
-  def _result(self, images: np.ndarray, found: _Found) -> Projections:
+  def _result(self, images: np.ndarray, found: _Found, film: bool) -> Projections:
     at, labels, distances, way = (x[:, 0] for x in found)
     coordinates = self._coordinates
     points = np.asarray(coordinates.points(at, labels))
@@ -195,7 +204,7 @@ class Projector:
       self.likeness.pixel_errors(images, drawn),
       distances,
       lengths / coordinates.typical,
-      self._filmed(way[:_FILMED], labels[:_FILMED]) if self._settings.way else None,
+      self._filmed(way[:_FILMED], labels[:_FILMED]) if film else None,
     )
 
   def _filmed(self, way: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,15 +1,15 @@
 """Latents, written to .npz files as `z` or `w` with `labels` and `names`; directions, by name."""
 
-import zipfile
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from gan_jax.data.ingest import arrays as ingested
 from gan_jax.errors import UserError
 from gan_jax.latents.directions import Directions
 
-_MOST_BYTES = 2**28  # of arrays in a file
-_ACCEPTED = 'directions.npz of `edit`'
+_ARRAYS = ('space', 'names', 'vectors', 'shares')  # of directions
 
 
 class Latents(NamedTuple):
@@ -50,16 +50,25 @@ def write_directions(file: Any, directions: Directions) -> None:
   )
 
 
-def read_directions(path: str, flag: str, space: str, size: int) -> Directions:
+def read_directions(file: str | BinaryIO, where: str, space: str, size: int) -> Directions:
   """Reads directions of a generator's space, of vectors of a length.
+
+  Args:
+    file: its path, or the file.
+    where: what messages begin with, such as flag and path.
+    space: of the generator.
+    size: of a vector.
 
   Raises:
     UserError: for a file that holds none, or those of other latents.
   """
-  where, arrays = f'{flag}={path}', _arrays(path, flag)
-  missing = [name for name in ('space', 'names', 'vectors', 'shares') if name not in arrays]
-  if missing:
-    raise UserError(f'{where}: lacks {missing[0]}; accepted: {_ACCEPTED}')
+
+  def choose(names: Sequence[str]) -> tuple[str, ...]:
+    if missing := [name for name in _ARRAYS if name not in names]:
+      raise UserError(f'{where}: lacks {missing[0]}; accepted: directions.npz of `edit`')
+    return _ARRAYS
+
+  arrays = ingested.read_npz(file, where, choose)
   found = arrays['vectors']
   if str(arrays['space']) != space or found.ndim != 2 or found.shape[1] != size:
     raise UserError(
@@ -70,20 +79,3 @@ def read_directions(path: str, flag: str, space: str, size: int) -> Directions:
   if names.shape != found.shape[:1] or names.dtype.kind != 'U' or not np.isfinite(found).all():
     raise UserError(f'{where}: vectors and names do not go together, or are no numbers')
   return Directions(space, tuple(names.tolist()), found.astype(np.float32), arrays['shares'])
-
-
-def _arrays(path: str, flag: str) -> dict[str, np.ndarray]:
-  """All arrays of a file, which are not larger than a bound."""
-  try:
-    with zipfile.ZipFile(path) as archive:
-      size = sum(info.file_size for info in archive.infolist())
-    if size > _MOST_BYTES:
-      raise UserError(f'{flag}={path}: {size:,} bytes of arrays; accepted: at most {_MOST_BYTES:,}')
-    with np.load(path, allow_pickle=False) as file:
-      return {name: file[name] for name in file.files}
-  except OSError as error:
-    raise UserError(f'{flag}={path}: {error.strerror or "cannot be read"}') from error
-  except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
-    if isinstance(error, UserError):
-      raise
-    raise UserError(f'{flag}={path}: cannot be read; accepted: {_ACCEPTED}') from error

@@ -4,8 +4,9 @@ Secondary Capture (PS3.3 A.8.1) of conversion type SYN, Synthetic Image (C.8.6.1
 classes would need a geometry and settings of an acquisition, and there was none. The modality is
 that of the images which the generator was trained on. Further marks: Image Type DERIVED, Content
 Qualification (0018,9004) RESEARCH, and words in name, id and descriptions. Synthetic Data
-(0008,001C) is not written: the standard has it since lately, and validators and archives of a few
-years refuse it as no attribute of the standard.
+(0008,001C; SOP Common, type 3, YES or NO) is not written: the standard has it since lately, and
+validators and archives of a few years, dicom3tools of 2022 among them, refuse it as no attribute of
+the standard.
 """
 
 import os

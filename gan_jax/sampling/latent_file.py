@@ -1,16 +1,13 @@
 """Latents out of an .npz: of samples, of a projection, or of anybody's."""
 
-import pathlib
-import zipfile
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data.ingest import arrays, files
+from gan_jax.data.ingest import arrays
 from gan_jax.errors import UserError
 from gan_jax.sampling.model import Model
-
-_MOST_BYTES = 2**28  # of an array
 
 
 class Latents(NamedTuple):
@@ -31,50 +28,39 @@ def read_latents(path: str, model: Model) -> Latents:
   Raises:
     UserError: for a file that cannot be read, or arrays that do not fit the model.
   """
-  try:
-    with zipfile.ZipFile(path) as archive:
-      names = set(archive.namelist())
-      read = lambda name: _array(archive, name) if f'{name}.npy' in names else None
-      w = read('w') if model.has_styles else None
-      z, labels = (read('z'), read('labels')) if w is None else (None, None)
-  except OSError as error:
-    raise UserError(f'--latents={path}: cannot be read: {error.strerror or error}') from error
-  except (ValueError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-    raise UserError(f'--latents={path}: no .npz that can be read: {error}') from error
-  if w is not None:
-    return Latents(None, _rows(path, 'w', w, model.styles_shape), None)
-  if z is None:
-    held = ', '.join(sorted(names)[:20])
-    kinds = 'w or z' if model.has_styles else 'z'
-    raise UserError(f'--latents={path}: holds {held}; accepted: an array {kinds}')
-  z = _rows(path, 'z', z, (model.z_dim,))
+  where = f'--latents={path}'
+
+  def choose(names: Sequence[str]) -> list[str]:
+    if model.has_styles and 'w' in names:
+      return ['w']
+    if 'z' in names:
+      return [name for name in ('z', 'labels') if name in names]
+    held, kinds = ', '.join(sorted(names)[:20]), 'w or z' if model.has_styles else 'z'
+    raise UserError(f'{where}: holds {held}; accepted: an array {kinds}')
+
+  found = arrays.read_npz(path, where, choose)
+  if 'w' in found:
+    return Latents(None, _rows(where, 'w', found['w'], model.styles_shape), None)
+  labels = found.get('labels')
+  z = _rows(where, 'z', found['z'], (model.z_dim,))
   if labels is not None and not _fit(labels, len(z), model.num_classes):
     raise UserError(
-      f'--latents={path}: labels of shape {labels.shape}; accepted: ({len(z)},), from 0 to '
+      f'{where}: labels of shape {labels.shape}; accepted: ({len(z)},), from 0 to '
       f'{max(1, model.num_classes) - 1}'
     )
   return Latents(z, None, labels)
 
 
-def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-  info = archive.getinfo(f'{pathlib.PurePath(name).name}.npy')
-  if info.file_size > _MOST_BYTES:
-    raise ValueError(f'{name} holds {info.file_size:,} bytes; accepted: {_MOST_BYTES:,}')
-  with archive.open(info) as stream:
-    return arrays.loaded(files.whole(stream, info.file_size))
-
-
-def _rows(path: str, name: str, found: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _rows(where: str, name: str, found: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
   """An array of rows of a shape, or the row itself; float32."""
   rows = found[None] if found.shape == shape else found
   if rows.shape[1:] != shape or not rows.size or rows.dtype.kind not in 'fiu':
     wanted = ', '.join(map(str, shape))
     raise UserError(
-      f'--latents={path}: {name}, {found.dtype} of shape {found.shape}; accepted: numbers '
-      f'(N, {wanted})'
+      f'{where}: {name}, {found.dtype} of shape {found.shape}; accepted: numbers (N, {wanted})'
     )
   if not np.isfinite(rows).all():
-    raise UserError(f'--latents={path}: {name} holds what is no number; accepted: finite ones')
+    raise UserError(f'{where}: {name} holds what is no number; accepted: finite ones')
   return rows.astype(np.float32)
 
 

@@ -60,6 +60,7 @@ class About(NamedTuple):
     opens: this package can open the folder: it holds all that is needed.
     scores: of this checkpoint.
     audits: of the run, as `audit.json` has them.
+    onnx: the folder holds an ONNX model.
   """
 
   name: str
@@ -80,6 +81,7 @@ class About(NamedTuple):
   opens: bool
   scores: list[Score]
   audits: list[dict[str, Any]]
+  onnx: bool = False
 
 
 def check_licence(licence: str) -> None:
@@ -199,6 +201,23 @@ def _load(about: About) -> list[str]:
     'images = np.asarray(program.call(weights, latents, labels, truncation))',
     '```',
   ]
+  if about.onnx:
+    lines += [
+      '',
+      'By `pip install onnxruntime`, and wherever else ONNX is run; noise within the generator is '
+      'the same for all images there:',
+      '',
+      '```python',
+      'import numpy as np',
+      'import onnxruntime',
+      '',
+      f'session = onnxruntime.InferenceSession("{folder.ONNX}")',
+      f'latents = np.random.default_rng(0).standard_normal((16, {about.latent_size}), np.float32)',
+      f'labels = {labels}',
+      'given = {"latents": latents, "labels": labels, "truncation": np.array(1, np.float32)}',
+      '(images,) = session.run(None, given)',
+      '```',
+    ]
   fine = '`--config.init.from=FOLDER` starts a training from both networks.'
   return [*lines, *(['', fine] if about.opens else [])]
 

@@ -25,6 +25,7 @@ CONFIG, GENERATOR, DISCRIMINATOR = (
   'discriminator.safetensors',
 )
 PROGRAM, CARD, SAMPLES = 'generator.stablehlo', 'README.md', 'samples.png'
+ONNX = 'generator.onnx'  # where it is asked for
 
 _FORMAT = 'gan_jax export'
 _VERSION = 1
@@ -46,6 +47,7 @@ class Shared(NamedTuple):
     class_names: in the order of the labels, or empty.
     step: of the checkpoint.
     images: real images shown before it.
+    fingerprints: of the data, by the names of their parts.
   """
 
   folder: str
@@ -56,6 +58,7 @@ class Shared(NamedTuple):
   class_names: tuple[str, ...]
   step: int
   images: int
+  fingerprints: dict[str, str]
 
   def path(self, name: str) -> str:
     """Of one of its files."""
@@ -139,6 +142,7 @@ def read(folder: str) -> Shared | None:
       tuple(map(str, names)),
       _of(int, found, 'step'),
       _of(int, found, 'images'),
+      {str(name): str(value) for name, value in dataset.get('fingerprints', {}).items()},
     )
     if made.dtype not in _DTYPES or not 0 <= made.num_classes <= _MOST_CLASSES:
       raise ValueError(f'dtype {made.dtype!r:.40}, {made.num_classes} classes')

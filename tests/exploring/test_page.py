@@ -12,6 +12,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from gan_jax import edit
 from gan_jax.exploring.serving import serving
 from gan_jax.latents.projection import Projections
 
@@ -19,13 +20,13 @@ from .conftest import CLASSES, Made, plain, styled
 
 
 class Nearest:
-  """Finds zero, whatever it is given."""
+  """Finds zero, whatever it is given: what is brighter is farther."""
 
   likeness = type('Likeness', (), {'of': 'samples'})
 
   def project(self, images):
-    row = np.ones(1)
-    return Projections(np.zeros((1, 8)), np.ones(1, int), images, row, row, row)
+    count, row = len(images), images.mean(axis=(1, 2, 3))
+    return Projections(np.zeros((count, 8)), np.ones(count, int), images, row, row, row)
 
 
 class Page:
@@ -267,6 +268,10 @@ def test_pictures_are_saved_opened_and_projected(page, tmp_path):
   assert page.labels()[0].startswith('projection p')
   assert '<i>mine.png: pixel error' in page.id('projected-about').text
   assert page.source('given') == page.source('found')  # which is all that it finds
+  page.until(lambda: 'p = ' in page.id('belonging').text, 'whether it lies outside')
+  assert page.id('belonging').text == (
+    'It lies outside what the model knows: farther than 95 % of 99 samples of the model, p = 0.01.'
+  )
 
   # Dropped from elsewhere, and no image: said, and nothing is changed.
   before = page.board()
@@ -281,6 +286,28 @@ def test_pictures_are_saved_opened_and_projected(page, tmp_path):
   assert page.board() == before
   # The browser notes that the server refused it.
   page.driver.get_log('browser')
+
+
+def test_directions_of_classes_are_loaded_as_sliders(page, gallery, tmp_path):
+  found = edit.edit(gallery.painter(0).model, edit.Asked(by='classes', samples=1))
+  edit.write(found, str(tmp_path))
+  sliders = lambda: page.driver.find_elements('css selector', '#directions input')
+  before, board = len(sliders()), page.board()
+  page.id('directions-file').send_keys(str(tmp_path / edit.DIRECTIONS))
+  page.until(lambda: len(sliders()) == before + len(CLASSES))
+  assert '2 directions of directions.npz' in page.id('status').text
+  names = [each.text for each in page.driver.find_elements('css selector', '#directions label')]
+  assert names[before:] == [f'class={name}' for name in CLASSES]
+  moved = page.changes(lambda: sliders()[-1].send_keys(Keys.END))
+  assert all(a != b for a, b in zip(moved, board, strict=True))
+  assert page.labels()[0].endswith(f'class={CLASSES[1]} 4')
+  assert page.changes(lambda: page.id('directions-reset').click()) == board
+
+  other = tmp_path / 'other.npz'
+  other.write_bytes(b'no')
+  page.id('directions-file').send_keys(str(other))
+  page.until(lambda: 'other.npz: no .npz that can be read' in page.id('status').text)
+  page.driver.get_log('browser')  # the browser notes that the server refused it
 
 
 def png(array):

@@ -86,6 +86,16 @@ def test_an_image_alone_is_found_as_among_others():
   np.testing.assert_allclose(together.latents[1], alone.latents[0], atol=1e-3)
 
 
+def test_a_film_is_kept_of_those_images_alone_of_which_it_is_wanted():
+  model = drawn.model('dcgan')
+  projector = model.projector(settings=QUICK._replace(way=2))
+  images = model.sample(2, seed=3)
+  filmed, other = projector.project(images), projector.project(images, film=False)
+  assert filmed.way.shape[0] == 2
+  assert other.way is None
+  np.testing.assert_array_equal(filmed.latents, other.latents)
+
+
 def test_of_the_nearest_no_more_than_so_many_are_of_one_class():
   labels = np.array([1, 1, 1, 2, 1, 0, 2, 2])
   np.testing.assert_array_equal(_at_most(labels, 2, 4), [0, 1, 3, 5])

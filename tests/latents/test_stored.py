@@ -3,6 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from gan_jax.data.ingest import arrays
 from gan_jax.errors import UserError
 from gan_jax.latents import stored
 from gan_jax.latents.directions import Directions
@@ -12,7 +13,7 @@ from tests.sampling import drawn
 
 
 def read(path, space='z', size=8):
-  return stored.read_directions(str(path), '--directions', space, size)
+  return stored.read_directions(str(path), f'--directions={path}', space, size)
 
 
 @pytest.mark.parametrize('name', ['dcgan', 'stylegan2'])
@@ -48,13 +49,13 @@ def test_directions_come_back_and_are_of_their_space_alone(tmp_path):
     ({'vectors': np.zeros((2, 7))}, r'of shape \(2, 7\)'),
     ({'vectors': np.full((2, 8), np.nan)}, 'are no numbers'),
     ({'names': np.array(['a'])}, 'do not go together'),
-    ({'names': np.array([{}, {}], object)}, 'cannot be read'),
+    ({'names': np.array([{}, {}], object)}, 'Object arrays'),
   ],
 )
 def test_files_that_hold_no_fitting_directions_are_refused(tmp_path, change, message):
   whole = {'space': np.array('z'), 'names': np.array(['a', 'b']), 'vectors': np.zeros((2, 8))}
-  arrays = {**whole, 'shares': np.zeros(2), **change}
-  np.savez(tmp_path / 'd.npz', **{k: v for k, v in arrays.items() if v is not None})
+  held = {**whole, 'shares': np.zeros(2), **change}
+  np.savez(tmp_path / 'd.npz', **{k: v for k, v in held.items() if v is not None})
   with pytest.raises(UserError, match=message) as error:
     read(tmp_path / 'd.npz')
   assert '\n' not in str(error.value)
@@ -62,12 +63,13 @@ def test_files_that_hold_no_fitting_directions_are_refused(tmp_path, change, mes
 
 def test_what_is_none_or_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
   (tmp_path / 'd.npz').write_bytes(b'PK\x03\x04 no')
-  with pytest.raises(UserError, match=r'--directions=.*cannot be read; accepted'):
+  with pytest.raises(UserError, match=r'--directions=.*no .npz that can be read'):
     read(tmp_path / 'd.npz')
   with pytest.raises(UserError, match='No such file'):
     read(tmp_path / 'none.npz')
-  monkeypatch.setattr(stored, '_MOST_BYTES', 1000)
+  monkeypatch.setattr(arrays, 'MAX_NPZ_BYTES', 1000)
   with zipfile.ZipFile(tmp_path / 'd.npz', 'w', zipfile.ZIP_DEFLATED) as archive:
-    archive.writestr('vectors.npy', bytes(10_000))
-  with pytest.raises(UserError, match='10,000 bytes of arrays; accepted: at most 1,000'):
+    for name in ('space', 'names', 'vectors', 'shares'):
+      archive.writestr(f'{name}.npy', bytes(10_000))
+  with pytest.raises(UserError, match='40,000 bytes of arrays; accepted: at most 1,000'):
     read(tmp_path / 'd.npz')

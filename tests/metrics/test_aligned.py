@@ -39,6 +39,14 @@ def test_the_distance_is_the_least_over_all_shifts_and_both_sides(images):
   assert aligned.distances(x, y, np.zeros((1, 1), int)) == pytest.approx(min(each), abs=1e-4)
 
 
+def test_many_images_are_as_far_as_each_alone(images, monkeypatch):
+  x, rows = aligned.normalised(images), np.tile(np.arange(5, -1, -1), (6, 1))
+  together = aligned.distances(x, x, rows)
+  monkeypatch.setattr(aligned, '_AT_ONCE', 1)  # a block an image
+  np.testing.assert_allclose(aligned.distances(x, x, rows), together, atol=1e-6)
+  np.testing.assert_allclose(together[:, ::-1], together[:, ::-1].T, atol=2e-3)  # either way
+
+
 def test_images_of_one_colour_are_like_nothing():
   flat = aligned.normalised(np.full((2, 4, 4, 1), 255, np.uint8))
   assert np.all(flat == 0)

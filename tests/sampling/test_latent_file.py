@@ -4,19 +4,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from gan_jax.data.ingest import arrays
 from gan_jax.errors import UserError
 from gan_jax.sampling import latent_file
-from tests.sampling import drawn
-
-
-@pytest.fixture(scope='module')
-def styled():
-  return drawn.model('stylegan2')
-
-
-@pytest.fixture(scope='module')
-def plain():
-  return drawn.model()
 
 
 def test_w_comes_before_z_where_the_model_has_it(styled, plain, tmp_path):
@@ -34,9 +24,9 @@ def test_w_comes_before_z_where_the_model_has_it(styled, plain, tmp_path):
 
 
 @pytest.mark.parametrize(
-  ('arrays', 'said'),
+  ('held', 'said'),
   [
-    ({'x': np.zeros(3)}, 'holds x.npy; accepted: an array z'),
+    ({'x': np.zeros(3)}, 'holds x; accepted: an array z'),
     ({'z': np.zeros((2, 7))}, r'z, float64 of shape \(2, 7\); accepted: numbers \(N, 8\)'),
     ({'z': np.zeros((0, 8))}, r'accepted: numbers \(N, 8\)'),
     ({'z': np.full((2, 8), 'a')}, 'accepted: numbers'),
@@ -47,22 +37,22 @@ def test_w_comes_before_z_where_the_model_has_it(styled, plain, tmp_path):
     ({'z': np.array([{}], object)}, 'no .npz that can be read'),
   ],
 )
-def test_arrays_that_do_not_fit_are_refused(plain, tmp_path, arrays, said):
-  np.savez(tmp_path / 'a.npz', **arrays)
+def test_arrays_that_do_not_fit_are_refused(plain, tmp_path, held, said):
+  np.savez(tmp_path / 'a.npz', **held)
   with pytest.raises(UserError, match=said) as error:
     latent_file.read_latents(str(tmp_path / 'a.npz'), plain)
   assert '\n' not in str(error.value)
 
 
 def test_a_bomb_and_what_is_no_file_are_refused(plain, tmp_path, monkeypatch):
-  monkeypatch.setattr(latent_file, '_MOST_BYTES', 1000)
+  monkeypatch.setattr(arrays, 'MAX_NPZ_BYTES', 1000)
   with zipfile.ZipFile(tmp_path / 'bomb.npz', 'w', zipfile.ZIP_DEFLATED) as archive:
     file = io.BytesIO()
     np.save(file, np.zeros((10_000, 8)))
     archive.writestr('z.npy', file.getvalue())
   (tmp_path / 'text.npz').write_text('text')
   said = {
-    'bomb': 'z holds 640,128 bytes; accepted: 1,000',
+    'bomb': '640,128 bytes of arrays; accepted: at most 1,000',
     'text': 'no .npz that can be read',
     'none': 'cannot be read: No such file',
   }

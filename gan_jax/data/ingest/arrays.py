@@ -5,15 +5,18 @@ import io
 import math
 import os
 import pathlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import zipfile
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from gan_jax.data.ingest import files
 from gan_jax.data.ingest.files import File, Source
 from gan_jax.data.ingest.image import MAX_PIXELS
+from gan_jax.errors import UserError
 
+MAX_NPZ_BYTES = 2**28  # of the arrays that are read of an .npz by name
 _ACCEPTED = '[N, H, W] or [N, H, W, C] with C of 1, 3 or 4'
 
 
@@ -115,6 +118,39 @@ def loaded(data: bytes) -> np.ndarray:
   header = read_header(io.BytesIO(data), len(data))
   flat = np.frombuffer(data, header.dtype, offset=header.start)  # nothing is copied
   return flat.reshape(header.shape, order='F' if header.fortran else 'C')
+
+
+def read_npz(
+  path: str | BinaryIO, where: str, choose: Callable[[Sequence[str]], Sequence[str]]
+) -> dict[str, np.ndarray]:
+  """Reads arrays of an .npz by name; none is written to, and nothing in the file is run.
+
+  Args:
+    path: of the file, or the file.
+    where: flag and file, which messages begin with.
+    choose: gives the names of those to read, of the names that there are.
+
+  Raises:
+    UserError: for a file that cannot be read, or more bytes of arrays than a bound.
+  """
+  try:
+    with zipfile.ZipFile(path) as archive:
+      members = {info.filename.removesuffix('.npy'): info for info in archive.infolist()}
+      chosen = {name: members[name] for name in choose(list(members))}
+      size = sum(info.file_size for info in chosen.values())
+      if size > MAX_NPZ_BYTES:
+        raise UserError(f'{where}: {size:,} bytes of arrays; accepted: at most {MAX_NPZ_BYTES:,}')
+      found = {}
+      for name, info in chosen.items():
+        with archive.open(info) as stream:
+          found[name] = loaded(files.whole(stream, info.file_size))
+      return found
+  except OSError as error:
+    raise UserError(f'{where}: cannot be read: {error.strerror or error}') from error
+  except UserError:
+    raise
+  except (ValueError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    raise UserError(f'{where}: no .npz that can be read: {error}') from error
 
 
 def read_header(stream: Any, size: int | None) -> Header:

@@ -5,7 +5,7 @@ import { Controls } from './controls.js';
 import { Path } from './path.js';
 import { Project } from './project.js';
 import {
-  Drawer, about as aboutModel, directions as directionsOf, models as allModels, save,
+  Drawer, about as aboutModel, directions as directionsOf, load, models as allModels, save,
 } from './server.js';
 import { GROUPS, Store, caption, fitting, kept, mixed, recipe, seeds } from './state.js';
 
@@ -34,7 +34,6 @@ const start = async () => {
   const drawer = new Drawer(drawn);
   const controls = new Controls(store);
   const path = new Path(store, drawer, failed);
-  new Project(store, drawer, say);
   const compare = new Compare(store, drawer, models);
   const found = new Map();  // directions of models
   let opened = -1;
@@ -86,6 +85,23 @@ const start = async () => {
     controls.found(its);
     controls.show(store.state);
   };
+
+  const loadDirections = async (file) => {
+    const { model: n } = store.state;
+    say(`loading ${file.name} …`);
+    try {
+      const names = await load(n, file);
+      found.delete(n);
+      await showDirections(n);
+      say(`${names.length} directions of ${file.name}: sliders below those that were found`);
+    } catch (error) { failed(error); }
+  };
+  new Project(store, drawer, say, loadDirections);
+  $('directions-file').addEventListener('change', () => {
+    const [file] = $('directions-file').files;
+    if (file) loadDirections(file);
+    $('directions-file').value = '';
+  });
 
   const show = (state) => {
     if (opened !== state.model) {

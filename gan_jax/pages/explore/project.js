@@ -1,11 +1,12 @@
 // An image that is dropped or chosen: projected, or opened where it carries its recipe.
-import { open } from './server.js';
+import { belonging, open } from './server.js';
 
 const $ = (id) => document.getElementById(id);
 
 export class Project {
-  constructor(store, drawer, said) {
-    Object.assign(this, { store, drawer, said });
+  // `directions` takes files of directions, which are dropped here, too.
+  constructor(store, drawer, said, directions) {
+    Object.assign(this, { store, drawer, said, directions });
     $('file').addEventListener('change', () => {
       const [file] = $('file').files;
       if (file) this.take(file);
@@ -24,7 +25,9 @@ export class Project {
       $('drop').classList.remove('over');
       if (!isFile(event)) return;
       event.preventDefault();
-      this.take(event.dataTransfer.files[0]);
+      const [file] = event.dataTransfer.files;
+      if (file.name.endsWith('.npz')) this.directions(file);
+      else this.take(file);
     });
   }
 
@@ -36,7 +39,7 @@ export class Project {
       const found = await open(model, file);
       if (model !== this.store.state.model) throw new Error('another model is shown by now; try again');
       if (found.recipes) this.#opened(found.recipes, file.name);
-      else this.#projected(found, file.name);
+      else this.#projected(found, file.name, model);
     } catch (error) {
       this.said(error.message, true);
     } finally {
@@ -52,7 +55,7 @@ export class Project {
     this.said(`${name} carries its recipe, which is shown`);
   }
 
-  #projected(found, name) {
+  #projected(found, name, model) {
     const all = {
       seed: 0, projection: found.projection, class: found.class, truncation: 1, directions: {},
     };
@@ -61,6 +64,19 @@ export class Project {
     $('projected').hidden = false;
     $('projected-about').textContent = `${name}: ${found.text}.`;
     this.said(`${name} is projected, and the first picture of the board`);
+    this.#belonging(found.projection, model);
+  }
+
+  // The images that it is ranked among are projected first, once a model: it comes later.
+  async #belonging(projection, model) {
+    this.shown = projection;
+    const say = (text) => { if (this.shown === projection) $('belonging').textContent = text; };
+    say('looking whether it lies outside what the model knows …');
+    try {
+      say(await belonging(model, projection));
+    } catch (error) {
+      say(error.message);
+    }
   }
 
   #add(pictures) {

@@ -24,10 +24,20 @@ export const about = async (model) => (await ask(`/api/model/${model}`)).json();
 
 export const directions = async (model) => (await ask(`/api/directions/${model}`)).json();
 
+const upload = (path, file) => ask(`${path}?name=${encodeURIComponent(file.name)}`,
+  { method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: file });
+
 // A file: the recipes in it, or what it was projected to.
 export const open = async (model, file) =>
-  (await ask(`/api/open/${model}?name=${encodeURIComponent(file.name)}`,
-    { method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: file })).json();
+  (await upload(`/api/open/${model}`, file)).json();
+
+// Whether a projected image lies outside what the model knows, in words.
+export const belonging = async (model, projection) =>
+  (await (await ask(`/api/belonging/${model}/${projection}`)).json()).text;
+
+// Directions out of a file; their names.
+export const load = async (model, file) =>
+  (await (await upload(`/api/directions/${model}`, file)).json()).names;
 
 export const save = async (model, recipes, name) => {
   const file = await (await post('/api/save', { model, recipes })).blob();
