@@ -1,0 +1,175 @@
+"""A run on CPUs tried out: its first steps, one sampling and one checkpoint, in another process.
+
+What a process takes is more than its arrays: code, what compiling leaves behind, copies on their
+way to disk. None of it can be read off a program, so a few steps are run and the process is looked
+at. Where the machine has not the memory for them, what the compiler says is added up instead.
+"""
+
+import concurrent.futures
+import multiprocessing
+import os
+import pathlib
+import statistics
+import tempfile
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build
+from gan_jax.errors import NotDoneError, UserError
+from gan_jax.forecast import costs
+from gan_jax.forecast.costs import Cost, Images
+from gan_jax.runtime import cache, machine, parallel
+from gan_jax.sampling import grid
+from gan_jax.sampling.sampler import Sampler
+from gan_jax.workdir.checkpoint import Checkpointer
+
+_SECONDS, _STEPS = 3.0, 20  # of timed steps: as long, and no more than so many
+
+
+class Rehearsal(NamedTuple):
+  """What was found.
+
+  Attributes:
+    cost: of a step on one of the devices, by the compiler.
+    process_bytes: the most memory that the process had.
+    step_seconds: median of a step; None where none was run.
+    compile_seconds: to trace and compile it; None where it had been compiled before.
+    checkpoint_bytes: of one checkpoint on disk; None where none was written.
+  """
+
+  cost: Cost
+  process_bytes: int
+  step_seconds: float | None
+  compile_seconds: float | None
+  checkpoint_bytes: int | None
+
+
+def rehearse(config: ConfigDict, images: Images, devices: int, run: bool = True) -> Rehearsal:
+  """Tries a run out on simulated devices of this machine's CPU.
+
+  Twice where it was not compiled before: a process that compiles takes more memory than the ones
+  after it, which load what it kept.
+
+  Args:
+    config: of the run.
+    images: of the run.
+    devices: how many.
+    run: some steps, where there is memory for them; otherwise they are compiled alone.
+
+  Raises:
+    UserError: for what the config cannot give.
+    NotDoneError: where the process was killed.
+  """
+  first = _in_a_process(config, images, devices, run)
+  if first.compile_seconds is None or first.step_seconds is None:
+    return first
+  again = _in_a_process(config, images, devices, run)
+  return again._replace(compile_seconds=first.compile_seconds)
+
+
+def _in_a_process(config: ConfigDict, images: Images, devices: int, run: bool) -> Rehearsal:
+  """The number of devices is set when a process starts, as is what its peak counts from."""
+  own = {'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': str(devices)}
+  before = {name: os.environ.get(name) for name in own}
+  os.environ |= own
+  spawn = multiprocessing.get_context('spawn')
+  try:
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+      return pool.submit(_rehearse, config, images, run).result()
+  except concurrent.futures.process.BrokenProcessPool as error:
+    raise NotDoneError(
+      'the process that tried the run out was killed, as where memory is short; forecast a smaller '
+      'config.train.batch_size'
+    ) from error
+  finally:
+    for name, value in before.items():
+      os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
+  """As `gan_jax.train` begins, but that nothing is recorded; evaluations are left out."""
+  cache.enable_compilation_cache()
+  datasets = _datasets(config)
+  parts = build.networks(config, images.channels, images.num_classes)
+  step = costs.step_of(config, images, jax.device_count())
+  first = build.initial_program(config, parts)(jax.random.key(config.seed))
+  state = parallel.replicate(first)
+  batch = _batch(config, images, datasets)
+  dtype = np.dtype(np.uint16 if images.value_bytes == 2 else np.uint8)
+  sampler = Sampler(parts.generator, config.evaluate.batch_size, dtype)
+  if datasets is None:
+    program, diagnosis = build.step_program(config, parts), None
+  else:
+    program, diagnosis = build.training_programs(config, parts, datasets.train)
+  _sample(config, sampler, state, images.num_classes)
+  start = time.perf_counter()
+  compiled = program.compiled(state, batch)
+  compile_seconds = None if program.loaded else time.perf_counter() - start
+  cost = _cost(step, compiled)
+  needed = cost.output_bytes - cost.alias_bytes + cost.temporary_bytes
+  if not run or needed * jax.device_count() > machine.free_bytes():
+    there = machine.resident_bytes() + needed * jax.device_count()
+    return Rehearsal(cost, max(there, machine.peak_bytes()), None, compile_seconds, None)
+  times: list[float] = []
+  while len(times) < 3 or (sum(times[1:]) < _SECONDS and len(times) < _STEPS):
+    start = time.perf_counter()
+    state, metrics = compiled(state, batch)
+    jax.block_until_ready((state, metrics))
+    times.append(time.perf_counter() - start)
+  if datasets is not None and diagnosis is not None and config.train.diagnose:
+    held_out = parallel.shard(build.held_out_batch(config, datasets.holdout, 0))
+    jax.block_until_ready(diagnosis(state, batch, held_out))
+  written = _save(config, state)
+  seconds = statistics.median(times[1:])  # the first one touches its memory for the first time
+  return Rehearsal(cost, machine.peak_bytes(), seconds, compile_seconds, written)
+
+
+def _datasets(config: ConfigDict) -> build.Datasets | None:
+  """As a run holds them; None where they are not there."""
+  try:
+    return build.datasets(config)
+  except UserError:
+    return None
+
+
+def _batch(config: ConfigDict, images: Images, datasets: build.Datasets | None) -> Any:
+  if datasets is not None:
+    return parallel.shard(next(build.batches(config, datasets.train, 0)))
+  step = costs.step_of(config, images, jax.device_count())
+  rng, count = np.random.default_rng(config.seed), jax.device_count()
+  shape = step.batch['image'].shape
+  size = (shape[0] * count, *shape[1:])
+  batch = {
+    'image': rng.integers(0, 256, size).astype(step.batch['image'].dtype),
+    'label': np.arange(size[0], dtype=np.int32) % max(1, images.num_classes),
+  }
+  return parallel.shard(batch)
+
+
+def _sample(config: ConfigDict, sampler: Sampler, state: Any, num_classes: int) -> None:
+  classes = num_classes if config.model.conditional else 0
+  labels = grid.grid_labels(classes, config.sample.rows, config.sample.columns)
+  for _ in sampler.draw(parallel.to_host(state.ema), labels, config.seed):
+    pass
+
+
+def _cost(step: costs.Step, compiled: Any) -> Cost:
+  """As the CPU's compiler tells it; operations are those of the plain program."""
+  # Its own count would leave out rounds of loops that only the CPU's forms have.
+  return costs.of_compiled(step, compiled)._replace(flops=costs.work(step).flops)
+
+
+def _save(config: ConfigDict, state: Any) -> int:
+  """Writes and reads back a checkpoint, as the first of a run is; returns its bytes on disk."""
+  with tempfile.TemporaryDirectory(prefix='gan_jax-forecast-') as folder:
+    checkpoints = Checkpointer(folder, config.checkpoint.keep_last)
+    try:
+      checkpoints.save(1, parallel.to_host(state))
+      checkpoints.wait()
+    finally:
+      checkpoints.close()
+    return sum(path.stat().st_size for path in pathlib.Path(folder).rglob('*') if path.is_file())
