@@ -25,7 +25,7 @@ from gan_jax.build.programs import (
 )
 from gan_jax.build.recipe import recipe
 from gan_jax.build.scoring import asked_of, features_of
-from gan_jax.build.summary import memory_line, summary
+from gan_jax.build.summary import summary
 from gan_jax.build.transfer import start_from
 
 __all__ = [
@@ -47,7 +47,6 @@ __all__ = [
   'image_size',
   'images_per_step',
   'initial_program',
-  'memory_line',
   'networks',
   'open_discriminator',
   'open_run',

@@ -47,18 +47,6 @@ def summary(config: ConfigDict, datasets: Datasets, state: TrainState) -> Iterat
     )
 
 
-def memory_line(compiled: Any) -> str:
-  """What a compiled step takes of each device's memory."""
-  found = compiled.memory_analysis()
-  if found is None:  # of a backend that does not count it
-    return 'memory    unknown'
-  held = found.argument_size_in_bytes
-  return (
-    f'memory    {(held + found.temp_size_in_bytes) / 1e6:,.0f} MB on each device: state and batch '
-    f'{held / 1e6:,.0f}, a step {found.temp_size_in_bytes / 1e6:,.0f}'
-  )
-
-
 def _weights(params: Any) -> str:
   return f'{sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(params)):,} weights'
 

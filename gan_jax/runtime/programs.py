@@ -50,6 +50,11 @@ class Program:
     """Whether it is compiled."""
     return self._compiled is not None
 
+  @property
+  def executable(self) -> Any:
+    """The `jax.stages.Compiled`; None before it is compiled."""
+    return self._compiled
+
   def __call__(self, *arguments: Any) -> Any:
     """Calls the function; all calls have arguments of the same shapes and placement."""
     return self.compiled(*arguments)(*arguments)
