@@ -13,16 +13,23 @@ _BOUNDS = {
 
 
 def size(count: float) -> str:
-  """Bytes: `1.23 GB`, `45 MB`."""
-  return f'{count / 1e9:,.2f} GB' if count >= 1e9 else f'{count / 1e6:,.3g} MB'
+  """Bytes: `1.23 GB`, `45 MB`, `6.7 kB`."""
+  if count >= 1e9:
+    return f'{count / 1e9:,.2f} GB'
+  return f'{count / 1e6:,.3g} MB' if count >= 1e6 else f'{count / 1e3:,.3g} kB'
 
 
 def duration(seconds: float | None) -> str:
   """A time: `2.4 ms`, `3.1 h`; `unknown` of None."""
   if seconds is None:
     return 'unknown'
-  for unit, length in (('days', 86_400), ('h', 3600), ('min', 60), ('s', 1)):
-    if seconds >= 1.5 * length:
+  for unit, length, least in (
+    ('days', 86_400, 129_600),
+    ('h', 3600, 5400),
+    ('min', 60, 90),
+    ('s', 1, 1),
+  ):
+    if seconds >= least:
       return f'{seconds / length:,.3g} {unit}'
   return f'{seconds * 1e3:,.3g} ms'
 

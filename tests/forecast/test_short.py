@@ -50,7 +50,7 @@ def test_on_a_chip_that_is_known_it_tells_the_least_time(monkeypatch):
   program = compiled(3_000_000, 4_000_000, flops=1.97e12, bytes_accessed=819e9)
   assert short.line(config, program, STATE) == (
     'forecast  7 MB on each device: state and batch 3 MB, a step 4 MB; 1,970 GFLOP and 819.00 GB '
-    'moved a step; at least 1e+03 ms a step, 60 min in all; checkpoints of 1 MB'
+    'moved a step; at least 1 s a step, 60 min in all; checkpoints of 1 MB'
   )
 
 
