@@ -36,6 +36,7 @@ class Rehearsal(NamedTuple):
   Attributes:
     cost: of a step on one of the devices, by the compiler.
     process_bytes: the most memory that the process had.
+    compiling_bytes: the same of the process that compiled the step; None where it had been before.
     step_seconds: median of a step; None where none was run.
     compile_seconds: to trace and compile it; None where it had been compiled before.
     checkpoint_bytes: of one checkpoint on disk; None where none was written.
@@ -43,6 +44,7 @@ class Rehearsal(NamedTuple):
 
   cost: Cost
   process_bytes: int
+  compiling_bytes: int | None
   step_seconds: float | None
   compile_seconds: float | None
   checkpoint_bytes: int | None
@@ -68,7 +70,8 @@ def rehearse(config: ConfigDict, images: Images, devices: int, run: bool = True)
   if first.compile_seconds is None or first.step_seconds is None:
     return first
   again = _in_a_process(config, images, devices, run)
-  return again._replace(compile_seconds=first.compile_seconds)
+  compiled = first.process_bytes, first.compile_seconds
+  return again._replace(compiling_bytes=compiled[0], compile_seconds=compiled[1])
 
 
 def _in_a_process(config: ConfigDict, images: Images, devices: int, run: bool) -> Rehearsal:
@@ -109,11 +112,10 @@ def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
   start = time.perf_counter()
   compiled = program.compiled(state, batch)
   compile_seconds = None if program.loaded else time.perf_counter() - start
-  cost = _cost(step, compiled)
-  needed = cost.output_bytes - cost.alias_bytes + cost.temporary_bytes
-  if not run or needed * jax.device_count() > machine.free_bytes():
-    there = machine.resident_bytes() + needed * jax.device_count()
-    return Rehearsal(cost, max(there, machine.peak_bytes()), None, compile_seconds, None)
+  needed = compiled.memory_analysis().temp_size_in_bytes * jax.device_count()
+  if not run or needed > machine.free_bytes():
+    process = max(machine.resident_bytes() + needed, machine.peak_bytes())
+    return Rehearsal(_cost(step, compiled), process, None, None, compile_seconds, None)
   times: list[float] = []
   while len(times) < 3 or (sum(times[1:]) < _SECONDS and len(times) < _STEPS):
     start = time.perf_counter()
@@ -124,8 +126,9 @@ def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
     held_out = parallel.shard(build.held_out_batch(config, datasets.holdout, 0))
     jax.block_until_ready(diagnosis(state, batch, held_out))
   written = _save(config, state)
+  process = machine.peak_bytes()  # before the step is traced for its cost, which a run does not do
   seconds = statistics.median(times[1:])  # the first one touches its memory for the first time
-  return Rehearsal(cost, machine.peak_bytes(), seconds, compile_seconds, written)
+  return Rehearsal(_cost(step, compiled), process, None, seconds, compile_seconds, written)
 
 
 def _datasets(config: ConfigDict) -> build.Datasets | None:

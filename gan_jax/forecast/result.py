@@ -47,6 +47,7 @@ class Forecast(NamedTuple):
     checkpoint_bytes: of one on disk.
     kept_checkpoints: how many a run keeps.
     compile_seconds: of the step, where it was compiled here for this run; else None.
+    compiling_bytes: memory of the process that did so, which is more; None likewise.
   """
 
   target: Target
@@ -62,6 +63,7 @@ class Forecast(NamedTuple):
   checkpoint_bytes: int
   kept_checkpoints: int
   compile_seconds: float | None
+  compiling_bytes: int | None = None
 
   @property
   def fits(self) -> bool:
@@ -113,6 +115,7 @@ class Forecast(NamedTuple):
       'checkpoint_bytes': self.checkpoint_bytes,
       'checkpoints_bytes': self.checkpoint_bytes * self.kept_checkpoints,
       'compile_seconds': self.compile_seconds,
+      'compiling_bytes': self.compiling_bytes,
     }
 
 
@@ -163,6 +166,7 @@ def forecast(
     sum(cost.held.values()) - cost.held['batch'] if written is None else written,
     config.checkpoint.keep_last + config.checkpoint.keep_best,
     tried.compile_seconds if tried else None,
+    tried.compiling_bytes if tried else None,
   )
 
 

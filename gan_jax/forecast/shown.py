@@ -62,7 +62,8 @@ def page(found: Forecast) -> Table:
     f'kept',
   )
   if found.compile_seconds is not None:
-    row('trace and compile', f'{duration(found.compile_seconds)}, the first time')
+    more = '' if found.compiling_bytes is None else f', with {size(found.compiling_bytes)}'
+    row('trace and compile', f'{duration(found.compile_seconds)}, the first time{more}')
   if target.chip is not None:
     row('chip by', target.chip.source)
   return table

@@ -25,6 +25,8 @@ from gan_jax.runtime import cache, parallel
 
 # What a traced program can be made of, under the package: its steps, their parts, their operations.
 TRACED = ('build', 'training', 'models', 'pretrained', 'ops', 'registry.py', 'runtime/parallel.py')
+# Settings of which devices there are, which are in the key themselves.
+_OF_DEVICES = ('jax_platforms', 'jax_num_cpu_devices')
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax')
 _KEPT = 64  # programs; the one unused for the longest goes first
 _SUFFIX = '.program'
@@ -79,7 +81,11 @@ def _path(arguments: Any, about: Any) -> pathlib.Path | None:
   if _code() != _CODE_AT_START or any(map(_editable, _PACKAGES)):
     return None
   shapes = jax.tree.map(lambda x: f'{x.shape} {x.dtype} {x.sharding}', arguments)
-  settings = {name: repr(v) for name, v in jax.config.values.items() if 'cache' not in name}
+  settings = {
+    name: repr(value)
+    for name, value in jax.config.values.items()
+    if 'cache' not in name and name not in _OF_DEVICES
+  }
   parts = [about, str(shapes), settings, _code(), _machine()]
   key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
   return pathlib.Path(folder) / f'{key[:32]}{_SUFFIX}'
