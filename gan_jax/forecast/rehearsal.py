@@ -6,6 +6,7 @@ at. Where the machine has not the memory for them, what the compiler says is add
 """
 
 import concurrent.futures
+import importlib
 import multiprocessing
 import os
 import pathlib
@@ -27,6 +28,14 @@ from gan_jax.sampling import grid
 from gan_jax.sampling.sampler import Sampler
 from gan_jax.workdir.checkpoint import Checkpointer
 
+# What else a run loads: its code is part of what it takes.
+_OF_A_RUN = (
+  'evaluation.keeper',
+  'monitoring.log',
+  'workdir.record',
+  'workdir.trackers',
+  'progress',
+)
 _SECONDS, _STEPS = 3.0, 20  # of timed steps: as long, and no more than so many
 
 
@@ -96,6 +105,8 @@ def _in_a_process(config: ConfigDict, images: Images, devices: int, run: bool) -
 def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
   """As `gan_jax.train` begins, but that nothing is recorded; evaluations are left out."""
   cache.enable_compilation_cache()
+  for name in _OF_A_RUN:
+    importlib.import_module(f'gan_jax.{name}')
   datasets = _datasets(config)
   parts = build.networks(config, images.channels, images.num_classes)
   step = costs.step_of(config, images, jax.device_count())
