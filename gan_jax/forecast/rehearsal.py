@@ -13,6 +13,7 @@ import pathlib
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -112,7 +113,8 @@ def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
   step = costs.step_of(config, images, jax.device_count())
   first = build.initial_program(config, parts)(jax.random.key(config.seed))
   state = parallel.replicate(first)
-  batch = _batch(config, images, datasets)
+  batches = _batches(config, images, datasets)
+  batch = next(batches)
   dtype = np.dtype(np.uint16 if images.value_bytes == 2 else np.uint8)
   sampler = Sampler(parts.generator, config.evaluate.batch_size, dtype)
   if datasets is None:
@@ -130,6 +132,7 @@ def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
   times: list[float] = []
   while len(times) < 3 or (sum(times[1:]) < _SECONDS and len(times) < _STEPS):
     start = time.perf_counter()
+    batch = next(batches)
     state, metrics = compiled(state, batch)
     jax.block_until_ready((state, metrics))
     times.append(time.perf_counter() - start)
@@ -150,25 +153,27 @@ def _datasets(config: ConfigDict) -> build.Datasets | None:
     return None
 
 
-def _batch(config: ConfigDict, images: Images, datasets: build.Datasets | None) -> Any:
+def _batches(config: ConfigDict, images: Images, datasets: build.Datasets | None) -> Iterator[Any]:
+  """Batches as a step takes them: the run's, or noise where its data are not there."""
   if datasets is not None:
-    return parallel.shard(next(build.batches(config, datasets.train, 0)))
-  step = costs.step_of(config, images, jax.device_count())
-  rng, count = np.random.default_rng(config.seed), jax.device_count()
+    yield from map(parallel.shard, build.batches(config, datasets.train, 0))
+  count = jax.device_count()
+  step = costs.step_of(config, images, count)
   shape = step.batch['image'].shape
   size = (shape[0] * count, *shape[1:])
-  batch = {
-    'image': rng.integers(0, 256, size).astype(step.batch['image'].dtype),
-    'label': np.arange(size[0], dtype=np.int32) % max(1, images.num_classes),
-  }
-  return parallel.shard(batch)
+  noise = np.random.default_rng(config.seed).integers(0, 256, size)
+  labels = np.arange(size[0], dtype=np.int32) % max(1, images.num_classes)
+  while True:
+    yield parallel.shard({'image': noise.astype(step.batch['image'].dtype), 'label': labels})
 
 
 def _sample(config: ConfigDict, sampler: Sampler, state: Any, num_classes: int) -> None:
   classes = num_classes if config.model.conditional else 0
   labels = grid.grid_labels(classes, config.sample.rows, config.sample.columns)
-  for _ in sampler.draw(parallel.to_host(state.ema), labels, config.seed):
-    pass
+  drawn = np.concatenate(list(sampler.draw(parallel.to_host(state.ema), labels, config.seed)))
+  with tempfile.TemporaryDirectory(prefix='gan_jax-forecast-') as folder:
+    picture = grid.grid(drawn, config.sample.columns)
+    grid.save_image(os.path.join(folder, 'samples.png'), picture)
 
 
 def _cost(step: costs.Step, compiled: Any) -> Cost:

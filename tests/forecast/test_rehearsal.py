@@ -53,7 +53,7 @@ def test_without_its_data_a_run_is_tried_on_noise():
   config = smoke.get_config()
   config.dataset.name = 'nowhere'
   assert rehearsal._datasets(config) is None
-  batch = rehearsal._batch(config, Images(1, 10, 2), None)
+  batch = next(rehearsal._batches(config, Images(1, 10, 2), None))
   assert batch['image'].dtype == 'uint16'
   assert batch['image'].shape == (8, config.train.batch_size // 8, 16, 16, 1)
   assert set(batch['label'].ravel().tolist()) == set(range(10))
