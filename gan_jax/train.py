@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -12,9 +12,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import build, progress, registry
-from gan_jax.errors import NonFiniteError, Preempted
+from gan_jax.errors import NonFiniteError, NotDoneError, Preempted
 from gan_jax.evaluation import evaluator
 from gan_jax.evaluation.keeper import ScoreKeeper
+from gan_jax.forecast import short
 from gan_jax.monitoring import clock
 from gan_jax.monitoring.clock import Clock
 from gan_jax.monitoring.log import MetricsLog
@@ -55,12 +56,14 @@ def train(
     UserError: for what the config, data or workdir cannot give; nothing saved is touched.
     NonFiniteError: when a loss or gradient was not finite, more often than `train.rollbacks`; the
       last checkpoint is from before.
+    NotDoneError: where a device has not the memory; says what would have fitted.
     Preempted: after SIGTERM or SIGINT, when the state is saved.
   """
   cache.enable_compilation_cache()
   build.check(config)
   trackers.check(track)
   with contextlib.ExitStack() as held:
+    held.enter_context(_memory_told(lambda error: short.out_of_memory_beside(error, config)))
     stop = held.enter_context(StopSignal())
     take = lambda: held.enter_context(record.claim(workdir, config, allow_config_changes))
 
@@ -80,6 +83,18 @@ def train(
       finally:
         run.close()
       run = hosts.together(run.again)
+
+
+@contextlib.contextmanager
+def _memory_told(words: Callable[[BaseException], str | None]) -> Iterator[None]:
+  """Says in a line where a device has not the memory, by what `words` makes of the error."""
+  try:
+    yield
+  except jax.errors.JaxRuntimeError as error:
+    told = words(error)
+    if told is None:
+      raise
+    raise NotDoneError(told) from error
 
 
 def _opened(
@@ -225,11 +240,11 @@ class _Run:
           with self._clock('input'):
             batch = parallel.across_hosts(parallel.shard(next(batches)))
           if not step_function.ready:
-            with self._clock('compile'):
+            with self._clock('compile'), _memory_told(self._out_of_memory):
               self._at_once(functools.partial(step_function.compiled, self._state, batch))
           if self._step == self.begins_at[0]:
-            self._bar.say(build.memory_line(step_function.compiled(self._state, batch)))
-          with self._clock('step'):
+            self._bar.say(short.line(self._config, step_function.executable, self._state))
+          with self._clock('step'), _memory_told(self._out_of_memory):
             self._state, metrics = step_function(self._state, batch)
             self._step += 1
             self._log.add(self._step, metrics, self._diagnosed(batch))
@@ -259,6 +274,12 @@ class _Run:
   def close(self) -> None:
     """Waits for what is being written."""
     self._closing.close()
+
+  def _out_of_memory(self, error: BaseException) -> str | None:
+    """What would have fitted where a step did not."""
+    return short.out_of_memory(
+      error, self._config, self._parts, self._programs.step.executable, self._state
+    )
 
   def _heed(self) -> None:
     """Raises Preempted where a host was told to stop, and what went wrong beside the steps.
@@ -361,7 +382,8 @@ class _Run:
 
   def _drain(self, keep: int) -> None:
     """Reads the metrics of all but the newest steps, and logs where that is due."""
-    with self._clock('step'):  # waiting for a step is part of it
+    # Waiting for a step is part of it.
+    with self._clock('step'), _memory_told(self._out_of_memory):
       bad = self._log.drain(keep)
     if bad is not None:
       names = f'{bad.player[0]}_loss', f'{bad.player[0]}_grad_norm'

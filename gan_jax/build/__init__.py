@@ -26,7 +26,7 @@ from gan_jax.build.programs import (
 )
 from gan_jax.build.recipe import recipe
 from gan_jax.build.scoring import asked_of, features_of, judged
-from gan_jax.build.summary import memory_line, summary
+from gan_jax.build.summary import summary
 from gan_jax.build.transfer import start_from, told_line
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
   'initial_program',
   'is_run',
   'judged',
-  'memory_line',
   'networks',
   'open_discriminator',
   'open_generator',

@@ -17,11 +17,11 @@ from gan_jax.build.players import Networks, judge_name, networks
 from gan_jax.build.programs import TrainingPrograms, shapes, training_programs
 from gan_jax.build.recipe import recipe
 from gan_jax.build.sections import name_of
-from gan_jax.build.summary import memory_of
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.models.stages import StagesError
 from gan_jax.runtime import parallel
+from gan_jax.runtime.programs import memory_of
 
 _UNIT = 1e9
 _NUMBER, _ALL = 'remat_stages', 'remat'  # fields of networks: how many stages, or all or none

@@ -99,13 +99,24 @@ def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:
   return [what, made_of, own, repr(parts.generator), repr(parts.discriminator)]
 
 
-def shapes(config: ConfigDict, parts: Networks) -> TrainState:
+def shapes(config: ConfigDict, parts: Networks, devices: int | None = None) -> TrainState:
   """The shapes of a state; raises UserError where a network cannot make or score the images."""
-  return jax.eval_shape(initializer(recipe(config, parts)), jax.random.key(0))
+  made = recipe(config, parts, devices=devices)
+  return jax.eval_shape(initializer(made), jax.random.key(0))
 
 
 def train_step(
-  config: ConfigDict, parts: Networks, probabilities: Probabilities = None
+  config: ConfigDict,
+  parts: Networks,
+  probabilities: Probabilities = None,
+  devices: int | None = None,
 ) -> Callable[..., Any]:
-  """The train step of a config, for one device or under pmap's axis."""
-  return make_train_step(recipe(config, parts, probabilities))
+  """The train step of a config, for one device or under pmap's axis.
+
+  Args:
+    config: of the run.
+    parts: its networks.
+    probabilities: of the classes of fakes.
+    devices: over which it will run; None: those that there are.
+  """
+  return make_train_step(recipe(config, parts, probabilities, devices))

@@ -24,7 +24,10 @@ from gan_jax.training.transfer import paths
 
 
 def recipe(
-  config: ConfigDict, parts: Networks, fake_labels: tuple[float, ...] | None = None
+  config: ConfigDict,
+  parts: Networks,
+  fake_labels: tuple[float, ...] | None = None,
+  devices: int | None = None,
 ) -> Recipe:
   """The recipe of a run's step.
 
@@ -32,6 +35,7 @@ def recipe(
     config: of the run.
     parts: its networks and optimisers.
     fake_labels: probabilities of classes, as `build.fake_labels` finds them.
+    devices: that the batch is divided over; None: those that there are.
 
   Raises:
     UserError: for parts that do not go together; names them and says why.
@@ -52,7 +56,7 @@ def recipe(
     ema_precision=config.ema.get('precision') or 'float32',
     axis_name=parallel.AXIS,
   )
-  _check_together(config, made)
+  _check_together(config, made, jax.device_count() if devices is None else devices)
   return made
 
 
@@ -87,7 +91,7 @@ def augmentation(config: ConfigDict) -> Augmentation:
   return found if found.active else Augmentation()
 
 
-def _check_together(config: ConfigDict, made: Recipe) -> None:
+def _check_together(config: ConfigDict, made: Recipe, devices: int) -> None:
   """Raises UserError for parts that do not go together."""
   latents = jnp.zeros((1, made.generator.latent_size))
   images, _ = _init(made.generator, latents, train=True)
@@ -122,7 +126,7 @@ def _check_together(config: ConfigDict, made: Recipe) -> None:
       'among the regularisers'
     )
   if made.accumulate > 1:
-    _check_accumulation(made, about._replace(part=f'train.accumulate={made.accumulate}'))
+    _check_accumulation(made, about._replace(part=f'train.accumulate={made.accumulate}'), devices)
 
 
 def _check_frozen(config: ConfigDict, made: Recipe, discriminator: Any) -> None:
@@ -155,12 +159,12 @@ def _check_loss(config: ConfigDict, made: Recipe, about: Run) -> None:
     about.refuse('it looks at averages over the whole batch; accepted with train.accumulate=1')
 
 
-def _check_accumulation(made: Recipe, about: Run) -> None:
+def _check_accumulation(made: Recipe, about: Run, devices: int) -> None:
   """Refuses parts of a batch that would not add up to it."""
-  share = made.batch_size // jax.device_count()
+  share = made.batch_size // devices
   if share % made.accumulate:
     about.refuse(
-      f'{made.batch_size} images on {jax.device_count()} devices are {share} on each; accepted: a '
+      f'{made.batch_size} images on {devices} devices are {share} on each; accepted: a '
       'divisor of that'
     )
   generator = _init(made.generator, jnp.zeros((1, made.generator.latent_size)))[1]

@@ -47,27 +47,6 @@ def summary(config: ConfigDict, datasets: Datasets, state: TrainState) -> Iterat
     )
 
 
-def memory_line(compiled: Any) -> str:
-  """What a compiled step takes of each device's memory."""
-  found = memory_of(compiled)
-  if found is None:
-    return 'memory    unknown'
-  held, temporary = found
-  return (
-    f'memory    {(held + temporary) / 1e6:,.0f} MB on each device: state and batch '
-    f'{held / 1e6:,.0f}, a step {temporary / 1e6:,.0f}'
-  )
-
-
-def memory_of(compiled: Any) -> tuple[int, int] | None:
-  """Bytes of each device that a step is given, and that it takes beside them.
-
-  The new state lies where the old one was. None of a backend that does not count it.
-  """
-  found = compiled.memory_analysis()
-  return None if found is None else (found.argument_size_in_bytes, found.temp_size_in_bytes)
-
-
 def _weights(params: Any) -> str:
   return f'{sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(params)):,} weights'
 

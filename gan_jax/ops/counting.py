@@ -17,13 +17,16 @@ _KERNELS = {
 _WEIGHT_GRADIENTS = ('conv_weight_gradient', 'depthwise_weight_gradient')
 
 
-def multiply_adds(jaxpr: Any, prefix: str = '', times: int = 1) -> collections.Counter[str]:
+def multiply_adds(
+  jaxpr: Any, prefix: str = '', times: int = 1, once: bool = False
+) -> collections.Counter[str]:
   """Multiply-adds of matrix products and convolutions in a program, by module.
 
   Args:
     jaxpr: as `jax.make_jaxpr` gives it.
     prefix: name stack that it is called under.
     times: how often it runs.
+    once: count a round of every loop, as XLA's own analysis does.
 
   Returns:
     From name stacks, such as `Generator/block0/conv1`, to how many there are. Of the branches of
@@ -38,8 +41,9 @@ def multiply_adds(jaxpr: Any, prefix: str = '', times: int = 1) -> collections.C
     if count:
       found[place] += times * count
       continue
-    rounds = eqn.params.get('length', 1) if eqn.primitive.name == 'scan' else 1
-    inner = [multiply_adds(each, place, times * rounds) for each in _within(eqn)]
+    looped = eqn.primitive.name == 'scan' and not once
+    rounds = eqn.params.get('length', 1) if looped else 1
+    inner = [multiply_adds(each, place, times * rounds, once) for each in _within(eqn)]
     if eqn.primitive.name == 'cond' and inner:
       inner = [max(inner, key=lambda counts: sum(counts.values()))]
     for counts in inner:

@@ -1,7 +1,7 @@
 """The only module that maps over devices: pmap, the axis that steps average over, hosts."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import flax.jax_utils
@@ -27,9 +27,16 @@ def to_host(tree: PyTree) -> PyTree:
   return jax.tree.map(lambda x: jax.device_get(x.addressable_shards[0].data)[0], tree)
 
 
-def pmap_step(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-  """Compiles `step(state, batch)` for all devices; the state's buffers are donated."""
-  return jax.pmap(step, axis_name=AXIS, in_axes=0, out_axes=0, donate_argnums=0)
+def pmap_step(
+  step: Callable[[Any, Any], Any], devices: Sequence[Any] | None = None
+) -> Callable[[Any, Any], Any]:
+  """Compiles `step(state, batch)` for some devices; the state's buffers are donated.
+
+  Args:
+    step: of one device.
+    devices: which, also of a topology that is not there; None: all that there are.
+  """
+  return jax.pmap(step, axis_name=AXIS, in_axes=0, out_axes=0, donate_argnums=0, devices=devices)
 
 
 def pmap_read(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,9 +44,13 @@ def pmap_read(function: Callable[..., Any]) -> Callable[..., Any]:
   return jax.pmap(function, axis_name=AXIS, in_axes=0, out_axes=0)
 
 
-def compiler_options() -> dict[str, str]:
-  """What XLA is told beyond its defaults, for `lower(...).compile(compiler_options=...)`."""
-  if jax.devices()[0].platform != 'cpu':
+def compiler_options(platform: str | None = None) -> dict[str, str]:
+  """What XLA is told beyond its defaults, for `lower(...).compile(compiler_options=...)`.
+
+  Args:
+    platform: that is compiled for, such as `tpu`; None: that of this machine's devices.
+  """
+  if (platform or jax.devices()[0].platform) != 'cpu':
     return {}
   return {
     # XLA would hand convolutions and matrix products to the library YNNPACK, up to three times
@@ -54,10 +65,17 @@ def compiler_options() -> dict[str, str]:
   }
 
 
-def compile_for(function: Any, *arguments: Any) -> Any:
-  """Compiles the result of `jax.jit` or `jax.pmap` for arguments of these shapes."""
+def compile_for(function: Any, *arguments: Any, platform: str | None = None) -> Any:
+  """Compiles the result of `jax.jit` or `jax.pmap` for arguments of these shapes.
+
+  Args:
+    function: to be compiled.
+    *arguments: arrays or shapes.
+    platform: of the devices that it is mapped over, where they are not this machine's own.
+  """
   lowered = function.lower(*arguments)
-  return preemption.interruptible(lambda: lowered.compile(compiler_options=compiler_options()))
+  options = compiler_options(platform)
+  return preemption.interruptible(lambda: lowered.compile(compiler_options=options))
 
 
 def ask_all(question: bool) -> Callable[[], bool]:

@@ -15,7 +15,7 @@ import pathlib
 import pickle
 import platform
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax.experimental import serialize_executable
@@ -25,6 +25,8 @@ from gan_jax.runtime import cache, parallel
 
 # What a traced program can be made of, under the package: its steps, their parts, their operations.
 TRACED = ('build', 'training', 'models', 'pretrained', 'ops', 'registry.py', 'runtime/parallel.py')
+# Settings of which devices there are, which are in the key themselves.
+_OF_DEVICES = ('jax_platforms', 'jax_num_cpu_devices')
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax')
 _KEPT = 64  # programs; the one unused for the longest goes first
 _SUFFIX = '.program'
@@ -50,6 +52,11 @@ class Program:
     """Whether it is compiled."""
     return self._compiled is not None
 
+  @property
+  def executable(self) -> Any:
+    """The `jax.stages.Compiled`; None before it is compiled."""
+    return self._compiled
+
   def __call__(self, *arguments: Any) -> Any:
     """Calls the function; all calls have arguments of the same shapes and placement."""
     return self.compiled(*arguments)(*arguments)
@@ -64,6 +71,27 @@ class Program:
     return self._compiled
 
 
+class Memory(NamedTuple):
+  """Memory that a program takes of each device, bytes.
+
+  Attributes:
+    held: of what it is given, and of what it returns elsewhere than in that.
+    temporary: that is there while it runs.
+  """
+
+  held: int
+  temporary: int
+
+
+def memory_of(compiled: Any) -> Memory | None:
+  """The memory of a `jax.stages.Compiled`; None where its backend does not count it."""
+  found = compiled.memory_analysis()
+  if found is None:
+    return None
+  new = found.output_size_in_bytes - found.alias_size_in_bytes
+  return Memory(found.argument_size_in_bytes + new, found.temp_size_in_bytes)
+
+
 def _path(arguments: Any, about: Any) -> pathlib.Path | None:
   """Where this program is kept; None where nothing is kept, or by several hosts at once."""
   folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
@@ -74,7 +102,11 @@ def _path(arguments: Any, about: Any) -> pathlib.Path | None:
   if _code() != _CODE_AT_START or any(map(_editable, _PACKAGES)):
     return None
   shapes = jax.tree.map(lambda x: f'{x.shape} {x.dtype} {x.sharding}', arguments)
-  settings = {name: repr(v) for name, v in jax.config.values.items() if 'cache' not in name}
+  settings = {
+    name: repr(value)
+    for name, value in jax.config.values.items()
+    if 'cache' not in name and name not in _OF_DEVICES
+  }
   parts = [about, str(shapes), settings, _code(), _machine()]
   key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
   return pathlib.Path(folder) / f'{key[:32]}{_SUFFIX}'

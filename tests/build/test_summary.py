@@ -46,10 +46,3 @@ def test_classes_without_images_are_told_of_where_they_are_asked_for():
   assert warning.startswith('! no training image is of class class 2, class 3,')
   assert 'class 6 and 2 more: what' in warning
   assert ' more' not in lines(7, True)[-1]
-
-
-def test_memory_is_of_state_batch_and_step():
-  told = types.SimpleNamespace(argument_size_in_bytes=3_000_000, temp_size_in_bytes=4_000_000)
-  line = build.memory_line(types.SimpleNamespace(memory_analysis=lambda: told))
-  assert line == 'memory    7 MB on each device: state and batch 3, a step 4'
-  assert 'unknown' in build.memory_line(types.SimpleNamespace(memory_analysis=lambda: None))

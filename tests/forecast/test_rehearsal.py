@@ -1,0 +1,62 @@
+"""A short run in a process of its own, as it is then forecast."""
+
+import json
+
+import pytest
+
+from configs import smoke
+from gan_jax import build, estimate
+from gan_jax.forecast import costs, rehearsal
+from gan_jax.forecast.costs import Images
+from gan_jax.runtime import machine
+from tests.command_line import call
+
+
+@pytest.mark.slow
+def test_a_run_is_tried_out_and_told(tmp_path, data_dir):
+  path = tmp_path / 'forecast.json'
+  said = call(
+    *('forecast', '--config=configs/smoke.py', f'--config.dataset.data_dir={data_dir}'),
+    f'--json={path}',
+  )
+  assert said.code == 0, said.err
+  told = json.loads(path.read_text())
+  step = costs.step_of(smoke.get_config(), Images(1, 10), 1)
+  held = costs.held_by(step.state, step.batch)
+  assert told['held_bytes'] == held
+  assert told['memory_bytes'] > 100e6  # a whole process
+  assert told['temporary_bytes'] > 0
+  assert 0 < told['seconds_per_step'] < 60
+  assert told['flops'] == costs.work(step).flops
+  assert told['bytes_accessed'] > sum(held.values())
+  state = sum(held.values()) - held['batch']
+  assert told['checkpoint_bytes'] > 0.5 * state
+  assert told['dataset_bytes'] > 100_000
+  assert told['steps'] == -(-smoke.get_config().train.images // 16)
+  assert told['fits']
+  assert 'measured here' in said.out
+
+
+def test_what_does_not_fit_is_added_up_and_not_run(monkeypatch):
+  """In this process: what is there, and what a step needs beside it."""
+  config = smoke.get_config()
+  config.dataset.name = 'random_images'
+  config.model.conditional = False
+  monkeypatch.setattr(machine, 'free_bytes', lambda: 0)
+  monkeypatch.setattr(machine, 'resident_bytes', lambda: 10**12)
+  found = rehearsal._rehearse(config, Images(3), True)
+  assert found.step_seconds is found.checkpoint_bytes is None
+  assert found.process_bytes >= 10**12 + found.cost.temporary_bytes
+
+
+def test_without_its_data_a_run_is_tried_on_noise():
+  config = smoke.get_config()
+  config.dataset.name = 'nowhere'
+  assert rehearsal._datasets(config) is None
+  batch = next(rehearsal._batches(config, Images(1, 10, 2), None))
+  assert batch['image'].dtype == 'uint16'
+  assert batch['image'].shape == (8, config.train.batch_size // 8, 16, 16, 1)
+  assert set(batch['label'].ravel().tolist()) == set(range(10))
+  parts = build.networks(config, 1, 10)
+  assert parts.generator.num_classes == 10
+  assert estimate.dataset_bytes(config) is None

@@ -1,0 +1,29 @@
+"""Sizes and times for the eye."""
+
+import pytest
+
+from gan_jax.forecast import shown
+
+
+@pytest.mark.parametrize(
+  ('count', 'text'),
+  [(5, '0.005 kB'), (12_300, '12.3 kB'), (45e6, '45 MB'), (1.234e12, '1,234.00 GB')],
+)
+def test_sizes(count, text):
+  assert shown.size(count) == text
+
+
+@pytest.mark.parametrize(
+  ('seconds', 'text'),
+  [
+    (None, 'unknown'),
+    (0.0024, '2.4 ms'),
+    (1.2, '1.2 s'),
+    (89, '89 s'),
+    (90, '1.5 min'),
+    (5400, '1.5 h'),
+    (10 * 86_400, '10 days'),
+  ],
+)
+def test_durations(seconds, text):
+  assert shown.duration(seconds) == text
