@@ -12,7 +12,6 @@ from configs.day import fashion
 def get_config() -> ConfigDict:
   config = fashion.small_images()
   config.dataset.name = 'digits'
-  config.dataset.flip = False
   config.ada.xflip = config.ada.rotate90 = config.ada.rotate = 0.0  # a turned 6 is a 9
   config.train.images = 10_000_000
   return config

@@ -12,6 +12,7 @@ from configs.published import stylegan2_cifar10
 def small_images() -> ConfigDict:
   """The recipe at 32 pixels, scored by what tells this dataset's classes apart."""
   config = stylegan2_cifar10.get_config()
+  config.dataset.flip = False  # all shoes point to the left
   config.train.images = 25_000_000
   config.evaluate.features = ('classifier',)
   config.evaluate.metrics = ('fd', 'kid', 'precision_recall', 'class_accuracy', 'nearest')

@@ -159,6 +159,7 @@ CASES = {
   'dataset.width': (32, ('generator', 'discriminator', 'data'), {}),
   'dataset.flip': (True, ('flip',), {}),
   'dataset.balanced': (True, ('order',), {}),
+  'dataset.balanced_by': ('plane', ('order',), {'dataset.balanced': True}),
   'dataset.memory_budget_mb': (1, ('data',), {}),
   'dataset.prefetch_batches': (9, ('order',), {}),
   'model.name': ('resnet', ('generator', 'discriminator'), {}),
