@@ -12,10 +12,10 @@ from gan_jax.ablation import sweep
 
 def get_sweep() -> sweep.Sweep:
   base = fashion.get_config()
-  base.dcgan.discriminator_norm = 'none'
-  base.regularisers = ('r1',)
   base.r1.weight = 1.0
   base.evaluate.images = 20_000
+  base.evaluate.num_samples = 1_000
+  base.evaluate.metrics = ('fd', 'kid', 'class_accuracy')
   base.train.sample_images = 20_000
   return sweep.Sweep(
     question='Which loss makes the best clothes after 100,000 images, with R1, all else equal?',
