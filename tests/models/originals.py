@@ -1,5 +1,6 @@
 """Holds our networks to what an original's own code made of the same weights and inputs."""
 
+import contextlib
 import pathlib
 
 import jax
@@ -36,6 +37,17 @@ def variables(module, prefix, *inputs, train=True, **options):
     return drawn.weights('/'.join([prefix, *names]), leaf.shape)
 
   return jax.tree_util.tree_map_with_path(make, shapes)
+
+
+@contextlib.contextmanager
+def compiled_as_in_runs():
+  """Compiles with all optimisations: sums of the fast way are one float32 after the other."""
+  before = jax.config.read('jax_disable_most_optimizations')
+  jax.config.update('jax_disable_most_optimizations', False)
+  try:
+    yield
+  finally:
+    jax.config.update('jax_disable_most_optimizations', before)
 
 
 def close(found, expected, tolerance=1e-3):
