@@ -1,6 +1,7 @@
 """The shape of the project: imports run one way, and every name in a config has its module."""
 
 import ast
+import fnmatch
 import importlib
 import pathlib
 
@@ -157,3 +158,10 @@ def test_a_setting_that_a_model_does_not_have_is_refused():
     config.dcgan.widht = 3
   with pytest.raises(UserError, match=r"config\.dcgan\.widht: .*did you mean 'width'"):
     build.networks(config, 1, 0)
+
+
+def test_no_room_of_tests_is_passed_over(pytestconfig):
+  # As pytest comes it leaves out folders of the name `build`.
+  left_out = pytestconfig.getini('norecursedirs')
+  rooms = {path.parent.name for path in (ROOT / 'tests').rglob('test_*.py')}
+  assert not [name for name in rooms for rule in left_out if fnmatch.fnmatch(name, rule)]

@@ -13,6 +13,7 @@ class Rows:
   """A dataset whose examples are their numbers."""
 
   num_classes = 3
+  in_memory = True
 
   def __init__(self, count):
     self._count = count
@@ -109,6 +110,9 @@ def test_the_fingerprints_of_both_splits_are_recorded():
   assert told['fingerprints'] == {'a train': 'of a train', 'a test': 'of a test'}
   assert (told['shape'], told['dtype'], told['num_classes']) == ([4, 6, 1], 'uint8', 3)
   assert (told['name'], told['full_name'], told['class_names']) == ('a', 'a/1.0.0', ['x', 'y', 'z'])
+  assert told['class_counts'] == [3, 1, 2]
+  rows[0].in_memory = False  # all files would have to be read for them
+  assert build.describe(config(), build.Datasets(*rows))['class_counts'] is None
 
 
 def test_a_conditional_run_wants_classes(monkeypatch):
