@@ -11,6 +11,14 @@ from ml_collections import ConfigDict
 from configs import digits
 
 
+def count_modes(config: ConfigDict) -> None:
+  """Scores by the digits of the channels, over as many samples as published numbers of modes."""
+  config.evaluate.num_samples = 25_600
+  config.evaluate.features = ('stacked_digits',)
+  config.evaluate.metrics = ('fd', 'kid', 'modes')
+  config.checkpoint.best_score = 'fd_stacked_digits'
+
+
 def get_config() -> ConfigDict:
   config = digits.small_images()
   config.dataset.name = 'stacked_digits'
@@ -19,8 +27,5 @@ def get_config() -> ConfigDict:
   config.train.images = config.anneal_images = 300_000
   config.train.log_images = 10_000
   config.evaluate.images = 150_000
-  config.evaluate.num_samples = 25_600  # as the published numbers of modes
-  config.evaluate.features = ('stacked_digits',)
-  config.evaluate.metrics = ('fd', 'kid', 'modes')
-  config.checkpoint.best_score = 'fd_stacked_digits'
+  count_modes(config)
   return config

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from gan_jax import build
-from gan_jax.errors import UserError
 from gan_jax.ops import counting
 from gan_jax.runtime import parallel
 from gan_jax.text import columns
@@ -98,10 +97,7 @@ def channels_and_classes(config: ConfigDict) -> tuple[int, int]:
   Raises:
     UserError: where it is not there.
   """
-  try:
-    train = build.datasets(config).train
-  except UserError as error:
-    raise UserError(f'{error}; or say what it has: --channels=3 --classes=10') from error
+  train = build.trained_on(config)
   return train.shape[-1], train.num_classes
 
 
@@ -152,10 +148,7 @@ def _player(name: str, network: nn.Module, x: Any, labels: Any) -> Player:
 def _of_step(config: ConfigDict, parts: build.Networks, shape: tuple[int, ...]) -> tuple[int, int]:
   """Multiply-adds of a step over all devices, and the images that it shows."""
   recipe = build.recipe(config, parts)
-  batch = {
-    'image': jax.ShapeDtypeStruct((recipe.examples_per_step, *shape), jnp.uint8),
-    'label': jax.ShapeDtypeStruct((recipe.examples_per_step,), jnp.int32),
-  }
+  batch = build.batch_shapes(recipe.examples_per_step, shape)
   state, step = build.shapes(config, parts), build.train_step(config, parts)
   jaxpr = jax.make_jaxpr(step, axis_env=[(parallel.AXIS, 1)])(state, batch)
   return sum(counting.multiply_adds(jaxpr).values()), recipe.images_per_step

@@ -39,10 +39,7 @@ def images_of(config: ConfigDict) -> Images:
   Raises:
     UserError: where it is not there.
   """
-  try:
-    train = build.datasets(config).train
-  except UserError as error:
-    raise UserError(f'{error}; or say what it has: --channels=3 --classes=10') from error
+  train = build.trained_on(config)
   return Images(train.shape[-1], train.num_classes, train.dtype.itemsize)
 
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from configs.bench import dcgan64
 from gan_jax import estimate
 from gan_jax.errors import UserError
 from gan_jax.forecast.costs import Images
@@ -23,15 +22,15 @@ def get_config():
 """
 
 
-def small():
-  config = dcgan64.get_config()
-  config.dataset.resolution = 16
-  config.dcgan.width = 8
-  config.train.batch_size = 8
-  return config
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+  """What the file of that text defines."""
+  path = tmp_path_factory.mktemp('small') / 'small.py'
+  path.write_text(SMALL)
+  return lambda: estimate.config_of(str(path))
 
 
-def test_json_holds_every_forecast_and_the_first_at_the_top(tmp_path, capsys):
+def test_json_holds_every_forecast_and_the_first_at_the_top(small, tmp_path, capsys):
   found = estimate.estimate(small(), Images(3), ['gpu:h100:2'], [8, 128], Options(efficiency=0.5))
   path = tmp_path / 'forecast.json'
   estimate.write(str(path), estimate.as_json(found, 123))
@@ -55,7 +54,7 @@ def test_json_holds_every_forecast_and_the_first_at_the_top(tmp_path, capsys):
   assert 'at 50% of it as you measured' in said
 
 
-def test_what_does_not_fit_comes_with_changes(monkeypatch, capsys):
+def test_what_does_not_fit_comes_with_changes(small, monkeypatch, capsys):
   from gan_jax.forecast import chips
 
   monkeypatch.setitem(chips.GPUS, 't4', chips.GPUS['t4']._replace(memory=10**5))

@@ -6,6 +6,7 @@ Not trained here. Published for Stacked MNIST (arXiv:2501.05441): 1,000 modes.
 
 from ml_collections import ConfigDict
 
+from configs import stacked_digits
 from configs.published import r3gan_cifar10
 
 
@@ -16,8 +17,5 @@ def get_config() -> ConfigDict:
   config.model.conditional = False
   config.augment.names = ()  # there are as many images as combinations of digits
   config.train.images = 20_000_000
-  config.evaluate.num_samples = 25_600  # as the published numbers of modes
-  config.evaluate.features = ('stacked_digits',)
-  config.evaluate.metrics = ('fd', 'kid', 'modes')
-  config.checkpoint.best_score = 'fd_stacked_digits'
+  stacked_digits.count_modes(config)
   return config

@@ -4,6 +4,7 @@ from gan_jax.build.budget import Fitted, within_budget
 from gan_jax.build.checks import check, ranking
 from gan_jax.build.data import (
   Datasets,
+  batch_shapes,
   batches,
   datasets,
   describe,
@@ -11,6 +12,7 @@ from gan_jax.build.data import (
   held_out_batch,
   image_size,
   images_per_step,
+  trained_on,
 )
 from gan_jax.build.elsewhere import Brought, brought, is_run, open_generator
 from gan_jax.build.opened import OpenRun, open_discriminator, open_run
@@ -38,6 +40,7 @@ __all__ = [
   'TrainingPrograms',
   'asked_of',
   'augmented',
+  'batch_shapes',
   'batches',
   'brought',
   'check',
@@ -64,6 +67,7 @@ __all__ = [
   'teacher_digests',
   'told_line',
   'train_step',
+  'trained_on',
   'training_programs',
   'within_budget',
 ]

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax.build.data import image_size
+from gan_jax.build.data import batch_shapes, image_size
 from gan_jax.build.elsewhere import as_judged
 from gan_jax.build.players import Networks, judge_name, networks
 from gan_jax.build.programs import TrainingPrograms, shapes, training_programs
@@ -46,9 +46,8 @@ class Fitted(NamedTuple):
   def line(self) -> str:
     """The choice, for the screen."""
     assert self.chosen is not None
-    told = ', '.join(f'{key}={value}' for key, value in self.chosen['settings'].items())
     return (
-      f'budget    {told}: {self.chosen["bytes"] / 1e6:,.0f} of '
+      f'budget    {_told(self.chosen["settings"])}: {self.chosen["bytes"] / 1e6:,.0f} of '
       f'{self.chosen["memory_gb"] * _UNIT / 1e6:,.0f} MB'
     )
 
@@ -92,10 +91,13 @@ def within_budget(
       middle = (below + place) // 2
       below, place = (below, middle) if fits(middle) else (middle, place)
   programs, size = found[place]
-  told = lambda settings: ', '.join(f'{key}={value}' for key, value in settings.items())
-  tried = {told(steps[i]): size for i, (_, size) in sorted(found.items())}
+  tried = {_told(steps[i]): size for i, (_, size) in sorted(found.items())}
   chosen = {'memory_gb': budget, 'settings': steps[place], 'bytes': size, 'tried': tried}
   return Fitted(programs, chosen)
+
+
+def _told(settings: Settings) -> str:
+  return ', '.join(f'{key}={value}' for key, value in settings.items())
 
 
 def _choices(config: ConfigDict, parts: Networks) -> list[Settings]:
@@ -150,10 +152,7 @@ def _bytes(
 ) -> int:
   """What the step takes of each device, compiled."""
   examples = recipe(config, parts).examples_per_step
-  batch = {
-    'image': jax.ShapeDtypeStruct((examples, *dataset.shape), dataset.dtype),
-    'label': jax.ShapeDtypeStruct((examples,), np.int32),
-  }
+  batch = batch_shapes(examples, dataset.shape, dataset.dtype)
   compiled = programs.step.compiled(
     parallel.shapes_of(shapes(config, parts)), parallel.shapes_of(batch, sharded=True)
   )
@@ -168,7 +167,7 @@ def _bytes(
 
 def _refusal(config: ConfigDict, sizes: dict[int, int], steps: list[Settings]) -> str:
   least = min(sizes, key=lambda place: sizes[place])
-  told = ', '.join(f'{key}={value}' for key, value in steps[least].items())
+  told = _told(steps[least])
   more = f' with {told}' if told else ''
   return (
     f'config.train.memory_gb={config.train.memory_gb}: a step takes at least '

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from ml_collections import ConfigDict
+from numpy.typing import DTypeLike
 
 from gan_jax.data import pipeline, source
 from gan_jax.data.source import ImageDataset
@@ -40,6 +41,28 @@ def datasets(config: ConfigDict) -> Datasets:
       f'config.model.conditional=True: dataset {found.train.name} has no labels; accepted: False'
     )
   return found
+
+
+def trained_on(config: ConfigDict) -> ImageDataset:
+  """What a config trains on, for commands whose flags can say instead what it has.
+
+  Raises:
+    UserError: where it is not there.
+  """
+  try:
+    return datasets(config).train
+  except UserError as error:
+    raise UserError(f'{error}; or say what it has: --channels=3 --classes=10') from error
+
+
+def batch_shapes(
+  examples: int, image: tuple[int, ...], dtype: DTypeLike = np.uint8
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """The shapes of a batch of so many examples, of images `[H, W, C]`."""
+  return {
+    'image': jax.ShapeDtypeStruct((examples, *image), dtype),
+    'label': jax.ShapeDtypeStruct((examples,), np.int32),
+  }
 
 
 def _check_apart(config: ConfigDict) -> None:

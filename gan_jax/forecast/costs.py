@@ -83,10 +83,7 @@ def step_of(config: ConfigDict, images: Images, devices: int) -> Step:
   share = made.examples_per_step // devices
   kind = jnp.uint16 if images.value_bytes == 2 else jnp.uint8
   height, width = build.image_size(config)
-  batch = {
-    'image': jax.ShapeDtypeStruct((share, height, width, images.channels), kind),
-    'label': jax.ShapeDtypeStruct((share,), jnp.int32),
-  }
+  batch = build.batch_shapes(share, (height, width, images.channels), kind)
   probabilities = _probabilities(config, images)
   function = build.train_step(config, parts, probabilities, devices)
   return Step(function, build.shapes(config, parts, devices), batch)
