@@ -11,15 +11,11 @@ from configs import characters
 
 
 def get_config() -> ConfigDict:
-  config = characters.sprites()
+  config = characters.styled()
   config.dataset.name = 'buildings'
   config.dataset.flip = True
   config.model.conditional = False
-  config.fastgan.styled = True
-  config.projected.norm = 'none'
-  config.projected.deviation_group = 16
   config.projected.pixels = True
-  config.diffaugment.policy = 'translation,cutout'
   # Of 986 images it learns nothing more after some 16 passes.
   config.train.images = config.anneal_images = 16_000
   config.train.sample_images = 8_000

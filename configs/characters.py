@@ -50,6 +50,20 @@ def sprites() -> ConfigDict:
   return config
 
 
+def styled() -> ConfigDict:
+  """The same with latents in every layer, and no batch normalisation in the discriminator's heads.
+
+  With it all of a class get one palette; with colours among the augmentations they run to their
+  extremes.
+  """
+  config = sprites()
+  config.fastgan.styled = True
+  config.projected.norm = 'none'
+  config.projected.deviation_group = 16
+  config.diffaugment.policy = 'translation,cutout'
+  return config
+
+
 def get_config() -> ConfigDict:
   config = sprites()
   config.dataset.name = 'characters'

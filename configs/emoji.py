@@ -11,12 +11,6 @@ from configs import characters
 
 
 def get_config() -> ConfigDict:
-  config = characters.sprites()
+  config = characters.styled()
   config.dataset.name = 'emoji'
-  # With batch normalisation in the heads all of a category get one palette; with colours among the
-  # augmentations they run to their extremes.
-  config.fastgan.styled = True
-  config.projected.norm = 'none'
-  config.projected.deviation_group = 16
-  config.diffaugment.policy = 'translation,cutout'
   return config

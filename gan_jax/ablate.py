@@ -1,8 +1,10 @@
 """Runs an ablation: every variant over every seed, here or on a cluster, and its table."""
 
 import dataclasses
+import inspect
 import os
 import pathlib
+import re
 import shlex
 
 from gan_jax import progress, registry
@@ -41,21 +43,29 @@ class Options:
 
 
 def load(path: str) -> tuple[str, Sweep]:
-  """The sweep of a file, by the file's name.
+  """The sweep of a file, by the file's name; of `FILE.py:WORD`, what `get_sweep(WORD)` makes.
 
   Raises:
-    UserError: where there is no such file, or it makes no sweep.
+    UserError: where there is no such file, it makes no sweep, or takes no word, or another one.
   """
-  module = registry.load(path, '--sweep')
+  file, colon, word = path.partition('.py:')
+  file += '.py' if colon else ''
+  module = registry.load(file, '--sweep')
   if not hasattr(module, 'get_sweep'):
     raise UserError(f'--sweep={path}: defines no get_sweep()')
-  sweep = module.get_sweep()
+  takes = len(inspect.signature(module.get_sweep).parameters)
+  if takes != bool(colon):
+    form = f'{file}:WORD' if takes else file
+    raise UserError(f'--sweep={path}: get_sweep() takes {takes or "no"} argument; accepted: {form}')
+  if colon and not re.fullmatch(r'[\w-]+', word):  # files are named by it
+    raise UserError(f'--sweep={path}: {word!r} is no word; accepted: letters, digits, - and _')
+  sweep = module.get_sweep(word) if colon else module.get_sweep()
   if not isinstance(sweep, Sweep):
     raise UserError(
       f'--sweep={path}: get_sweep() returns {type(sweep).__name__}; accepted: a Sweep of '
       'gan_jax.ablation.sweep'
     )
-  return pathlib.Path(path).stem, sweep
+  return '_'.join([pathlib.Path(file).stem, *([word] if colon else [])]), sweep
 
 
 def ablate(made: Plan, options: Options) -> results.Results | None:

@@ -6,14 +6,20 @@ import re
 
 import pytest
 
-from configs.ablations import few_images, losses, r3gan
+from configs.ablations import losses, pictures
 from gan_jax import ablate
 from gan_jax.ablation import estimate, plan
 from gan_jax.ablation.root import Root
 from gan_jax.runtime import parallel
 from tests.command_line import call
 
-SHIPPED = {'few_images': few_images, 'losses': losses, 'r3gan': r3gan}
+FOLDER = pathlib.Path(losses.__file__).parent
+WORDS = {'pictures': pictures.DATASETS}
+SHIPPED = [
+  f'{path}{word and ":"}{word}'
+  for path in sorted(FOLDER.glob('*.py'))
+  for word in WORDS.get(path.stem, ('',))
+]
 FILE = """
 from configs import smoke
 from gan_jax.ablation import sweep
@@ -24,11 +30,11 @@ def get_sweep():
 """
 
 
-@pytest.mark.parametrize('name', SHIPPED)
-def test_every_shipped_sweep_can_be_planned_and_pairs_its_seeds(name, monkeypatch):
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.rpartition('/')[2])
+def test_every_shipped_sweep_can_be_planned_and_pairs_its_seeds(path, monkeypatch):
   # Batches are for one device; eight are simulated here.
   monkeypatch.setattr(parallel, 'check_batch', lambda *arguments: None)
-  made = plan.plan(name, SHIPPED[name].get_sweep())
+  made = plan.plan(*ablate.load(path))
   assert len(made.runs) == len(made.distinct) == len(made.sweep.variants) * len(made.sweep.seeds)
   for seed in made.sweep.seeds:
     assert {run.config.seed for run in made.runs if run.seed == seed} == {seed}
@@ -40,7 +46,7 @@ def test_every_shipped_sweep_can_be_planned_and_pairs_its_seeds(name, monkeypatc
 
 def test_the_example_of_the_guide_is_a_sweep(tmp_path, monkeypatch):
   monkeypatch.setattr(parallel, 'check_batch', lambda *arguments: None)
-  guide = pathlib.Path(losses.__file__).parent / 'README.md'
+  guide = FOLDER / 'README.md'
   (code,) = re.findall(r'```python\n(.*?)```', guide.read_text(), re.DOTALL)
   path = tmp_path / 'hinge.py'
   path.write_text(code)
@@ -91,6 +97,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path):
 
 
 SWEEP = 'ablate', '--sweep=configs/ablations/losses.py'
+PICTURES = '--sweep=configs/ablations/pictures.py'
 
 
 @pytest.mark.parametrize(
@@ -98,6 +105,10 @@ SWEEP = 'ablate', '--sweep=configs/ablations/losses.py'
   [
     (('ablate',), '--sweep: name a file'),
     (('ablate', '--sweep=configs/nothing.py'), "--sweep='configs/nothing.py': No such file"),
+    (('ablate', PICTURES), 'takes 1 argument; accepted: configs/ablations/pictures.py:WORD'),
+    (('ablate', f'{PICTURES}:emojis'), "--sweep: 'emojis': did you mean 'emoji'"),
+    (('ablate', f'{PICTURES}:../x'), "'../x' is no word; accepted: letters, digits, - and _"),
+    ((*SWEEP[:-1], f'{SWEEP[-1]}:x'), 'takes no argument; accepted: configs/ablations/losses.py'),
     ((*SWEEP, '--executor=slurm', '--sbatch=fast'), '--sbatch: fast: accepted: long options'),
     ((*SWEEP, '--devices=2'), '--devices: has no part in --executor=local; accepted with --ex'),
     ((*SWEEP, '--executor=k8s'), '--executor'),
