@@ -73,7 +73,8 @@ def user_folders(tmp_path_factory):
   folder = tmp_path_factory.mktemp('home')
   patch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
   patch.setenv('TFDS_DATA_DIR', str(folder / 'data'))
-  small = classifier.RECIPE._replace(images=8_000)  # enough to tell digits of 16 pixels apart
+  # Enough to tell digits of 16 pixels apart.
+  small = classifier.RECIPE._replace(images=8_000, passes=0)
   patch.setattr(classifier, 'RECIPE', small)
   # Each run decodes the same five thousand digits.
   patch.setattr(source, 'decode_image', functools.lru_cache(10_000)(source.decode_image))

@@ -2,8 +2,9 @@
 
 Its pooled features stand for what tells this dataset's classes apart, which ImageNet features of
 small grey images do not; its logits say whether a sample is of the class that was asked for.
-Training images are distorted by small random affine maps. The accuracy on held-out real images is
-part of its description.
+Training images are distorted by random affine maps, which fall to none with the learning rate: few
+images last longer, and the last ones are as those that it will see. The accuracy on held-out real
+images is part of its description.
 """
 
 import contextlib
@@ -41,26 +42,35 @@ class Recipe(NamedTuple):
   Attributes:
     widths: channels of the halving layers.
     features: length of the pooled features.
-    images: training images, with repetition.
+    images: training images, with repetition, at least.
+    passes: over a dataset that is larger.
+    most_images: of a dataset that is larger still.
     batch_size: images of an update.
     learning_rate: of Adam, falling to 0 along half a cosine.
-    rotation: largest angle, radians.
-    log_scale: largest logarithm of the scale of each axis.
-    shift: largest shift, as a share of the side.
+    rotation: largest angle at first, radians.
+    log_scale: largest logarithm of the scale of each axis at first.
+    shift: largest shift at first, as a share of the side.
   """
 
   widths: tuple[int, ...] = (16, 32, 64)
   features: int = 128
   images: int = 80_000
+  passes: int = 5
+  most_images: int = 300_000
   batch_size: int = 50
   learning_rate: float = 2e-3
   rotation: float = 0.3
   log_scale: float = 0.2
   shift: float = 0.08
 
+  def updates(self, count: int) -> int:
+    """Of a dataset of `count` images."""
+    images = max(self.images, min(self.passes * count, self.most_images))
+    return images // min(self.batch_size, count)
+
 
 RECIPE = Recipe()
-_MAX_IMAGES = 50_000
+_MAX_IMAGES = 100_000
 _SUFFIX, _KEPT = '.classifier.npz', 64  # the file unused for the longest goes first
 
 Fetch = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -164,9 +174,9 @@ def fit(model: Classifier, fetch: Fetch, count: int) -> Any:
   """
   recipe = model.recipe
   batch_size = min(recipe.batch_size, count)
-  steps = recipe.images // batch_size
-  schedule = optax.cosine_decay_schedule(recipe.learning_rate, steps)
-  tx = optax.adam(schedule)
+  steps = recipe.updates(count)
+  fall = optax.cosine_decay_schedule(1.0, steps)
+  tx = optax.adam(lambda number: recipe.learning_rate * fall(number))
   shape = fetch(np.arange(1))['image'].shape
 
   @jax.jit
@@ -176,9 +186,10 @@ def fit(model: Classifier, fetch: Fetch, count: int) -> Any:
 
   @functools.partial(jax.jit, compiler_options=parallel.compiler_options())
   def step(
-    params: Any, opt_state: Any, key: jax.Array, images: jax.Array, labels: jax.Array
+    params: Any, opt_state: Any, number: jax.Array, images: jax.Array, labels: jax.Array
   ) -> Any:
-    images = distort(recipe, key, pixels.to_model(images))
+    step_key = jax.random.fold_in(key, number)
+    images = distort(recipe, step_key, pixels.to_model(images), fall(number))
 
     def loss(params: Any) -> jax.Array:
       _, logits = model.apply({'params': params}, images)
@@ -195,18 +206,27 @@ def fit(model: Classifier, fetch: Fetch, count: int) -> Any:
     rows = np.sort(rng.choice(rows, _MAX_IMAGES, replace=False))
   for number in range(steps):
     batch = fetch(rng.choice(rows, batch_size, replace=False))
-    step_key = jax.random.fold_in(key, number)
-    params, opt_state = step(params, opt_state, step_key, batch['image'], batch['label'])
+    params, opt_state = step(params, opt_state, number, batch['image'], batch['label'])
   return jax.device_get(params)
 
 
-def distort(recipe: Recipe, key: jax.Array, images: jax.Array) -> jax.Array:
-  """Rotates, scales and shifts each image at random, bilinearly, edges repeated."""
+def distort(
+  recipe: Recipe, key: jax.Array, images: jax.Array, strength: jax.typing.ArrayLike = 1.0
+) -> jax.Array:
+  """Rotates, scales and shifts each image at random, bilinearly, edges repeated.
+
+  Args:
+    recipe: how far at most.
+    key: of the draws.
+    images: `[B, H, W, C]`.
+    strength: factor of all three.
+  """
   B, H, W, _ = images.shape
   keys = jax.random.split(key, 3)
-  angle = jax.random.uniform(keys[0], (B,), minval=-1.0) * recipe.rotation
-  scale = jnp.exp(jax.random.uniform(keys[1], (B, 2), minval=-1.0) * recipe.log_scale)
-  shift = jax.random.uniform(keys[2], (B, 2), minval=-1.0) * recipe.shift * jnp.array([H, W])
+  angle = jax.random.uniform(keys[0], (B,), minval=-1.0) * recipe.rotation * strength
+  scale = jnp.exp(jax.random.uniform(keys[1], (B, 2), minval=-1.0) * recipe.log_scale * strength)
+  shift = jax.random.uniform(keys[2], (B, 2), minval=-1.0) * recipe.shift * strength
+  shift *= jnp.array([H, W])
   y, x = jnp.meshgrid(jnp.arange(H) - (H - 1) / 2, jnp.arange(W) - (W - 1) / 2, indexing='ij')
   c, s = jnp.cos(angle)[:, None, None], jnp.sin(angle)[:, None, None]
   rows = (c * y + s * x) * scale[:, 0, None, None] + shift[:, 0, None, None] + (H - 1) / 2

@@ -32,7 +32,7 @@ def test_other_code_has_a_classifier_of_its_own(monkeypatch):
 @pytest.mark.parametrize('key', classifier.Recipe._fields)
 def test_another_recipe_has_a_classifier_of_its_own(key, monkeypatch):
   before, value = classifier._path(dataset(), dataset()), getattr(classifier.RECIPE, key)
-  other = (*value, 8) if isinstance(value, tuple) else 2 * value
+  other = (*value, 8) if isinstance(value, tuple) else 2 * value + 1
   monkeypatch.setattr(classifier, 'RECIPE', classifier.RECIPE._replace(**{key: other}))
   assert classifier._path(dataset(), dataset()) != before
 
@@ -56,12 +56,21 @@ def test_a_recipe_keeps_its_key_so_that_caches_hold():
     'widths': (16, 32, 64),
     'features': 128,
     'images': 80_000,
+    'passes': 5,
+    'most_images': 300_000,
     'batch_size': 50,
     'learning_rate': 2e-3,
     'rotation': 0.3,
     'log_scale': 0.2,
     'shift': 0.08,
   }
+
+
+@pytest.mark.parametrize(
+  ('count', 'updates'), [(20, 4_000), (4_000, 1_600), (60_000, 6_000), (1_000_000, 6_000)]
+)
+def test_more_images_are_shown_of_larger_datasets_up_to_a_bound(count, updates):
+  assert classifier.Recipe().updates(count) == updates
 
 
 def test_arrays_are_learnt_and_the_same_bits_come_of_the_same_images():
@@ -105,24 +114,29 @@ def test_images_are_distorted_by_each_of_the_settings():
   distort = lambda recipe: classifier.distort(recipe, jax.random.key(1), images)
   np.testing.assert_allclose(distort(still), images, atol=1e-5)
   for key, value in (('rotation', 0.3), ('log_scale', 0.2), ('shift', 0.08)):
-    assert np.abs(distort(still._replace(**{key: value})) - images).mean() > 0.01, key
+    moved = still._replace(**{key: value})
+    assert np.abs(distort(moved) - images).mean() > 0.01, key
+    without = classifier.distort(moved, jax.random.key(1), images, 0.0)
+    np.testing.assert_allclose(without, images, atol=1e-5)
 
 
-def test_it_learns_from_distorted_images_by_draws_of_each_step(monkeypatch):
-  seen = []
+def test_it_learns_from_distorted_images_by_draws_of_each_step_ever_less(monkeypatch):
+  seen, strengths = [], []
 
-  def distort(recipe, key, images):
+  def distort(recipe, key, images, strength):
     jax.debug.callback(lambda key: seen.append(tuple(key.tolist())), jax.random.key_data(key))
+    jax.debug.callback(lambda strength: strengths.append(float(strength)), strength)
     return 0 * images
 
   monkeypatch.setattr(classifier, 'distort', distort)
   rng = np.random.default_rng(0)
   images = rng.integers(0, 256, (20, 16, 16, 1), dtype=np.uint8)
   fetch = lambda rows: {'image': images[rows], 'label': (rows % 2).astype(np.int32)}
-  recipe = classifier.Recipe(widths=(8,), features=8, images=30, batch_size=10)
+  recipe = classifier.Recipe(widths=(8,), features=8, images=30, batch_size=10, passes=0)
   params = classifier.fit(classifier.Classifier(2, recipe), fetch, len(images))
   jax.effects_barrier()
   assert len(set(seen)) == 3
+  assert sorted(strengths) == pytest.approx([0.25, 0.75, 1.0])  # half a cosine, at 2/3, 1/3 and 0
   # What it is shown are the distorted images: of black ones the first layer learns nothing.
-  first = classifier.Classifier(2, recipe).init(jax.random.key(0), images[:1] / 1.0)['params']
+  first = classifier.Classifier(2, recipe).init(jax.random.key(0), np.float32(images[:1]))['params']
   np.testing.assert_array_equal(params['Conv_0']['kernel'], first['Conv_0']['kernel'])
