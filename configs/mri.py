@@ -1,8 +1,8 @@
 """FastGAN against fixed features on MRI slices of one head, by plane, 64×64 grey of 16 bits.
 
 Command: .venv/bin/python launch.py train --config=configs/mri.py
-Time: TIME
-Score: SCORE
+Time: 23 min on one core of an AMD EPYC (AVX2) shared with other work.
+Score: kid_efficientnet_lite0 0.0243 (untrained 0.531, held-out reals 0.030), N = 1,000.
 One person has no variety: what this draws says nothing about other people. See
 gan_jax/data/datasets/mri.py for what it cannot be used for.
 """
@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
   config.dataset.name = 'mri'
   config.dataset.flip = False  # left and right of a head are not the same
   config.projected.pixels = True
-  config.train.images = config.anneal_images = 60_000
+  config.train.images = config.anneal_images = 40_000
+  config.train.sample_images = 10_000
   config.evaluate.metrics = ('fd', 'kid', 'precision_recall', 'nearest')
   return config
