@@ -45,8 +45,6 @@ def page(about: card.About, model: bytes, runtime: Runtime, noisy: bool) -> str:
     noisy: the generator adds noise, which is the same for all pictures in ONNX.
   """
   truncation = 'of the way of w from its mean' if about.truncates else 'times the latent'
-  same = 'the images that gan_jax draws of the same seeds, `sample --seeds=0,1,2`'
-  less = ' but for noise, which is the same for all pictures here' if noisy else ''
   parts = {'script': runtime.script, 'module': runtime.module, 'binary': runtime.binary}
   return pages.render(
     'draw.html',
@@ -59,7 +57,7 @@ def page(about: card.About, model: bytes, runtime: Runtime, noisy: bool) -> str:
     licence=about.licence or card.NO_LICENCE,
     truncation='the share of the way of w from its mean' if about.truncates else 'a factor on z',
     depth='16 bits' if about.dtype == 'uint16' else '8 bits',
-    seeds=f'These are {same}, within a level of 255{less}.',
+    noisy=noisy,
     most=_MOST_PICTURES,
     runtime=runtime.version,
     mit=pages.text_of('draw/onnxruntime.txt'),

@@ -50,9 +50,12 @@ const latentOf = ({ seed, to, at }) => {
   const start = latent(seed, about.latent);
   return to === undefined ? start : between(start, latent(to, about.latent), at);
 };
-const drawn = async (network, picture) => {
-  const pixels = await network.draw(latentOf(picture), picture.label, picture.truncation);
-  return { pixels, file: await png(pixels, about, texts(recipe(picture))) };
+// Pixels and file of each picture; they have the same truncation.
+const drawn = async (network, wanted) => {
+  const all = await network.draw(
+    wanted.map(latentOf), wanted.map(({ label }) => label), wanted[0].truncation);
+  return Promise.all(all.map(async (pixels, n) =>
+    ({ pixels, file: await png(pixels, about, texts(recipe(wanted[n]))) })));
 };
 
 // Of what is asked for while it draws, the newest is drawn next; `draw` asks whether to go on.
@@ -136,24 +139,26 @@ const start = async () => {
       tiles[n].element.setAttribute('aria-busy', 'true');
     });
     select(state.selected);
-    let done = 0;
-    for (const tile of tiles) {
-      if (!tile.file) {
-        Object.assign(tile, await drawn(network, tile.picture));
+    const missing = tiles.filter(({ file }) => !file);
+    while (missing.length) {
+      const some = missing.splice(0, network.atOnce);
+      const found = await drawn(network, some.map(({ picture }) => picture));
+      some.forEach((tile, n) => {
+        Object.assign(tile, found[n]);
         show(tile.image, tile.file, '');
         tile.element.removeAttribute('aria-busy');
-        if (tile === tiles[state.selected]) select(state.selected);
-      }
-      done += 1;
+      });
+      if (some.includes(tiles[state.selected])) select(state.selected);
       if (!current()) return;
-      if (done % 8 === 0) say(`${done} of ${tiles.length} pictures`);
+      if (missing.length) say(`${tiles.length - missing.length} of ${tiles.length} pictures`);
     }
     say(`${tiles.length} ${tiles.length === 1 ? 'picture' : 'pictures'} drawn`);
     $('board').dataset.drawn = JSON.stringify(wanted);
   });
   const path = newest(async () => {
     const picture = onTheWay();
-    way = { picture, ...await drawn(network, picture) };
+    const [found] = await drawn(network, [picture]);
+    way = { picture, ...found };
     show($('way'), way.file, caption(picture));
     $('way').dataset.drawn = JSON.stringify(picture);
     $('save-way').disabled = false;

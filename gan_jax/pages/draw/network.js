@@ -7,6 +7,10 @@ const NEEDED = {
 const BROWSERS = 'Firefox from 114, Chrome and Edge from 91, and Safari from 16.4 on have it, '
   + 'unless a setting (such as a lockdown mode) has switched it off.';
 
+const AT_ONCE = 100;  // milliseconds, after which something new is to be seen
+
+const MOST_AT_ONCE = 32;
+
 const decoded = (base64) => {
   const letters = atob(base64);
   const bytes = new Uint8Array(letters.length);
@@ -26,6 +30,8 @@ class Network {
   #worker;
   #waiting = new Map();
   #count = 0;
+  #each = Infinity;  // milliseconds that a picture takes
+  atOnce = 1;  // pictures to ask for together, by how long the last ones took
 
   // Raises an Error whose message is for the reader.
   static async open() {
@@ -62,8 +68,17 @@ class Network {
     });
   }
 
-  // Pixels [height, width, channels] of a latent, a class and a truncation.
-  draw(latent, label, truncation) { return this.#ask({ latent, label, truncation }); }
+  // Pixels [height, width, channels] of each latent and class, at a truncation.
+  async draw(latents, labels, truncation) {
+    const all = new Float32Array(latents.length * latents[0].length);
+    latents.forEach((each, n) => all.set(each, n * each.length));
+    const asked = { latents: all, labels: Int32Array.from(labels), truncation };
+    const { pixels, took } = await this.#ask(asked, [all.buffer]);
+    // A call that was held up by other programs does not count for what it took.
+    this.#each = Math.min(took / latents.length, 1.5 * this.#each);
+    this.atOnce = Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(AT_ONCE / this.#each)));
+    return pixels;
+  }
 
   #ask(asked, moved = []) {
     return new Promise((resolve, reject) => {

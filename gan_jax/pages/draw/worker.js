@@ -12,15 +12,20 @@ const open = async ({ model, binary, module }) => {
   return true;
 };
 
-const draw = async ({ latent, label, truncation }) => {
-  const images = (await session.run({
-    latents: new ort.Tensor('float32', latent, [1, latent.length]),
-    labels: new ort.Tensor('int32', [label], [1]),
+// Latents [n, z], labels [n] and one truncation to the pixels of each, and the milliseconds it took.
+const draw = async ({ latents, labels, truncation }) => {
+  const began = performance.now();
+  const count = labels.length;
+  const { images } = await session.run({
+    latents: new ort.Tensor('float32', latents, [count, latents.length / count]),
+    labels: new ort.Tensor('int32', labels, [count]),
     truncation: new ort.Tensor('float32', [truncation], []),
-  })).images;
-  const pixels = images.data.slice();  // its own memory is the runtime's
+  });
+  const size = images.data.length / count;
+  // Copies: its own memory is the runtime's.
+  const pixels = Array.from(labels, (_, n) => images.data.slice(n * size, (n + 1) * size));
   images.dispose();
-  return pixels;
+  return { pixels, took: performance.now() - began };
 };
 
 self.onmessage = async ({ data: { id, asked } }) => {
