@@ -243,6 +243,7 @@ def made(tmp_path, model, noisy=False, **changes):
 
 
 @needed
+@pytest.mark.slow
 def test_it_draws_what_gan_jax_draws_by_every_control(browser, tmp_path):
   """Grey of 16 bits, not square, with classes; of medicine."""
   model = drawn.model('dcgan', (16, 24), 1, np.uint16)
@@ -309,6 +310,7 @@ def test_it_draws_what_gan_jax_draws_by_every_control(browser, tmp_path):
 
 
 @needed
+@pytest.mark.slow
 def test_transparency_no_classes_and_truncation_of_w_on_a_phone(browser, tmp_path):
   model = drawn.model('stylegan2', (16, 16), 4, classes=0)
   size = {'width': 360, 'height': 740, 'deviceScaleFactor': 2, 'mobile': True}
