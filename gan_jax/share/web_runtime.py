@@ -18,7 +18,8 @@ from gan_jax.errors import UserError
 
 PACKAGE = 'onnxruntime-web'
 TRIED = '1.30.0'
-_FIRST, _END = (1, 21, 0), (2, 0, 0)  # the oldest that was tried; the next that may break
+# Before 1.25 a binary that is given needs an address, too; 2 may break whatever it likes.
+_FIRST, _END = (1, 25, 1), (2, 0, 0)
 GET = f'npm pack {PACKAGE}@{TRIED}'
 
 _ABOUT, _SCRIPT = 'package.json', 'dist/ort.wasm.min.js'
@@ -63,8 +64,9 @@ def read(path: str) -> Runtime:
   try:
     found = _of_folder(place) if place.is_dir() else _of_archive(place)
   except _BROKEN as error:
-    reason = ' '.join(str(error).split())
-    raise UserError(f'--runtime={path}: cannot be read ({reason}); {_accepted()}') from error
+    reason = error.strerror if isinstance(error, OSError) else None
+    said = reason or 'no whole tar archive'
+    raise UserError(f'--runtime={path}: cannot be read ({said}); {_accepted()}') from error
   except ValueError as error:
     raise UserError(f'--runtime={path}: {error}; {_accepted()}') from error
   return Runtime(_version(path, found[_ABOUT]), found[_SCRIPT], found[_MODULE], found[_BINARY])

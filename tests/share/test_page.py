@@ -164,9 +164,9 @@ def test_everything_is_within_and_shows_as_text():
 
 
 def test_a_model_that_no_browser_could_hold_is_refused():
-  page.check(75_000_000)
-  with pytest.raises(UserError, match=r'--page: the generator has 300 MB; accepted: up to 300'):
-    page.check(75_000_001)
+  page.check(37_500_000)
+  with pytest.raises(UserError, match=r'--page: the generator has 151 MB; accepted: up to 150'):
+    page.check(37_700_000)
 
 
 def test_latents_and_pictures_are_made_as_elsewhere(browser, tmp_path):
