@@ -7,8 +7,10 @@ import jax
 import numpy as np
 
 from gan_jax import build, registry
+from gan_jax.errors import UserError
 from gan_jax.sampling.grid import grid, grid_labels, save_image
-from gan_jax.share import card, folder, onnx_model, program, weights
+from gan_jax.share import card, folder, onnx_model, program, web_runtime, weights
+from gan_jax.share import page as pages
 from gan_jax.training.state import variables_of
 from gan_jax.workdir import checkpoint, record
 
@@ -17,7 +19,13 @@ _VERSIONS = ('jax', 'flax', 'optax')
 
 
 def export(
-  workdir: str, out: str, step: int | None = None, licence: str = '', onnx: bool = False
+  workdir: str,
+  out: str,
+  step: int | None = None,
+  licence: str = '',
+  onnx: bool = False,
+  page: bool = False,
+  runtime: str = '',
 ) -> None:
   """Writes the folder of a run's generator, whole or not at all.
 
@@ -27,17 +35,27 @@ def export(
     step: of the checkpoint, or the images shown before it; None: the newest.
     licence: of the weights, an identifier of Hugging Face's such as `cc-by-4.0`; '': not stated.
     onnx: write the generator as an ONNX model, too.
+    page: write a page that draws with it in a browser, too, and so the ONNX model.
+    runtime: path of the package onnxruntime-web, which the page needs; see `share.web_runtime`.
 
   Raises:
     UserError: where there is no such run or checkpoint, or the folder cannot be written; of ONNX
-      where its package is not installed or the network has an operation that is not known there.
+      where its package is not installed or the network has an operation that is not known there;
+      of a page where the runtime cannot be read, or the model is too large.
   """
   card.check_licence(licence)
   folder.check(out)
-  if onnx:
-    onnx_model.package()  # says what is missing, before anything is made
+  if runtime and not page:
+    raise UserError(f'--runtime={runtime}: is for a page; add --page')
+  drawn_by = web_runtime.read(runtime) if page else None
+  if onnx or page:
+    onnx_model.package(
+      '--page' if page else '--onnx'
+    )  # says what is missing, before anything is made
   run = build.open_run(workdir, step)
-  told = _about(workdir, out, run, licence, onnx)
+  told = _about(workdir, out, run, licence)._replace(onnx=onnx or page, page=page)
+  if page:
+    pages.check(told.weights)
   _, state = checkpoint.Checkpointer(workdir, read_only=True).read(run.step)
   with folder.new(out) as new:
     weights.write(str(new / folder.GENERATOR), program.flat(run.variables))
@@ -45,14 +63,17 @@ def export(
     weights.write(str(new / folder.DISCRIMINATOR), program.flat(discriminator))
     folder.write_config(new, run.config, told.dataset, run.step, run.images)
     (new / folder.PROGRAM).write_bytes(program.stablehlo(run.generator, run.variables, run.dtype))
-    if onnx:
+    if told.onnx:
       model = onnx_model.generator(run.generator, run.variables, run.dtype)
       (new / folder.ONNX).write_bytes(model)
+    if drawn_by:
+      noisy = hasattr(run.generator, 'fixed_noise')
+      record.write_atomically(str(new / folder.PAGE), pages.page(told, model, drawn_by, noisy))
     save_image(str(new / folder.SAMPLES), _samples(run))
     record.write_atomically(str(new / folder.CARD), card.text(told))
 
 
-def _about(workdir: str, out: str, run: build.OpenRun, licence: str, onnx: bool) -> card.About:
+def _about(workdir: str, out: str, run: build.OpenRun, licence: str) -> card.About:
   found = record.read_circumstances(workdir)
   network: Any = run.generator
   starts: list[dict[str, Any]] = found.get('starts') or [{}]
@@ -77,7 +98,6 @@ def _about(workdir: str, out: str, run: build.OpenRun, licence: str, onnx: bool)
     opens=not any(name.endswith('.py') for name in named),
     scores=card.scores(workdir, run.step),
     audits=card.audits(workdir),
-    onnx=onnx,
   )
 
 

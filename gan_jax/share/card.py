@@ -20,6 +20,7 @@ from gan_jax.workdir import record
 _LICENCE = re.compile(r'[a-z0-9][a-z0-9.-]{0,40}')
 _LEVEL = '95 %'
 _NAMED = 40  # classes in the card
+NO_DATA_LICENCE, NO_LICENCE = 'not known; ask whoever gave it', 'not stated'
 _ESCAPED = str.maketrans(
   {c: f'\\{c}' for c in '\\`*_|[]#'} | {'<': '&lt;', '>': '&gt;', '&': '&amp;'}
 )
@@ -61,6 +62,7 @@ class About(NamedTuple):
     scores: of this checkpoint.
     audits: of the run, as `audit.json` has them.
     onnx: the folder holds an ONNX model.
+    page: the folder holds a page that draws.
   """
 
   name: str
@@ -82,6 +84,7 @@ class About(NamedTuple):
   scores: list[Score]
   audits: list[dict[str, Any]]
   onnx: bool = False
+  page: bool = False
 
 
 def check_licence(licence: str) -> None:
@@ -150,17 +153,40 @@ def metadata(about: About) -> dict[str, Any]:
   return found
 
 
-def _what(about: About) -> list[str]:
+def summary(about: About) -> str:
+  """What the generator is, in a sentence or two."""
   height, width, channels = about.shape
   kind = {1: 'grey', 3: 'RGB', 4: 'RGBA'}[channels]
   bits = ' of 16 bits' if about.dtype == 'uint16' else ''
   classes = f'{about.num_classes} classes' if about.num_classes else 'no classes'
+  return (
+    f'A generator of {kind} images{bits}, {width}×{height} pixels, {classes}: architecture '
+    f'{about.architecture}, {about.weights:,} weights, latents of {about.latent_size} numbers, '
+    f'after {about.images:,} real images.'
+  )
+
+
+def class_name(about: About, label: int) -> str:
+  """The name of a class, or its number."""
+  return about.class_names[label] if label < len(about.class_names) else str(label)
+
+
+def limits_of(about: About) -> list[str]:
+  """What the model is not for, and what may be wrong with its images, in sentences."""
+  height, width, _ = about.shape
+  return [
+    'It draws what its training data show, with their gaps and their bias, and nothing else.',
+    'It may repeat training images; unless an audit speaks of it, none were looked for.',
+    f'Nothing finer than {width}×{height} pixels was learnt; enlarged, it is only larger.',
+    *limits.sentences(about.dataset),
+  ]
+
+
+def _what(about: About) -> list[str]:
   lines = [
     f'# {_plain(about.name)}',
     '',
-    f'A generator of {kind} images{bits}, {width}×{height} pixels, {classes}: architecture '
-    f'{_plain(about.architecture)}, {about.weights:,} weights, latents of {about.latent_size} '
-    f'numbers, after {about.images:,} real images. Its images are synthetic.',
+    f'{_plain(summary(about))} Its images are synthetic.',
     '',
     f'![Samples, not selected]({folder.SAMPLES})',
   ]
@@ -218,6 +244,12 @@ def _load(about: About) -> list[str]:
       '(images,) = session.run(None, given)',
       '```',
     ]
+  if about.page:
+    lines += [
+      '',
+      f'[{folder.PAGE}]({folder.PAGE}) draws in a browser: it opens from a disk, takes no server '
+      'and asks nobody for anything.',
+    ]
   fine = '`--config.init.from=FOLDER` starts a training from both networks.'
   return [*lines, *(['', fine] if about.opens else [])]
 
@@ -231,8 +263,8 @@ def _data(about: About) -> list[str]:
     '',
     f'Dataset {name}' + (f'; fingerprints: {prints}.' if prints else '.'),
     '',
-    f'Licence of the data: {_plain(about.data_licence) or "not known; ask whoever gave it"}.',
-    f'Licence of the weights: {about.licence or "not stated"}. What may be done with a model can '
+    f'Licence of the data: {_plain(about.data_licence) or NO_DATA_LICENCE}.',
+    f'Licence of the weights: {about.licence or NO_LICENCE}. What may be done with a model can '
     'depend on both.',
   ]
 
@@ -275,19 +307,7 @@ def _audits(about: About) -> list[str]:
 
 
 def _limits(about: About) -> list[str]:
-  return [
-    '## Limits',
-    '',
-    '- It draws what its training data show, with their gaps and their bias, and nothing else.',
-    '- It may repeat training images; unless an audit above speaks of it, none were looked for.',
-    f'- {_size(about)}',
-    *(f'- {_plain(sentence)}' for sentence in limits.sentences(about.dataset)),
-  ]
-
-
-def _size(about: About) -> str:
-  height, width, _ = about.shape
-  return f'Nothing finer than {width}×{height} pixels was learnt; enlarged, it is only larger.'
+  return ['## Limits', '', *(f'- {_plain(sentence)}' for sentence in limits_of(about))]
 
 
 def _training(about: About) -> list[str]:

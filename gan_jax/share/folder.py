@@ -25,7 +25,7 @@ CONFIG, GENERATOR, DISCRIMINATOR = (
   'discriminator.safetensors',
 )
 PROGRAM, CARD, SAMPLES = 'generator.stablehlo', 'README.md', 'samples.png'
-ONNX = 'generator.onnx'  # where it is asked for
+ONNX, PAGE = 'generator.onnx', 'page.html'  # where they are asked for
 
 _FORMAT = 'gan_jax export'
 _VERSION = 1

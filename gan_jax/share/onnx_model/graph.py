@@ -12,8 +12,11 @@ OPSET = 20
 _LAST = np.iinfo(np.int64).max
 
 
-def package() -> Any:
+def package(asked: str = '--onnx') -> Any:
   """The package `onnx`.
+
+  Args:
+    asked: the flag that needs it.
 
   Raises:
     UserError: where it is not installed.
@@ -21,7 +24,7 @@ def package() -> Any:
   try:
     import onnx
   except ImportError as error:
-    raise UserError('--onnx: needs a package; pip install "onnx>=1.19,<2"') from error
+    raise UserError(f'{asked}: needs a package; pip install "onnx>=1.19,<2"') from error
   return onnx
 
 
