@@ -162,7 +162,7 @@ def _bytes(
       f'config.train.memory_gb={config.train.memory_gb}: this backend does not count the memory of '
       'a program; accepted: 0'
     )
-  return sum(found)
+  return found.total
 
 
 def _refusal(config: ConfigDict, sizes: dict[int, int], steps: list[Settings]) -> str:

@@ -46,7 +46,7 @@ def test_what_does_not_fit_is_added_up_and_not_run(monkeypatch):
   monkeypatch.setattr(machine, 'resident_bytes', lambda: 10**12)
   found = rehearsal._rehearse(config, Images(3), True)
   assert found.step_seconds is found.checkpoint_bytes is None
-  assert found.process_bytes >= 10**12 + found.cost.temporary_bytes
+  assert found.process_bytes >= 10**12 + found.cost.memory.temporary
 
 
 def test_without_its_data_a_run_is_tried_on_noise():
