@@ -90,9 +90,9 @@ def get_config() -> ConfigDict:
   train.batch_size = 64  # images of one player's update, over all devices
   train.d_steps = 1  # updates of the discriminator a step, each on reals of its own
   train.accumulate = 1  # parts that a batch is cut into, one after the other, to save memory
-  train.memory_gb = placeholder(
-    float
-  )  # 10⁹ bytes of a device for state, batch and step; None, 0: any
+  # 10⁹ bytes of a device for state, batch and step, kept by computing activations again and then by
+  # parts of the batch, where these change no value; None, 0: any
+  train.memory_gb = placeholder(float)
   train.share_batch = True  # both players see the same reals and latents; False: fresh for each
   train.log_images = 5_000  # between lines of metrics.jsonl
   train.diagnose = True  # at each of them: D on held-out images, spread of fakes; forward passes

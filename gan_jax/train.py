@@ -155,6 +155,7 @@ class _Run:
   ):
     self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
     self._parts, self._initial, self._programs = parts, initial, fitted.programs
+    self._of_step = fitted.config
     # The run as a new start would find it.
     self.again = functools.partial(_Run, config, workdir, datasets, parts, initial, fitted, stop)
     self._per_step = build.images_per_step(config)
@@ -243,7 +244,7 @@ class _Run:
             with self._clock('compile'), _memory_told(self._out_of_memory):
               self._at_once(functools.partial(step_function.compiled, self._state, batch))
           if self._step == self.begins_at[0]:
-            self._bar.say(short.line(self._config, step_function.executable, self._state))
+            self._bar.say(short.line(self._of_step, step_function.executable, self._state))
           with self._clock('step'), _memory_told(self._out_of_memory):
             self._state, metrics = step_function(self._state, batch)
             self._step += 1
@@ -278,7 +279,7 @@ class _Run:
   def _out_of_memory(self, error: BaseException) -> str | None:
     """What would have fitted where a step did not."""
     return short.out_of_memory(
-      error, self._config, self._parts, self._programs.step.executable, self._state
+      error, self._of_step, self._parts, self._programs.step.executable, self._state
     )
 
   def _heed(self) -> None:

@@ -2,7 +2,8 @@
 
     python -m tests.forecast_errors [--configs=configs/digits.py,...] [--json=errors.json]
 
-For each config: `launch.py forecast`, then `launch.py train` of some steps in a process of its own,
+With `--json` what is there is not measured again: one config at a time fills the table. For each
+config: `launch.py forecast`, then `launch.py train` of some steps in a process of its own,
 evaluations left out. Measured are the most memory that the process had, as the kernel counts it,
 and the median time of a step by its `metrics.jsonl`. Prints a Markdown table. On a machine with
 other work to do the times say little; memory does not mind.
@@ -35,15 +36,17 @@ def main(arguments: list[str]) -> int:
   """Runs the command; returns 1 where a forecast was further off than it may be."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--configs', default=','.join(_CONFIGS))
-  parser.add_argument('--json', help='file for what was found')
+  parser.add_argument('--json', type=pathlib.Path, help='file for what was found, and was before')
   parser.add_argument('--steps_a_log', type=int, default=_STEPS_A_LOG)
   flags = parser.parse_args(arguments)
-  found = {}
+  found = json.loads(flags.json.read_text()) if flags.json and flags.json.exists() else {}
   for path in flags.configs.split(','):
+    if path in found:
+      continue
     found[path] = compared(path, flags.steps_a_log)
     print(path, json.dumps(found[path]), file=sys.stderr, flush=True)
-  if flags.json:
-    pathlib.Path(flags.json).write_text(json.dumps(found, indent=2) + '\n')
+    if flags.json:
+      flags.json.write_text(json.dumps(found, indent=2) + '\n')
   print(table(found))
   off = [abs(one['memory_error']) > 0.1 or abs(one['time_error']) > 0.25 for one in found.values()]
   return int(any(off))

@@ -1,10 +1,12 @@
-"""Fits a training step into a budget of memory: stages whose activations are computed again.
+"""Fits a training step into a budget of memory.
 
-Of a step that is compiled, the compiler says what it takes. So the choice is made by compiling, by
-bisection for the smallest number of stages; the program that is chosen is the one that trains.
+Stages whose activations are computed again come first, then parts of the batch one after the other:
+the same values to float tolerance, for time. Of a step that is compiled, the compiler says what it
+takes. So the choice is made by compiling, by bisection for the smallest number of stages; the
+program that is chosen is the one that trains.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,10 +23,11 @@ from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.models.stages import StagesError
 from gan_jax.runtime import parallel
-from gan_jax.runtime.programs import memory_of
+from gan_jax.runtime.programs import Memory, memory_of
 
 _UNIT = 1e9
 _NUMBER, _ALL = 'remat_stages', 'remat'  # fields of networks: how many stages, or all or none
+_PARTS = 'train.accumulate'
 
 Settings = dict[str, int | bool]
 """Values of keys, such as `r3gan.remat_stages`."""
@@ -35,21 +38,22 @@ class Fitted(NamedTuple):
 
   Attributes:
     programs: of the loop.
-    chosen: `memory_gb`, `settings`, `bytes`, and `tried`, the bytes of each other try; None where
-      no budget was given.
+    config: that they are of, the chosen settings in it.
+    chosen: `memory_gb`, `images` of a device, `settings`, `bytes`, and `tried`, the bytes of each
+      try; None where no budget was given.
   """
 
   programs: TrainingPrograms
+  config: ConfigDict
   chosen: dict[str, Any] | None = None
 
   @property
   def line(self) -> str:
     """The choice, for the screen."""
     assert self.chosen is not None
-    return (
-      f'budget    {_told(self.chosen["settings"])}: {self.chosen["bytes"] / 1e6:,.0f} of '
-      f'{self.chosen["memory_gb"] * _UNIT / 1e6:,.0f} MB'
-    )
+    told = _told(self.chosen['settings']) or 'as it is'
+    size, most = self.chosen['bytes'] / 1e6, self.chosen['memory_gb'] * _UNIT / 1e6
+    return f'budget    {told}: {size:,.0f} of {most:,.0f} MB'
 
 
 def within_budget(
@@ -64,36 +68,97 @@ def within_budget(
     config: of the run.
     parts: its networks, as the config has them.
     dataset: that is trained on.
-    kept: what was chosen when the run began; it stays where the budget is the same.
+    kept: what was chosen when the run began; it stays where the budget and the images are the same.
 
   Raises:
     UserError: where no choice fits; says the least that one takes.
   """
   budget = config.train.get('memory_gb')
   if not budget:
-    return Fitted(training_programs(config, parts, dataset))
-  if kept and kept['memory_gb'] == budget:
-    return Fitted(_programs(config, parts, dataset, kept['settings']), kept)
-  steps = _choices(config, parts)
-  found: dict[int, tuple[TrainingPrograms, int]] = {}
+    return Fitted(training_programs(config, parts, dataset), config)
+  share = config.train.batch_size // jax.device_count()
+  if kept and (kept['memory_gb'], kept.get('images', share)) == (budget, share):
+    settings = kept['settings']
+    return Fitted(_programs(config, parts, dataset, settings), _with(config, settings), kept)
+  tries = _Tries(config, parts, dataset, budget * _UNIT)
+  settings = _fitting(tries, _choices(config, parts))
+  programs, memory = tries.found[_told(settings)]
+  tried = {told: size.total for told, (_, size) in tries.found.items()}
+  chosen = {'memory_gb': budget, 'images': share, 'settings': settings, 'bytes': memory.total}
+  return Fitted(programs, _with(config, settings), {**chosen, 'tried': tried})
 
-  def fits(place: int) -> bool:
-    programs = _programs(config, parts, dataset, steps[place])
-    found[place] = programs, _bytes(config, parts, dataset, programs)
-    return found[place][1] <= budget * _UNIT
 
-  place = 0 if fits(0) else len(steps) - 1
-  if place:
-    if not fits(place):
-      raise UserError(_refusal(config, {i: size for i, (_, size) in found.items()}, steps))
-    below = 0
-    while place - below > 1:
-      middle = (below + place) // 2
-      below, place = (below, middle) if fits(middle) else (middle, place)
-  programs, size = found[place]
-  tried = {_told(steps[i]): size for i, (_, size) in sorted(found.items())}
-  chosen = {'memory_gb': budget, 'settings': steps[place], 'bytes': size, 'tried': tried}
-  return Fitted(programs, chosen)
+class _Tries:
+  """Programs that were compiled to see what they take.
+
+  Attributes:
+    config: of the run.
+    parts: its networks.
+    found: programs and their memory, by their settings in words.
+  """
+
+  def __init__(self, config: ConfigDict, parts: Networks, dataset: ImageDataset, budget: float):
+    self.config, self.parts, self._dataset, self._budget = config, parts, dataset, budget
+    self.found: dict[str, tuple[TrainingPrograms, Memory]] = {}
+
+  def memory(self, settings: Settings) -> Memory:
+    """What a step with these settings takes of each device."""
+    told = _told(settings)
+    if told not in self.found:
+      programs = _programs(self.config, self.parts, self._dataset, settings)
+      config = _with(self.config, settings)
+      self.found[told] = programs, _memory(config, self.parts, self._dataset, programs)
+    return self.found[told][1]
+
+  def fits(self, settings: Settings) -> bool:
+    """Whether a step with these settings is within the budget."""
+    return self.memory(settings).total <= self._budget
+
+  def hold_too_much(self, settings: Settings) -> bool:
+    """Whether state and batch alone are beyond the budget."""
+    return self.memory(settings).held > self._budget
+
+
+def _fitting(tries: _Tries, stages: list[Settings]) -> Settings:
+  """The first choice that fits: fewest parts of the batch, of these the fewest stages."""
+  if tries.fits(stages[0]):
+    return stages[0]
+  found, refused = _fewest(tries, stages, 0), ''
+  if found is None and not tries.hold_too_much(stages[0]):
+    counts, refused = _parts_of_batch(tries.config, tries.parts)
+    for count in counts:
+      found = _fewest(tries, [{**each, _PARTS: count} for each in stages], -1)
+      if found is not None:
+        break
+  if found is None:
+    raise UserError(_refusal(tries, refused))
+  return found
+
+
+def _fewest(tries: _Tries, choices: Sequence[Settings], below: int) -> Settings | None:
+  """The first of ever smaller choices that fits, beyond one that does not; None: not the last."""
+  place = len(choices) - 1
+  if not tries.fits(choices[place]):
+    return None
+  while place - below > 1:
+    middle = (below + place) // 2
+    below, place = (below, middle) if tries.fits(choices[middle]) else (middle, place)
+  return choices[place]
+
+
+def _parts_of_batch(config: ConfigDict, parts: Networks) -> tuple[list[int], str]:
+  """Counts of parts whose result is that of the whole batch; where there are none, why."""
+  share = config.train.batch_size // jax.device_count()
+  counts, refused = [], ''
+  for count in range(config.train.accumulate + 1, share + 1):
+    if share % count:
+      continue
+    try:
+      recipe(_with(config, {_PARTS: count}), parts)
+      counts.append(count)
+    except UserError as error:
+      refused = refused or str(error).partition('; accepted')[0]
+  return counts, '' if counts else refused
 
 
 def _told(settings: Settings) -> str:
@@ -137,19 +202,25 @@ def _fields(config: ConfigDict, network: Any) -> Iterator[tuple[str, int]]:
     yield _NUMBER, error.count
 
 
+def _with(config: ConfigDict, settings: Settings) -> ConfigDict:
+  """A copy with other settings."""
+  made = config.copy_and_resolve_references()
+  made.update_from_flattened_dict(settings)
+  return made
+
+
 def _programs(
   config: ConfigDict, parts: Networks, dataset: ImageDataset, settings: Settings
 ) -> TrainingPrograms:
   """The programs of the config with other settings."""
-  made = config.copy_and_resolve_references()
-  made.update_from_flattened_dict(settings)
+  made = _with(config, settings)
   others = networks(made, parts.generator.channels, dataset.num_classes)
   return training_programs(made, others, dataset)
 
 
-def _bytes(
+def _memory(
   config: ConfigDict, parts: Networks, dataset: ImageDataset, programs: TrainingPrograms
-) -> int:
+) -> Memory:
   """What the step takes of each device, compiled."""
   examples = recipe(config, parts).examples_per_step
   batch = batch_shapes(examples, dataset.shape, dataset.dtype)
@@ -162,15 +233,17 @@ def _bytes(
       f'config.train.memory_gb={config.train.memory_gb}: this backend does not count the memory of '
       'a program; accepted: 0'
     )
-  return sum(found)
+  return found
 
 
-def _refusal(config: ConfigDict, sizes: dict[int, int], steps: list[Settings]) -> str:
-  least = min(sizes, key=lambda place: sizes[place])
-  told = _told(steps[least])
-  more = f' with {told}' if told else ''
+def _refusal(tries: _Tries, refused: str) -> str:
+  """Why nothing fits, with the least that was reached and, where it is so, why in no parts."""
+  sizes = {told: memory.total for told, (_, memory) in tries.found.items()}
+  least = min(sizes, key=lambda told: sizes[told])
+  more = f' with {least}' if least else ''
+  why = f'; in parts it would not be the same: {refused}' if refused else ''
   return (
-    f'config.train.memory_gb={config.train.memory_gb}: a step takes at least '
-    f'{sizes[least] / _UNIT:.3g} GB of each device{more}; accepted: more than that, a larger '
-    'config.train.accumulate, a smaller config.train.batch_size, or bfloat16_stages of the model'
+    f'config.train.memory_gb={tries.config.train.memory_gb}: a step takes at least '
+    f'{sizes[least] / _UNIT:.3g} GB of each device{more}{why}; accepted: more than that, a smaller '
+    'config.train.batch_size, or bfloat16_stages of the model'
   )

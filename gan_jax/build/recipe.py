@@ -1,6 +1,7 @@
 """Makes the parts of a training step out of a config, and refuses what does not go together."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -19,8 +20,12 @@ from gan_jax.runtime import parallel
 from gan_jax.training.about import Run
 from gan_jax.training.augment import controller
 from gan_jax.training.augmentation import Augmentation
+from gan_jax.training.generator import AVERAGES
 from gan_jax.training.recipe import Recipe
 from gan_jax.training.transfer import paths
+
+# Collections that a pass moves by its weights alone, or not at all.
+_OF_WEIGHTS = 'params', 'spectral', 'fixed'
 
 
 def recipe(
@@ -126,7 +131,8 @@ def _check_together(config: ConfigDict, made: Recipe, devices: int) -> None:
       'among the regularisers'
     )
   if made.accumulate > 1:
-    _check_accumulation(made, about._replace(part=f'train.accumulate={made.accumulate}'), devices)
+    named = about._replace(part=f'train.accumulate={made.accumulate}')
+    _check_accumulation(made, named, devices, variables)
 
 
 def _check_frozen(config: ConfigDict, made: Recipe, discriminator: Any) -> None:
@@ -159,7 +165,7 @@ def _check_loss(config: ConfigDict, made: Recipe, about: Run) -> None:
     about.refuse('it looks at averages over the whole batch; accepted with train.accumulate=1')
 
 
-def _check_accumulation(made: Recipe, about: Run, devices: int) -> None:
+def _check_accumulation(made: Recipe, about: Run, devices: int, discriminator: Any) -> None:
   """Refuses parts of a batch that would not add up to it."""
   share = made.batch_size // devices
   if share % made.accumulate:
@@ -173,6 +179,33 @@ def _check_accumulation(made: Recipe, about: Run, devices: int) -> None:
       'batch normalisation takes its statistics from the whole batch, of which parts know nothing; '
       'accepted: 1, or a model without batch normalisation'
     )
+  # The means of w are moved by the whole batch in any case.
+  known = {*_OF_WEIGHTS, *([AVERAGES] if hasattr(made.generator, 'mapping') else [])}
+  unknown = (set(generator) - known) | (set(discriminator) - set(_OF_WEIGHTS))
+  if unknown:
+    about.refuse(
+      f'the networks keep {", ".join(sorted(unknown))}, which may follow the whole batch, of which '
+      'parts know nothing; accepted: 1'
+    )
+  _check_groups(made, about, share)
+
+
+def _check_groups(made: Recipe, about: Run, share: int) -> None:
+  """Refuses parts that cut groups of images which the step looks at together."""
+  part = share // made.accumulate
+  counts = [1, *(getattr(r.settings, 'one_in', 1) for r in made.regularisers)]
+  group = getattr(made.discriminator, 'deviation_group', 0)
+  for count in counts:
+    if part % count:
+      about.refuse(
+        f'of {count} images one is penalised, and parts are of {part}; accepted: parts of a '
+        f'multiple of {count}'
+      )
+    if group and math.gcd(share // count, group) != math.gcd(part // count, group):
+      about.refuse(
+        f'the discriminator compares images in groups of {math.gcd(share // count, group)}, which '
+        f'parts of {part} cut; accepted: parts of whole groups, or deviation_group=0'
+      )
 
 
 def _check_form(config: ConfigDict, made: Recipe, images: Any) -> None:

@@ -84,8 +84,8 @@ def _candidates(config: ConfigDict, found: Forecast) -> Iterator[dict[str, objec
 
 def _parts(config: ConfigDict, found: Forecast) -> int:
   """Parts of a batch, a power of two, that bring its activations into what is left for them."""
-  left = found.limit_bytes - (found.memory_bytes - found.cost.temporary_bytes)
-  times = found.cost.temporary_bytes / left if left > 0 else 1
+  left = found.limit_bytes - (found.memory_bytes - found.cost.memory.temporary)
+  times = found.cost.memory.temporary / left if left > 0 else 1
   share = config.train.batch_size // found.target.devices
   wanted = config.train.accumulate * 2 ** max(1, math.ceil(math.log2(max(times, 1))))
   return max(1, min(wanted, share))

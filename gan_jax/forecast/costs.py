@@ -15,6 +15,7 @@ from gan_jax.forecast import targets
 from gan_jax.forecast.targets import Target
 from gan_jax.ops import counting, linear
 from gan_jax.runtime import parallel
+from gan_jax.runtime.programs import Memory, memory_of
 from gan_jax.runtime.tree import PyTree
 from gan_jax.training.state import TrainState
 
@@ -36,10 +37,8 @@ class Cost(NamedTuple):
 
   Attributes:
     held: bytes of the parts of what it takes: weights, optimisers, average, other, batch.
-    argument_bytes: all of that, as the compiler lays it out.
-    output_bytes: of what it gives.
-    alias_bytes: of what it gives in place of what it took.
-    temporary_bytes: activations, gradients and what else lives within the step alone.
+    memory: as the compiler counts it; temporary are activations, gradients and what else lives
+      within the step alone.
     code_bytes: of the program.
     flops: floating-point operations.
     bytes_accessed: moved to and from memory; None where nothing tells.
@@ -47,19 +46,11 @@ class Cost(NamedTuple):
   """
 
   held: dict[str, int]
-  argument_bytes: int
-  output_bytes: int
-  alias_bytes: int
-  temporary_bytes: int
+  memory: Memory
   code_bytes: int
   flops: float
   bytes_accessed: float | None
   estimated: bool = False
-
-  @property
-  def memory_bytes(self) -> int:
-    """The most that is there at once: what it takes, gives and keeps within."""
-    return self.argument_bytes + self.output_bytes - self.alias_bytes + self.temporary_bytes
 
 
 class Step(NamedTuple):
@@ -161,7 +152,8 @@ def _not_fitting(step: Step, temporary: int) -> Cost:
   held = held_by(step.state, step.batch)
   total = sum(held.values())
   state = total - held['batch']
-  return Cost(held, total, state, state, temporary, 0, work(step).flops, None)
+  memory = Memory(total, state, state, temporary)
+  return Cost(held, memory, 0, work(step).flops, None)
 
 
 def needed_bytes(message: str) -> int | None:
@@ -186,17 +178,15 @@ def of_compiled(step: Step, compiled: Any, estimated: bool = False) -> Cost:
     compiled: of `jax.stages.Compiled`.
     estimated: whether it stands for another program.
   """
-  memory, analysis = compiled.memory_analysis(), compiled.cost_analysis() or {}
+  memory, analysis = memory_of(compiled), compiled.cost_analysis() or {}
+  assert memory is not None  # of a CPU or a TPU
   found = work(step)
   counted = analysis.get('flops', 0) * found.rounds
   moved = analysis.get('bytes accessed', 0) * found.rounds
   return Cost(
     held_by(step.state, step.batch),
-    memory.argument_size_in_bytes,
-    memory.output_size_in_bytes,
-    memory.alias_size_in_bytes,
-    memory.temp_size_in_bytes,
-    memory.generated_code_size_in_bytes,
+    memory,
+    compiled.memory_analysis().generated_code_size_in_bytes,
     counted if counted > 0 else found.flops,
     moved if moved > 0 else None,
     estimated,

@@ -94,11 +94,11 @@ class Forecast(NamedTuple):
       'memory_bytes': self.memory_bytes,
       'memory_limit_bytes': self.limit_bytes,
       'fits': self.fits,
-      'temporary_bytes': cost.temporary_bytes,
-      'device_bytes': cost.memory_bytes,
-      'argument_bytes': cost.argument_bytes,
-      'output_bytes': cost.output_bytes,
-      'alias_bytes': cost.alias_bytes,
+      'temporary_bytes': cost.memory.temporary,
+      'device_bytes': cost.memory.total,
+      'argument_bytes': cost.memory.arguments,
+      'output_bytes': cost.memory.results,
+      'alias_bytes': cost.memory.reused,
       'code_bytes': cost.code_bytes,
       'held_bytes': cost.held,
       'flops': cost.flops,
@@ -149,7 +149,7 @@ def forecast(
     efficiency = options.efficiency
     seconds, bound = least_seconds(cost, target)
     seconds = None if seconds is None else seconds / (efficiency or 1)
-    memory, limit = cost.memory_bytes, target.chip.memory
+    memory, limit = cost.memory.total, target.chip.memory
   shown = build.images_per_step(config)
   written = tried.checkpoint_bytes if tried else None
   return Forecast(
@@ -205,7 +205,7 @@ def largest_batch(found: list[Forecast]) -> int:
     slope = (last.memory_bytes - first.memory_bytes) / images if images else 0.0
   else:
     on_it = count if first.target.platform == 'cpu' else 1  # devices that share the memory
-    growing = first.cost.temporary_bytes + first.cost.held['batch']
+    growing = first.cost.memory.temporary + first.cost.held['batch']
     slope = on_it * growing / first.batch_size
   fixed = first.memory_bytes - slope * first.batch_size
   if slope <= 0:

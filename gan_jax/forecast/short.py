@@ -30,7 +30,7 @@ def line(config: ConfigDict, compiled: Any, state: Any) -> str:
   if found is None:  # of a backend that does not count it
     return f'forecast  memory unknown; checkpoints of {saved}'
   parts = [
-    f'forecast  {size(sum(found))} on each device: state and batch {size(found.held)}, a step '
+    f'forecast  {size(found.total)} on each device: state and batch {size(found.held)}, a step '
     f'{size(found.temporary)}'
   ]
   parts += _work(config, compiled, device)
@@ -74,14 +74,14 @@ def out_of_memory(
   if found is None:
     asked = costs.needed_bytes(str(error))
     held = costs.tree_bytes(state) // jax.local_device_count()
-    found = None if asked is None else Memory(held, asked)
+    found = None if asked is None else Memory(held, held, held, asked)
   if found is None:
     return f'out of memory, {_words(error)}; {_advice(config, parts, None)}'
   limit = _limit(found)
   there = '' if limit is None else f', and {size(limit)} are there'
   size_now = f'{config.train.batch_size:,} images'
   return (
-    f'out of memory: a step of {size_now} takes {size(sum(found))} on each device{there}; '
+    f'out of memory: a step of {size_now} takes {size(found.total)} on each device{there}; '
     f'{_advice(config, parts, _fitting(config, found, limit))}'
   )
 

@@ -42,7 +42,7 @@ def page(found: Forecast) -> Table:
   row = table.add_row
   where = 'of this process' if target.platform == 'cpu' else 'on each device'
   row(f'memory {where}', f'{size(found.memory_bytes)} of {size(found.limit_bytes)}')
-  named = {**cost.held, 'activations': cost.temporary_bytes}
+  named = {**cost.held, 'activations': cost.memory.temporary}
   for name, count in named.items():
     row(f'  {name}', size(count))
   if target.platform == 'cpu':

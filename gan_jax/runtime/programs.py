@@ -72,15 +72,29 @@ class Program:
 
 
 class Memory(NamedTuple):
-  """Memory that a program takes of each device, bytes.
+  """Memory that a program takes of each device, bytes, as its compiler counts it.
 
   Attributes:
-    held: of what it is given, and of what it returns elsewhere than in that.
+    arguments: of what it is given.
+    results: of what it returns.
+    reused: of the results, those in the place of arguments.
     temporary: that is there while it runs.
   """
 
-  held: int
+  arguments: int
+  results: int
+  reused: int
   temporary: int
+
+  @property
+  def held(self) -> int:
+    """Of what is there before it runs or after it."""
+    return self.arguments + self.results - self.reused
+
+  @property
+  def total(self) -> int:
+    """The most that is there at once."""
+    return self.held + self.temporary
 
 
 def memory_of(compiled: Any) -> Memory | None:
@@ -88,8 +102,12 @@ def memory_of(compiled: Any) -> Memory | None:
   found = compiled.memory_analysis()
   if found is None:
     return None
-  new = found.output_size_in_bytes - found.alias_size_in_bytes
-  return Memory(found.argument_size_in_bytes + new, found.temp_size_in_bytes)
+  return Memory(
+    found.argument_size_in_bytes,
+    found.output_size_in_bytes,
+    found.alias_size_in_bytes,
+    found.temp_size_in_bytes,
+  )
 
 
 def _path(arguments: Any, about: Any) -> pathlib.Path | None:

@@ -23,11 +23,12 @@ def accumulated(
     return gradient(*examples)
   cut = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), examples)
   shapes = jax.eval_shape(gradient, *jax.tree.map(lambda x: x[0], cut))
-  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes[0])
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
-  def add(total: PyTree, part: Any) -> tuple[PyTree, PyTree]:
+  def add(so_far: tuple[PyTree, PyTree], part: Any) -> tuple[tuple[PyTree, PyTree], None]:
     averaged, last = gradient(*part)
-    return jax.tree.map(lambda t, x: t + x / parts, total, averaged), last
+    return (jax.tree.map(lambda t, x: t + x / parts, so_far[0], averaged), last), None
 
-  total, others = jax.lax.scan(add, zeros, cut)
-  return total, jax.tree.map(lambda x: x[-1], others)
+  # The last is carried rather than stacked: there may be weights in it that nothing changes.
+  found, _ = jax.lax.scan(add, zeros, cut)
+  return found

@@ -19,6 +19,9 @@ from gan_jax.training.recipe import Recipe, Regulariser
 from gan_jax.training.state import Player
 from gan_jax.training.view import GeneratorView, Moment, terms_of
 
+AVERAGES = 'averages'
+"""The collection of a generator that its mapping network moves."""
+
 
 class Made(NamedTuple):
   """Fakes, and the way back to the weights that made them.
@@ -69,11 +72,12 @@ def update(
   gradient = functools.partial(_gradient, recipe, player, opponent, states, moment, made)
   (grads, metrics), last = accumulated(gradient, recipe.accumulate, real, fake)
   mutable, opponent_mutable, states = last
+  whole = _averages(recipe, player, fake) if recipe.accumulate > 1 else {}
   grads, metrics = recipe.pmean((grads, metrics))
   player, of_update = descend(player, grads, recipe.generator_tx, moment.shown)
   metrics |= {f'g_{name}': value for name, value in of_update.items()}
   metrics['g_finite'] = finite(metrics['g_loss'], metrics['g_grad_norm'])
-  player = player.replace(mutable=mutable)
+  player = player.replace(mutable={**mutable, **whole})
   for interval, group in recipe.by_interval('generator').items():
     if interval > 1:
       names = [r.metric('generator') for r in group]
@@ -84,6 +88,15 @@ def update(
       metrics['g_finite'] *= more.pop('finite')
       metrics |= more
   return player, opponent_mutable, states, metrics
+
+
+def _averages(recipe: Recipe, player: Player, fake: Examples) -> PyTree:
+  """The means of w, moved by the whole batch: a part of it would move them by its own."""
+  if AVERAGES not in player.mutable:
+    return {}
+  generator, params, mutable = recipe.generator, player.params, player.mutable
+  _, moved = apply(generator, params, mutable, fake.latents, fake.labels, 'mapping')
+  return {AVERAGES: moved[AVERAGES]}
 
 
 def _gradient(

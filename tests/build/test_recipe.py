@@ -73,6 +73,16 @@ def test_accumulation_refuses_what_looks_at_the_whole_batch():
   refused("loss.name='relativistic_average'", loss__name='relativistic_average', **parts)
   refused('16 images on 8 devices are 2', **{**parts, 'train__accumulate': 3})
   assert made(**parts).accumulate == 2
+  parts['train__batch_size'] = 128  # 16 on each of 8 devices
+  one_in = {**parts, 'regularisers': ('r1',), 'r1__one_in': 4}
+  refused('of 4 images one is penalised, and parts are of 2', **{**one_in, 'train__accumulate': 8})
+  assert made(**{**one_in, 'train__accumulate': 4}).accumulate == 4
+  style = {
+    **{'model__name': 'stylegan2', 'train__batch_size': 128},
+    **{'stylegan2__channel_base': 64, 'stylegan2__channel_max': 8},
+  }
+  assert made(**style, train__accumulate=4).accumulate == 4
+  refused('in groups of 4, which parts of 2 cut', **style, train__accumulate=8)
 
 
 @pytest.mark.parametrize(

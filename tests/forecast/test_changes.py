@@ -8,6 +8,7 @@ from gan_jax import build
 from gan_jax.forecast import changes, result, targets
 from gan_jax.forecast.costs import Cost, Images
 from gan_jax.forecast.result import Forecast, Options
+from gan_jax.runtime.programs import Memory
 
 TARGET = targets.parse('gpu:t4')
 IMAGES = Images(3)
@@ -28,9 +29,9 @@ def tried(monkeypatch):
 
 
 def of(config, temporary):
-  cost = Cost({'batch': 0}, 10**9, 10**9, 10**9, temporary, 0, 1.0, 1.0)
+  cost = Cost({'batch': 0}, Memory(10**9, 10**9, 10**9, temporary), 0, 1.0, 1.0)
   size = config.train.batch_size
-  memory = cost.memory_bytes
+  memory = cost.memory.total
   return Forecast(
     *(TARGET, size, size, cost, memory, TARGET.chip.memory, 1.0, 'memory', None, 1, 1, 1, None)
   )

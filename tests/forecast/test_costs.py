@@ -68,9 +68,9 @@ def test_a_gpu_is_estimated_by_the_plain_form_without_loops():
   found = costs.of_step(step, targets.parse('gpu:h100:2'))
   assert found.estimated
   assert 0.9 * costs.work(step).flops < found.flops < 2 * costs.work(step).flops
-  assert found.bytes_accessed > found.argument_bytes
-  assert found.argument_bytes == pytest.approx(sum(found.held.values()), rel=0.01)
-  assert found.memory_bytes >= found.argument_bytes + found.temporary_bytes
+  assert found.bytes_accessed > found.memory.arguments
+  assert found.memory.arguments == pytest.approx(sum(found.held.values()), rel=0.01)
+  assert found.memory.total >= found.memory.arguments + found.memory.temporary
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_step_that_does_not_fit_is_still_forecast(monkeypatch):
   monkeypatch.setattr(costs, '_mapped', lambda *_: types.SimpleNamespace(compile=refuse))
   step = costs.step_of(small(), IMAGES, 1)
   found = costs.of_step(step, targets.parse('tpu:v5e'))
-  assert found.temporary_bytes == 18 * 2**30
-  assert found.memory_bytes == 18 * 2**30 + sum(found.held.values())
+  assert found.memory.temporary == 18 * 2**30
+  assert found.memory.total == 18 * 2**30 + sum(found.held.values())
   assert found.flops == costs.work(step).flops
   assert found.bytes_accessed is None
 
@@ -127,9 +127,9 @@ def test_a_tpu_that_is_not_there_says_what_its_compiler_says():
   finally:
     jax.config.update('jax_exec_time_optimization_effort', 0.0)
     jax.config.update('jax_memory_fitting_effort', 0.0)
-  assert found.temporary_bytes == memory.temp_size_in_bytes
-  assert found.argument_bytes == memory.argument_size_in_bytes
-  assert found.memory_bytes == (
+  assert found.memory.temporary == memory.temp_size_in_bytes
+  assert found.memory.arguments == memory.argument_size_in_bytes
+  assert found.memory.total == (
     memory.argument_size_in_bytes
     + memory.output_size_in_bytes
     - memory.alias_size_in_bytes

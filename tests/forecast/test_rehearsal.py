@@ -37,6 +37,42 @@ def test_a_run_is_tried_out_and_told(tmp_path, data_dir):
   assert 'measured here' in said.out
 
 
+@pytest.mark.parametrize('compile_seconds', [None, 8.0])
+@pytest.mark.parametrize(
+  ('step_seconds', 'steps'), [(0.01, rehearsal._STEPS), (0.3, 10), (60.0, rehearsal._LEAST)]
+)
+def test_a_run_is_measured_by_its_own_loop_where_its_images_are_there(
+  monkeypatch, compile_seconds, step_seconds, steps
+):
+  first = rehearsal.Rehearsal(None, 900, None, step_seconds, compile_seconds, 5)
+  asked = []
+
+  def in_a_process(devices, function, *arguments):
+    asked.append((devices, function.__name__))
+    if function is rehearsal._train:
+      assert arguments[1] == steps
+      return 700, 6
+    return first if len(asked) == 1 else first._replace(process_bytes=600, step_seconds=9.0)
+
+  monkeypatch.setattr(rehearsal, '_in_a_process', in_a_process)
+  found = rehearsal.rehearse(smoke.get_config(), Images(1), 2)
+  compiling = None if compile_seconds is None else 900
+  assert found == first._replace(process_bytes=700, compiling_bytes=compiling, checkpoint_bytes=6)
+  assert asked == [(2, '_rehearse'), (2, '_train')]
+
+  asked.clear()
+  first = first._replace(on_noise=True)
+  found = rehearsal.rehearse(smoke.get_config(), Images(1), 2)
+  assert found.process_bytes == (900 if compile_seconds is None else 600)
+  assert found.compiling_bytes == compiling
+  assert '_train' not in str(asked)
+
+  asked.clear()
+  first = first._replace(step_seconds=None)
+  assert rehearsal.rehearse(smoke.get_config(), Images(1), 2, run=False) == first
+  assert len(asked) == 1
+
+
 def test_what_does_not_fit_is_added_up_and_not_run(monkeypatch):
   """In this process: what is there, and what a step needs beside it."""
   config = smoke.get_config()
@@ -46,7 +82,7 @@ def test_what_does_not_fit_is_added_up_and_not_run(monkeypatch):
   monkeypatch.setattr(machine, 'resident_bytes', lambda: 10**12)
   found = rehearsal._rehearse(config, Images(3), True)
   assert found.step_seconds is found.checkpoint_bytes is None
-  assert found.process_bytes >= 10**12 + found.cost.temporary_bytes
+  assert found.process_bytes >= 10**12 + found.cost.memory.temporary
 
 
 def test_without_its_data_a_run_is_tried_on_noise():

@@ -7,6 +7,7 @@ from gan_jax.errors import UserError
 from gan_jax.forecast import result, targets
 from gan_jax.forecast.costs import Cost
 from gan_jax.forecast.result import Forecast
+from gan_jax.runtime.programs import Memory
 
 V5E = targets.parse('tpu:v5e:2x2')
 V4 = targets.parse('tpu:v4:2x2x1')
@@ -14,11 +15,11 @@ V4 = targets.parse('tpu:v4:2x2x1')
 
 def cost(temporary=0, flops=0.0, moved=0.0, held=0, batch=0):
   parts = {'weights': held, 'batch': batch}
-  return Cost(parts, held + batch, held, held, temporary, 0, flops, moved)
+  return Cost(parts, Memory(held + batch, held, held, temporary), 0, flops, moved)
 
 
 def forecast(target, size, found, seconds=0.5, steps=1000):
-  memory, limit = found.memory_bytes, target.chip.memory
+  memory, limit = found.memory.total, target.chip.memory
   return Forecast(
     target, size, size, found, memory, limit, seconds, 'memory', None, steps, 10, 3, None
   )
@@ -41,8 +42,7 @@ def test_energy_is_power_by_time_where_the_power_is_published():
 
 
 def test_what_is_given_in_place_of_what_was_taken_is_counted_once():
-  found = Cost({}, 100, 90, 80, 1000, 7, 0.0, 0.0)
-  assert found.memory_bytes == 100 + (90 - 80) + 1000
+  assert Memory(100, 90, 80, 1000).total == 100 + (90 - 80) + 1000
 
 
 @pytest.mark.parametrize('sizes', [(64,), (64, 32), (32, 128)])

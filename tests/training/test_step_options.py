@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from gan_jax import registry
-from gan_jax.models import dcgan, r3gan
+from gan_jax.models import dcgan, gat, r3gan
 from gan_jax.runtime import parallel
 from gan_jax.training import optim, recipe, state
 from gan_jax.training.augment import controller, diffaugment
@@ -131,6 +131,22 @@ def test_parts_of_a_batch_add_up_to_it(loss):
   assert_close(cut.discriminator.params, whole.discriminator.params, atol=1e-6)
   assert_close(cut.generator.params, whole.generator.params, atol=1e-6)
   assert_close(cut_metrics, metrics, atol=1e-4)
+
+
+class Mapped(gat.Generator):
+  """The mapping of GAT with its means of w a class, and images of one grey."""
+
+  def synthesis(self, w, labels, train):
+    return jnp.broadcast_to(w.mean(axis=1)[:, None, None, None], (len(w), 16, 16, 1))
+
+
+def test_parts_of_a_batch_move_the_means_of_w_as_the_whole_does():
+  shape = {'resolution': 16, 'channels': 1, 'num_classes': 3, 'depth': 4, 'width': 8, 'heads': 1}
+  parts = Mapped(latent_size=4, **shape), networks()[1]
+  (whole, _), (cut, _) = (run(make(parts=parts, accumulate=n), batch()) for n in (1, 4))
+  assert np.abs(whole.generator.mutable['averages']['w']).min() > 0
+  assert_close(cut.generator.mutable, whole.generator.mutable, rtol=1e-4, atol=1e-7)
+  assert_close(cut.generator.params, whole.generator.params, atol=1e-6)
 
 
 def test_several_updates_of_the_discriminator_take_reals_of_their_own():
