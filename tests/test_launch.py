@@ -147,14 +147,14 @@ def test_images_of_a_folder_are_prepared_inspected_and_trained_on(tmp_path):
   assert prepared.returncode == 0, prepared.stderr
   assert '60 images of 61 files taken, 0 converted, 1 refused' in prepared.stdout
   assert 'cats/empty.png: an empty file' in prepared.stdout
-  again = run(*prepare)
-  assert again.returncode == 2
-  assert 'is there already; --overwrite' in one_line(again.stderr)
+  again = call(*prepare)
+  assert again.code == 2
+  assert 'is there already; --overwrite' in one_line(again.err)
 
   page = tmp_path / 'photos.html'
-  looked = run('inspect', '--dataset=photos', place, f'--out={page}')
-  assert looked.returncode == 0, looked.stderr
-  assert all(name in looked.stdout for name in ('cats', 'dogs', 'train', 'test'))
+  looked = call('inspect', '--dataset=photos', place, f'--out={page}')
+  assert looked.code == 0, looked.err
+  assert all(name in looked.out for name in ('cats', 'dogs', 'train', 'test'))
   assert 'dogs' in page.read_text()
 
   trained = run(
@@ -204,9 +204,9 @@ def test_a_run_is_stopped_by_a_signal_continued_sampled_and_evaluated(tmp_path):
   sampled = run('sample', f'--workdir={workdir}', '--count=3', '--classes=4,7', f'--out={out}')
   assert sampled.returncode == 0, sampled.stderr
   assert sorted(p.name for p in out.iterdir()) == ['000000_4.png', '000001_7.png', '000002_4.png']
-  refused = run('sample', f'--workdir={workdir}', '--classes=10', f'--out={out}2')
-  assert refused.returncode == 2
-  assert 'accepted: 0 to 9' in one_line(refused.stderr)
+  refused = call('sample', f'--workdir={workdir}', '--classes=10', f'--out={out}2')
+  assert refused.code == 2
+  assert 'accepted: 0 to 9' in one_line(refused.err)
 
 
 def heeds_sigterm(process):

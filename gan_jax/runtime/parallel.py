@@ -52,7 +52,7 @@ def compiler_options(platform: str | None = None) -> dict[str, str]:
   """
   if (platform or jax.devices()[0].platform) != 'cpu':
     return {}
-  return {
+  options = {
     # XLA would hand convolutions and matrix products to the library YNNPACK, up to three times
     # slower at the shapes of networks than its own way (two cores, jax 0.10.2 and 0.12).
     'xla_cpu_experimental_ynn_fusion_type': '',
@@ -63,6 +63,10 @@ def compiler_options(platform: str | None = None) -> dict[str, str]:
     # cores the order of most concurrency is no faster, and the first use of memory takes time.
     'xla_cpu_scheduler_type': 'CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED',
   }
+  # Who asks JAX to compile fast, as the tests do, is not given a level above that.
+  if jax.config.read('jax_disable_most_optimizations'):
+    del options['xla_backend_optimization_level']
+  return options
 
 
 def compile_for(function: Any, *arguments: Any, platform: str | None = None) -> Any:

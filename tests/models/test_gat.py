@@ -17,6 +17,7 @@ LABELS = jnp.arange(BATCH) % CLASSES
 FIXTURE = originals.load('gat')
 SIZES = {'depth': DEPTH, 'width': WIDTH, 'heads': HEADS}
 SHAPE = (BATCH, SIDE, SIDE, 3)
+HALF = jnp.full(BATCH, 0.5)
 
 
 def players(size=SIDE, channels=3, classes=CLASSES, **options):
@@ -85,10 +86,8 @@ def test_players_losses_and_penalties_are_those_of_the_original():
     originals.close(noisy(reals, 'real_noise')[k], FIXTURE[f'real_noisy{k}'])
     originals.close(noisy(levels, 'fake_noise')[k], FIXTURE[f'fake_noisy{k}'])
   originals.close(moved['averages']['w'], FIXTURE['average'])
-  halfway = generator.apply(
-    {**g_variables, **moved}, latents, LABELS, jnp.full(BATCH, 0.5), method='truncated'
-  )
-  originals.close(halfway, FIXTURE['truncated'])
+  truncated = jax.jit(lambda v: generator.apply(v, latents, LABELS, HALF, method='truncated'))
+  originals.close(truncated({**g_variables, **moved}), FIXTURE['truncated'])
   originals.close(real, FIXTURE['real_logits'])
   originals.close(fake, FIXTURE['fake_logits'])
   originals.close(d_value, FIXTURE['d_loss'])
@@ -161,11 +160,9 @@ def test_levels_are_a_chain_of_noise_of_the_shares_that_the_paper_names():
 
 @pytest.mark.parametrize(('classes', 'scale_wise'), [(3, False), (0, True)])
 def test_scales_are_judged_apart_where_that_is_asked(classes, scale_wise):
-  generator, network = players(classes=classes, scale_wise=scale_wise)
-  latents = jax.random.normal(jax.random.key(0), (BATCH, LATENT))
-  variables = generator.init(jax.random.key(1), latents, LABELS, train=False)
-  levels = generator.apply(variables, latents, LABELS, train=True, mutable=['averages'])[0]
-  params = network.init(jax.random.key(2), levels[-1], LABELS, train=False)
+  _, network = players(classes=classes, scale_wise=scale_wise)
+  levels = tuple(jnp.asarray(np.tanh(drawn.draw(f'level{k}', SHAPE))) for k in range(4))
+  params = originals.variables(network, 'd', levels, LABELS)
   judge = jax.jit(lambda levels: network.apply(params, levels, LABELS, train=True))
   logits = judge(levels)
   other = judge((levels[0] + 1, *levels[1:]))
@@ -177,23 +174,29 @@ def test_scales_are_judged_apart_where_that_is_asked(classes, scale_wise):
     assert (np.abs(other - logits) > 1e-6).all()
 
 
-@pytest.mark.parametrize('size', [(8, 8), (8, 16)])
-@pytest.mark.parametrize('channels', [1, 4])
+@pytest.mark.parametrize(('size', 'channels'), [((8, 8), 1), ((8, 16), 4)])
 @pytest.mark.parametrize('options', [{}, {'bfloat16': True}, {'remat': True}])
 def test_every_size_and_precision_makes_and_scores_its_images(size, channels, options):
   generator, network = players(size, channels, **options)
-  latents = jax.random.normal(jax.random.key(0), (2, LATENT))
-  variables = generator.init(jax.random.key(1), latents, LABELS[:2], train=False)
-  image = generator.apply(variables, latents, LABELS[:2], train=False)
-  levels, _ = generator.apply(variables, latents, LABELS[:2], train=True, mutable=['averages'])
-  assert [x.shape for x in levels] == [(2, *size, channels)] * 4
-  np.testing.assert_allclose(levels[-1], image, atol=1e-5)
   plain = generator.clone(bfloat16=False, remat=False)
-  whole = plain.apply(variables, latents, LABELS[:2], train=False)
+  latents, labels = drawn.draw('latents', (2, LATENT)), LABELS[:2]
+  shape = (2, *size, channels)
+  of_g = originals.variables(generator, 'g', latents, labels)
+  of_d = originals.variables(network, 'd', (jnp.zeros(shape),) * 4, labels)
+
+  @jax.jit
+  def run(of_g, of_d):
+    image = generator.apply(of_g, latents, labels, train=False)
+    whole = plain.apply(of_g, latents, labels, train=False)
+    levels, _ = generator.apply(of_g, latents, labels, train=True, mutable=['averages'])
+    return image, whole, levels, network.apply(of_d, levels, labels, train=True)
+
+  image, whole, levels, logits = run(of_g, of_d)
+  assert [x.shape for x in levels] == [shape] * 4
+  np.testing.assert_allclose(levels[-1], image, atol=1e-5)
   tolerance = 0.05 if options.get('bfloat16') else 1e-5
   np.testing.assert_allclose(image, whole, atol=tolerance * float(jnp.abs(whole).max()))
-  params = network.init(jax.random.key(2), levels, LABELS[:2], train=False)
-  logits = network.apply(params, levels, LABELS[:2], train=True)
+  assert not options.get('bfloat16') or np.abs(image - whole).max() > 0
   assert (logits.shape, logits.dtype) == ((2,), jnp.float32)
 
 

@@ -90,71 +90,92 @@ def test_every_head_has_places_left(side, heads, logits):
 
 @pytest.fixture(scope='module', params=[1, 3, 4])
 def small(request):
-  """A network at 64 pixels for images of some kind of channels, with its variables."""
+  """A network at 64 pixels for images of some kind of channels; what draws its variables by a key.
+
+  Weights enter programs as arguments: as constants, XLA would look for what it can fold of them.
+  """
   network = projected.Discriminator((64, 64), request.param, side=64)
   images = jnp.asarray(np.tanh(drawn.draw('images', (4, 64, 64, request.param))))
-  make = lambda: network.init(jax.random.key(1), images[:1], LABELS[:1], train=False)
-  return network, images, jax.jit(make)()
+  make = jax.jit(lambda key: network.init(key, images[:1], LABELS[:1], train=False))
+  return network, images, make
 
 
+@pytest.mark.parametrize('small', [3], indirect=True)
 def test_the_same_key_draws_the_same_projections_and_another_one_others(small):
-  network, images, variables = small
-  make = jax.jit(lambda key: network.init(key, images[:1], LABELS[:1], train=False)['fixed'])
-  same, other = make(jax.random.key(1)), make(jax.random.key(2))
-  jax.tree.map(np.testing.assert_array_equal, same, variables['fixed'])
+  _, _, make = small
+  first, same, other = (make(jax.random.key(seed))['fixed'] for seed in (1, 1, 2))
+  jax.tree.map(np.testing.assert_array_equal, same, first)
   assert np.abs(other['scales0']['kernel'] - same['scales0']['kernel']).max() > 0.01
 
 
 def test_a_gradient_reaches_every_channel_and_fixed_weights_stay(small):
-  network, images, variables = small
-  state = {k: v for k, v in variables.items() if k != 'params'}
+  network, images, make = small
+  variables = make(jax.random.key(1))
+  state = [name for name in variables if name != 'params']
   labels = jnp.zeros(4, int)
 
   @jax.jit
-  def run(images):
+  def run(variables, images):
     def score(images):
-      logits, moved = network.apply(
-        {'params': variables['params'], **state}, images, labels, train=True, mutable=list(state)
-      )
+      logits, moved = network.apply(variables, images, labels, train=True, mutable=state)
       return logits.mean(), moved
 
     return jax.grad(score, has_aux=True)(images)
 
-  gradient, moved = run(images)
+  gradient, moved = run(variables, images)
   assert (jnp.abs(gradient).max(axis=(0, 1, 2)) > 0).all()
-  jax.tree.map(np.testing.assert_array_equal, moved['fixed'], state['fixed'])
+  jax.tree.map(np.testing.assert_array_equal, moved['fixed'], variables['fixed'])
 
 
+@pytest.mark.parametrize('small', [3], indirect=True)
 def test_parts_of_a_batch_have_no_part_in_each_others_logits(small):
-  network, images, variables = small
-  state = {k: v for k, v in variables.items() if k != 'params'}
+  network, images, make = small
+  variables = make(jax.random.key(1))
+  state = [name for name in variables if name != 'params']
 
   @jax.jit
-  def judge(images):
+  def judge(variables, images):
     parts = network.for_parts(2)
-    return parts.apply(variables, images, jnp.zeros(4, int), train=True, mutable=list(state))[0]
+    return parts.apply(variables, images, jnp.zeros(4, int), train=True, mutable=state)[0]
 
-  other = images.at[2:].multiply(0.5)
-  np.testing.assert_allclose(judge(images)[:2], judge(other)[:2], rtol=1e-4, atol=1e-4)
-  assert np.abs(judge(images)[2:] - judge(other)[2:]).max() > 1e-3
+  logits, others = (judge(variables, x) for x in (images, images.at[2:].multiply(0.5)))
+  np.testing.assert_allclose(logits[:2], others[:2], rtol=1e-4, atol=1e-4)
+  assert np.abs(logits[2:] - others[2:]).max() > 1e-3
+
+
+@pytest.fixture(scope='module')
+def two_batches():
+  """Images `[4, 64, 64, 3]`, others of which one differs, and the network's maps of both."""
+  images = jnp.asarray(np.tanh(drawn.draw('images', (4, 64, 64, 3))))
+  release = efficientnet_lite.RELEASES['efficientnet_lite0']
+  params = efficientnet_lite.read('efficientnet_lite0')
+  taps = jax.jit(lambda params, x: efficientnet_lite.taps(release, params, x))
+  return [(x, taps(params, x)) for x in (images, images.at[1].multiply(0.5))]
 
 
 @pytest.mark.parametrize(
   ('norm', 'group', 'seen_by'),
   [('none', 0, {1}), ('none', 2, {0, 1}), ('none', 4, {0, 1, 2, 3}), ('batch', 0, {0, 1, 2, 3})],
 )
-def test_an_image_is_judged_by_itself_but_for_normalisation_and_its_group(norm, group, seen_by):
-  network = projected.Discriminator((64, 64), 4, side=64, heads=1, norm=norm, deviation_group=group)
-  images = jnp.asarray(np.tanh(drawn.draw('images', (4, 64, 64, 4))))
+def test_an_image_is_judged_by_itself_but_for_normalisation_and_its_group(
+  norm, group, seen_by, two_batches, monkeypatch
+):
+  network = projected.Discriminator(
+    (64, 64), 3, side=64, heads=1, pixels=True, norm=norm, deviation_group=group
+  )
   labels = jnp.zeros(4, int)
-  variables = jax.jit(lambda: network.init(jax.random.key(1), images, labels, train=False))()
-  state = [name for name in variables if name != 'params']
+  variables = originals.variables(network, 'd', two_batches[0][0], labels)
+  variables['fixed'].pop('network')
+  monkeypatch.setattr(projected, '_weights', lambda name: {})
 
   @jax.jit
-  def judge(images):
+  def judge(images, maps):
+    monkeypatch.setattr(efficientnet_lite, 'taps', lambda *_: list(maps))
+    state = [name for name in variables if name != 'params']
     return network.apply(variables, images, labels, train=True, mutable=state)[0]
 
-  change = np.abs(judge(images) - judge(images.at[1].multiply(0.5))).max(axis=1)
+  first, other = (judge(*batch) for batch in two_batches)
+  change = np.abs(first - other).max(axis=1)
   assert {row for row in range(4) if change[row] > 1e-5} == seen_by
 
 
