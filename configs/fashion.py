@@ -19,12 +19,12 @@ def get_config() -> ConfigDict:
   config.model.conditional = True
   config.dcgan.width = 32
   config.dcgan.max_width = 256
-  config.train.images = config.anneal_images = 600_000
+  config.train.images = config.anneal_images = 1_000_000
   config.train.batch_size = 64
   config.train.log_images = 10_000
   config.train.sample_images = 50_000
   config.train.checkpoint_images = 100_000
-  config.evaluate.images = 300_000
+  config.evaluate.images = 500_000
   config.evaluate.num_samples = 10_000
   config.evaluate.num_reals = 10_000
   return config
