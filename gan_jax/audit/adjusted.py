@@ -22,7 +22,20 @@ from gan_jax.metrics.estimate import QUANTILE, Estimate
 
 _STEPS = 14  # of the bisection of an end: to a 16,000th
 _UPDATES = 200  # of expectation maximisation
-_CONDITION = 1e4  # of M, beyond which categories are not told apart
+_NAMED = 0.25  # part of a category in the mixture that M does not see, from which on it is named
+
+
+class NotToldApartError(Exception):
+  """What a predictor says of some categories is not shown to depend on which of them it is.
+
+  Attributes:
+    places: of these categories.
+  """
+
+  def __init__(self, places: list[int]):
+    """Takes the categories."""
+    super().__init__(f'the predictor does not tell the categories {places} apart')
+    self.places = places
 
 
 class Adjusted(NamedTuple):
@@ -52,11 +65,10 @@ def shares(counts: np.ndarray, confusion: np.ndarray) -> Adjusted:
     confusion: as `counted` gives it, `[K, K]`; at least one image of each category.
 
   Raises:
-    np.linalg.LinAlgError: where the predictor does not tell the categories apart.
+    NotToldApartError: where M, by so many held-out images, may be singular.
   """
   rates = confusion / confusion.sum(axis=0)
-  if np.linalg.cond(rates) > _CONDITION:
-    raise np.linalg.LinAlgError('the predictor does not tell the categories apart')
+  _check_told_apart(rates, confusion.sum(axis=0))
   found = np.linalg.solve(rates, counts / counts.sum())
   places = np.arange(len(found))
   inside = found.clip(0, 1)
@@ -69,6 +81,20 @@ def shares(counts: np.ndarray, confusion: np.ndarray) -> Adjusted:
       for value, low, high in zip(inside, lows, highs, strict=True)
     ],
   )
+
+
+def _check_told_apart(rates: np.ndarray, known: np.ndarray) -> None:
+  """Raises NotToldApartError where the smallest singular value of M is not shown to be above 0.
+
+  Its standard error is that of u·M v, with u and v the singular vectors held still, and the columns
+  of M shares of `known` images each. What M does not see is v: more of some categories and less of
+  others.
+  """
+  left, values, right = np.linalg.svd(rates)
+  u, v = left[:, -1], right[-1]
+  error = np.sqrt(np.sum(v**2 * _multinomial(u[None, :, None], rates[None])[0] / known))
+  if values[-1] <= max(QUANTILE * error, np.finfo(float).eps * len(v)):
+    raise NotToldApartError(np.flatnonzero(np.abs(v) >= _NAMED * np.abs(v).max()).tolist())
 
 
 def _ends(

@@ -41,10 +41,11 @@ def of_grouping(predictor: Predictor, said: Said, targets: target.Targets) -> Sh
   wanted = target.shares_of(grouping, targets)
   try:
     found = adjusted.shares(counts, predictor.confusion)
-  except np.linalg.LinAlgError as error:
+  except adjusted.NotToldApartError as error:
+    names = ', '.join(grouping.categories[place] for place in error.places)
     return Sentence(
-      f'{grouping.name}: cannot be told: {error}; it is right of {predictor.accuracy:.0%} of '
-      f'{int(predictor.confusion.sum()):,} held-out images',
+      f'{grouping.name}: cannot be told: the predictor is not shown to tell {names} apart; it is '
+      f'right of {predictor.accuracy:.0%} of {int(predictor.confusion.sum()):,} held-out images',
       'unknown',
     )
   beside = grouping.data_shares if wanted is None else wanted

@@ -54,8 +54,36 @@ def test_ends_of_an_interval_are_where_the_test_begins_to_reject():
 
 
 def test_a_predictor_that_guesses_is_refused():
-  with pytest.raises(np.linalg.LinAlgError, match='does not tell'):
+  with pytest.raises(adjusted.NotToldApartError, match='does not tell'):
     adjusted.shares(np.array([50, 50]), np.array([[10, 10], [10, 10]]))
+
+
+@pytest.mark.parametrize(('held_out', 'told'), [(20, False), (2_000, True)])
+def test_two_that_are_hardly_told_apart_are_named_unless_many_images_show_the_difference(
+  held_out, told
+):
+  rates = np.array([[0.9, 0.05, 0.05], [0.05, 0.55, 0.4], [0.05, 0.4, 0.55]])
+  confusion = np.round(held_out * rates).astype(int)
+  counts = np.array([300, 400, 300])
+  if told:
+    assert len(adjusted.shares(counts, confusion).estimates) == 3
+    return
+  with pytest.raises(adjusted.NotToldApartError) as error:
+    adjusted.shares(counts, confusion)
+  assert error.value.places == [1, 2]
+
+
+def test_a_predictor_that_guesses_is_taken_for_one_that_knows_in_5_of_100_cases():
+  rng = np.random.default_rng(0)
+  known = 0
+  for _ in range(1_000):
+    said = rng.binomial(100, 0.5, 2)
+    try:
+      adjusted.shares(np.array([500, 500]), np.stack([said, 100 - said]))
+      known += 1
+    except adjusted.NotToldApartError:
+      pass
+  assert 0.03 <= known / 1_000 <= 0.07
 
 
 @pytest.mark.parametrize(('accuracy', 'share'), [(0.7, 0.02), (0.99, 0.02), (0.9, 0.2)])
