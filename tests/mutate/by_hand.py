@@ -200,7 +200,7 @@ _DATA = [
 ]  # fmt: skip
 _FEATURES = [
   ('classifier.py', 'key = json.dumps([RECIPE, about, kept.code()])', 'key = json.dumps([about, kept.code()])'),
-  ('classifier.py', 'images = distort(recipe, key, pixels.to_model(images))',
+  ('classifier.py', 'images = distort(recipe, step_key, pixels.to_model(images), fall(number))',
    'images = pixels.to_model(images)'),
   ('kept.py', 'network.resize, network.description, fingerprint, device, code()]',
    'network.resize, network.description, fingerprint, device]'),
