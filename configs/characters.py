@@ -3,7 +3,7 @@
 FastGAN's generator against a discriminator on features of EfficientNet-Lite1; judged by 0 and 2.
 
 Command: .venv/bin/python launch.py train --config=configs/characters.py
-Time: 38 min on one core of an AMD EPYC (AVX2), 20 on two.
+Time: 38 min on one core of an AMD EPYC (AVX2).
 Score: kid_efficientnet_lite0 0.0251 (untrained 0.475, held-out reals 0.005), N = 1,000.
 """
 
