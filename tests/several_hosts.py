@@ -79,10 +79,11 @@ def children(process):
   return sorted(map(int, found))
 
 
-def wait_for(process, workdir, images):
-  """Waits until the record has a line of so many images."""
+def wait_for(process, workdir, images, since=0.0):
+  """Waits until the record has a line of so many images, written after a moment."""
   for _ in range(1200):
-    if any(line['images'] >= images for line in record.read_metrics(str(workdir))):
+    lines = record.read_metrics(str(workdir))
+    if any(line['images'] >= images and line['time'] > since for line in lines):
       return
     assert process.poll() is None, process.communicate()[1]
     time.sleep(0.1)
