@@ -15,7 +15,6 @@ def get_config() -> ConfigDict:
   config.dataset.name = 'buildings'
   config.dataset.flip = True
   config.model.conditional = False
-  config.projected.pixels = True
   # Of 986 images it learns nothing more after some 16 passes.
   config.train.images = config.anneal_images = 16_000
   config.train.sample_images = 8_000

@@ -51,15 +51,16 @@ def sprites() -> ConfigDict:
 
 
 def styled() -> ConfigDict:
-  """The same with latents in every layer, and no batch normalisation in the discriminator's heads.
+  """The same with latents in every layer, and heads without batch normalisation, one on pixels.
 
-  With it all of a class get one palette; with colours among the augmentations they run to their
-  extremes.
+  With such normalisation all of a class get one palette; with colours among the augmentations they
+  run to their extremes.
   """
   config = sprites()
   config.fastgan.styled = True
   config.projected.norm = 'none'
   config.projected.deviation_group = 16
+  config.projected.pixels = True
   config.diffaugment.policy = 'translation,cutout'
   return config
 

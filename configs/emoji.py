@@ -13,7 +13,6 @@ from configs import characters
 def get_config() -> ConfigDict:
   config = characters.styled()
   config.dataset.name = 'emoji'
-  config.projected.pixels = True
   config.train.images = config.anneal_images = 60_000
   config.evaluate.images = 30_000
   return config

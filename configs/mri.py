@@ -16,7 +16,6 @@ def get_config() -> ConfigDict:
   config = characters.styled()
   config.dataset.name = 'mri'
   config.dataset.flip = False  # left and right of a head are not the same
-  config.projected.pixels = True
   config.train.images = config.anneal_images = 40_000
   config.train.sample_images = 10_000
   config.evaluate.metrics = ('fd', 'kid', 'precision_recall', 'nearest')

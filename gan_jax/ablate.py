@@ -49,23 +49,23 @@ def load(path: str) -> tuple[str, Sweep]:
     UserError: where there is no such file, it makes no sweep, or takes no word, or another one.
   """
   file, colon, word = path.partition('.py:')
-  file += '.py' if colon else ''
+  file, words = (f'{file}.py', [word]) if colon else (file, [])
   module = registry.load(file, '--sweep')
   if not hasattr(module, 'get_sweep'):
     raise UserError(f'--sweep={path}: defines no get_sweep()')
   takes = len(inspect.signature(module.get_sweep).parameters)
-  if takes != bool(colon):
+  if takes != len(words):
     form = f'{file}:WORD' if takes else file
     raise UserError(f'--sweep={path}: get_sweep() takes {takes or "no"} argument; accepted: {form}')
-  if colon and not re.fullmatch(r'[\w-]+', word):  # files are named by it
+  if words and not re.fullmatch(r'[\w-]+', word):  # files are named by it
     raise UserError(f'--sweep={path}: {word!r} is no word; accepted: letters, digits, - and _')
-  sweep = module.get_sweep(word) if colon else module.get_sweep()
+  sweep = module.get_sweep(*words)
   if not isinstance(sweep, Sweep):
     raise UserError(
       f'--sweep={path}: get_sweep() returns {type(sweep).__name__}; accepted: a Sweep of '
       'gan_jax.ablation.sweep'
     )
-  return '_'.join([pathlib.Path(file).stem, *([word] if colon else [])]), sweep
+  return '_'.join([pathlib.Path(file).stem, *words]), sweep
 
 
 def ablate(made: Plan, options: Options) -> results.Results | None:

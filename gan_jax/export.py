@@ -49,9 +49,8 @@ def export(
     raise UserError(f'--runtime={runtime}: is for a page; add --page')
   drawn_by = web_runtime.read(runtime) if page else None
   if onnx or page:
-    onnx_model.package(
-      '--page' if page else '--onnx'
-    )  # says what is missing, before anything is made
+    # Says what is missing, before anything is made.
+    onnx_model.package('--page' if page else '--onnx')
   run = build.open_run(workdir, step)
   told = _about(workdir, out, run, licence)._replace(onnx=onnx or page, page=page)
   if page:

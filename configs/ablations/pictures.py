@@ -12,12 +12,8 @@ from gan_jax.ablation import sweep
 from gan_jax.errors import UserError, nearest
 
 DATASETS = {'characters': characters, 'emoji': emoji, 'buildings': buildings, 'mri': mri}
-_STYLED = {
-  'fastgan.styled': True,
-  'projected.norm': 'none',
-  'projected.deviation_group': 16,
-  'diffaugment.policy': 'translation,cutout',
-}
+_STYLED = sweep.changes(characters.sprites(), characters.styled())
+_PLAIN = sweep.changes(characters.styled(), characters.sprites())
 _STYLEGAN2 = {
   'model.name': 'stylegan2',
   'stylegan2.channel_base': 1024,
@@ -53,15 +49,9 @@ def get_sweep(dataset: str) -> sweep.Sweep:
   augmented = {'augment.names': ('diffaugment',)}
   variants = {
     'its recipe': {},
-    'as published: batch normalisation in the heads': {
-      'fastgan.styled': False,
-      'projected.norm': 'batch',
-      'projected.deviation_group': 0,
-      'projected.pixels': False,
-      'diffaugment.policy': 'color,translation,cutout',
-    },
+    'as published: batch normalisation in the heads': _PLAIN,
     'styled, heads without it': {**_STYLED, 'projected.pixels': False},
-    'styled, and a head on pixels': {**_STYLED, 'projected.pixels': True},
+    'styled, and a head on pixels': _STYLED,
     'relativistic': {'loss.name': 'relativistic'},
     'batches of 32': {'train.batch_size': 32},
     'half the rates': dict.fromkeys(_RATES, 2.5e-4),
