@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from numpy.typing import DTypeLike
 
-from gan_jax.data import pipeline, source
+from gan_jax.data import pipeline, source, subset
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.runtime import hosts
@@ -34,7 +34,8 @@ def datasets(config: ConfigDict) -> Datasets:
     )
     for split in ('split', 'holdout_split')
   }
-  found = Datasets(opened['split'], opened['holdout_split'])
+  at_most = config.dataset.get('at_most', ())
+  found = Datasets(subset.at_most(opened['split'], at_most), opened['holdout_split'])
   _check_apart(config)
   if config.model.conditional and not found.train.num_classes:
     raise UserError(

@@ -118,7 +118,7 @@ KEYS: dict[str, Any] = {
     **{'name': TEXT, 'split': TEXT, 'holdout_split': TEXT, 'data_dir': TEXT},
     'resolution': COUNT,
     'width': Numbers(1, 2**31 - 1, whole=True, optional=True),
-    **{'flip': SWITCH, 'balanced': SWITCH, 'balanced_by': TEXT},
+    **{'flip': SWITCH, 'balanced': SWITCH, 'balanced_by': TEXT, 'at_most': NAMES},
     'memory_budget_mb': NOT_NEGATIVE,
     'prefetch_batches': COUNT,
   },

@@ -30,6 +30,9 @@ class Images:
   """A dataset of labels alone."""
 
   num_classes = CLASSES
+  class_names = ('a', 'b', 'c')
+  name, shape, dtype, attribute_names, origin, stamp = '', (), None, (), None, ''
+  fingerprint = 'whole'
 
   def __len__(self):
     return 60
@@ -113,6 +116,7 @@ def looked_at(monkeypatch):
       'fake_labels': made.fake_labels,
       'axis': made.axis_name,
       'data': trained,
+      'trained on': dataset.fingerprint,
       'held out': split,
       'drawn': size,
       'order': how,
@@ -160,6 +164,7 @@ CASES = {
   'dataset.flip': (True, ('flip',), {}),
   'dataset.balanced': (True, ('order',), {}),
   'dataset.balanced_by': ('plane', ('order',), {'dataset.balanced': True}),
+  'dataset.at_most': (('b=5',), ('trained on',), {}),
   'dataset.memory_budget_mb': (1, ('data',), {}),
   'dataset.prefetch_batches': (9, ('order',), {}),
   'model.name': ('resnet', ('generator', 'discriminator'), {}),
