@@ -17,6 +17,7 @@ def get_sweep() -> sweep.Sweep:
   base.train.checkpoint_images = 5_000
   base.evaluate.images = 10_000
   base.evaluate.features = ('efficientnet_lite2',)
+  base.evaluate.metrics = ('fd', 'kid', 'precision_recall', 'nearest')
   dcgan = buildings_dcgan.dcgan()
   dcgan.model.conditional = False
   for name in ('dataset', 'train', 'augment', 'diffaugment', 'evaluate', 'sample', 'checkpoint'):
