@@ -1,4 +1,4 @@
-"""What draws the best pictures of 64 pixels in four minutes of a core? Twelve recipes, one dataset.
+"""What draws the best pictures of 64 pixels in four minutes of a core? Fifteen recipes, one dataset.
 
 Command, with one of characters, emoji, buildings and mri, judged by features none was trained on:
 .venv/bin/python launch.py ablate --sweep=configs/ablations/pictures.py:characters --parallel=2
@@ -55,6 +55,12 @@ def get_sweep(dataset: str) -> sweep.Sweep:
     'relativistic': {'loss.name': 'relativistic'},
     'batches of 32': {'train.batch_size': 32},
     'half the rates': dict.fromkeys(_RATES, 2.5e-4),
+    'separable heads': {'projected.separable': True},
+    'separable heads, entering at 128 pixels': {
+      'projected.separable': True,
+      'projected.side': 128,
+    },
+    'the two shallow heads alone': {'projected.heads': 2},
     'DCGAN, R1': _dcgan(base),
     'DCGAN, R1, DiffAugment': {**_dcgan(base), **augmented},
     "FastGAN's generator against a DCGAN with R1": {
