@@ -1,4 +1,4 @@
-"""What draws the best pictures of 64 pixels in four minutes of a core? Fifteen recipes, one dataset.
+"""What draws the best pictures of 64 pixels in four minutes of a core? Up to 15 recipes a dataset.
 
 Command, with one of characters, emoji, buildings and mri, judged by features none was trained on:
 .venv/bin/python launch.py ablate --sweep=configs/ablations/pictures.py:characters --parallel=2
