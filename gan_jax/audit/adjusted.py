@@ -30,12 +30,13 @@ class NotToldApartError(Exception):
 
   Attributes:
     places: of these categories.
+    nearest: the one of them and the other category of which it says the most alike things.
   """
 
-  def __init__(self, places: list[int]):
-    """Takes the categories."""
+  def __init__(self, places: list[int], nearest: tuple[int, int]):
+    """Takes the categories, and the two that are best taken for one."""
     super().__init__(f'the predictor does not tell the categories {places} apart')
-    self.places = places
+    self.places, self.nearest = places, nearest
 
 
 class Adjusted(NamedTuple):
@@ -94,7 +95,12 @@ def _check_told_apart(rates: np.ndarray, known: np.ndarray) -> None:
   u, v = left[:, -1], right[-1]
   error = np.sqrt(np.sum(v**2 * _multinomial(u[None, :, None], rates[None])[0] / known))
   if values[-1] <= max(QUANTILE * error, np.finfo(float).eps * len(v)):
-    raise NotToldApartError(np.flatnonzero(np.abs(v) >= _NAMED * np.abs(v).max()).tolist())
+    places = np.flatnonzero(np.abs(v) >= _NAMED * np.abs(v).max())
+    apart = np.abs(rates[:, places, None] - rates[:, None]).sum(axis=0) / 2  # total variation
+    apart[np.arange(len(places)), places] = np.inf
+    row, other = np.unravel_index(apart.argmin(), apart.shape)
+    first, second = sorted((int(places[row]), int(other)))
+    raise NotToldApartError(places.tolist(), (first, second))
 
 
 def _ends(

@@ -30,6 +30,7 @@ class Grouping(NamedTuple):
     holdout: the same of `Subject.holdout`, `[M]`.
     parts: the two that an intersection is of, by name; () else.
     pairs: of an intersection, the category of each pair of categories, `[K1, K2]`.
+    members: of each category, those that were taken for one in it; () where none were.
   """
 
   name: str
@@ -38,6 +39,28 @@ class Grouping(NamedTuple):
   holdout: np.ndarray
   parts: tuple[str, ...] = ()
   pairs: np.ndarray | None = None
+  members: tuple[tuple[str, ...], ...] = ()
+
+  def merged(self, first: int, second: int) -> tuple['Grouping', np.ndarray]:
+    """The same with two categories taken for one, and where each category is in it, `[K]`.
+
+    The one stands where the first was, which is before the second.
+    """
+    kept = np.delete(np.arange(len(self.categories)), second)
+    into = np.searchsorted(kept, np.arange(len(self.categories)))
+    into[second] = into[first]
+    own = self.members or tuple((name,) for name in self.categories)
+    members = tuple(own[place] + (own[second] if place == first else ()) for place in kept)
+    onwards = lambda places: np.where(places >= 0, into[places], -1)
+    return Grouping(
+      self.name,
+      tuple(' or '.join(names) for names in members),
+      onwards(self.train),
+      onwards(self.holdout),
+      self.parts,
+      None if self.pairs is None else onwards(self.pairs),
+      members,
+    ), into
 
   @property
   def data_shares(self) -> np.ndarray:

@@ -32,6 +32,8 @@ class Predictor(NamedTuple):
 
   Attributes:
     grouping: what it predicts.
+    sorts: the grouping that it learnt, some of whose categories `grouping` may take for one.
+    into: the category of `grouping` that each category of `sorts` is in, `[K']`.
     embedders: networks whose logits are over the categories, one or, of an intersection, two.
     confusion: counts of held-out images of category k said to be j at [j, k], `[K, K]`; of images
       that are kept by chance, expected ones.
@@ -40,6 +42,8 @@ class Predictor(NamedTuple):
   """
 
   grouping: Grouping
+  sorts: Grouping
+  into: np.ndarray
   embedders: tuple[Embedder, ...]
   confusion: np.ndarray
   accuracy: float
@@ -47,7 +51,22 @@ class Predictor(NamedTuple):
 
   def say(self, images: np.ndarray) -> Said:
     """Says which category each of some images `[N, H, W, C]` is of."""
-    return _say(self.embedders, self.grouping, images)
+    said = _say(self.embedders, self.sorts, images)
+    return Said(self.into[said.category], said.sure)
+
+  def merged(self, first: int, second: int) -> tuple['Predictor', np.ndarray]:
+    """The same with two categories taken for one, and where each category is in it, `[K]`.
+
+    Its errors on the one are those on the held-out images of both, as many as there are of each.
+    """
+    grouping, into = self.grouping.merged(first, second)
+    confusion = np.zeros((len(grouping.categories),) * 2, self.confusion.dtype)
+    np.add.at(confusion, (into[:, None], into[None]), self.confusion)
+    right = float(np.trace(confusion) / confusion.sum())
+    made = self._replace(
+      grouping=grouping, into=into[self.into], confusion=confusion, accuracy=right
+    )
+    return made, into
 
   def kept(self, weights: np.ndarray | None) -> 'Predictor':
     """The same, of images that were kept by what it said of them: its errors are others there.
@@ -87,6 +106,8 @@ class Predictors:
     confusion = adjusted.counted(truth, said, len(grouping.categories))
     return Predictor(
       grouping,
+      grouping,
+      np.arange(len(grouping.categories)),
       embedders,
       confusion,
       float(np.mean(said == truth)),

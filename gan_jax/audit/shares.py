@@ -7,6 +7,7 @@ from scipy import stats
 
 from gan_jax.ablation.statistics import holm
 from gan_jax.audit import adjusted, quality, target
+from gan_jax.audit.groups import Grouping
 from gan_jax.audit.predictor import Predictor, Said
 from gan_jax.audit.result import Mark, Sentence, Table, shown
 from gan_jax.metrics.estimate import LEVEL, QUANTILE, Estimate
@@ -35,23 +36,42 @@ class Shares(NamedTuple):
 
 
 def of_grouping(predictor: Predictor, said: Said, targets: target.Targets) -> Shares | Sentence:
-  """Adjusted shares of what a predictor said; a sentence where it cannot tell the categories."""
-  grouping = predictor.grouping
-  counts = np.bincount(said.category, minlength=len(grouping.categories))
-  wanted = target.shares_of(grouping, targets)
-  try:
-    found = adjusted.shares(counts, predictor.confusion)
-  except adjusted.NotToldApartError as error:
-    names = ', '.join(grouping.categories[place] for place in error.places)
-    return Sentence(
-      f'{grouping.name}: cannot be told: the predictor is not shown to tell {names} apart; it is '
-      f'right of {predictor.accuracy:.0%} of {int(predictor.confusion.sum()):,} held-out images',
-      'unknown',
-    )
+  """Adjusted shares of what a predictor said.
+
+  Categories that it is not shown to tell apart are taken for one, two at a time, until the others
+  are told apart; a sentence where none are.
+  """
+  wanted = target.shares_of(predictor.sorts, targets)
+  while True:
+    grouping = predictor.grouping
+    counts = np.bincount(said.category, minlength=len(grouping.categories))
+    try:
+      found = adjusted.shares(counts, predictor.confusion)
+      break
+    except adjusted.NotToldApartError as error:
+      if len(grouping.categories) == 2:
+        return _cannot_be_told(predictor)
+      predictor, into = predictor.merged(*error.nearest)
+      said = said._replace(category=into[said.category])
+  if wanted is not None:
+    wanted = np.bincount(predictor.into, wanted)
   beside = grouping.data_shares if wanted is None else wanted
   z = adjusted.statistic(counts, predictor.confusion, np.arange(len(beside)), beside)
   p = np.array(holm(list(2 * stats.norm.sf(np.abs(z)))))
   return Shares(predictor, said, found, wanted, p)
+
+
+def _cannot_be_told(predictor: Predictor) -> Sentence:
+  held, names = int(predictor.confusion.sum()), ', '.join(predictor.sorts.categories)
+  return Sentence(
+    f'{predictor.grouping.name}: cannot be told: the predictor is not shown to tell any of {names} '
+    f'from the others; it is right of {predictor.accuracy:.0%} of {held:,} held-out images',
+    'unknown',
+  )
+
+
+def _members(grouping: Grouping) -> tuple[tuple[str, ...], ...]:
+  return grouping.members or tuple((name,) for name in grouping.categories)
 
 
 def sentences(one: Shares, scores: list[quality.Quality]) -> list[Sentence]:
@@ -102,9 +122,17 @@ def sentences(one: Shares, scores: list[quality.Quality]) -> list[Sentence]:
 
 
 def _doubts(one: Shares) -> list[Sentence]:
-  """What speaks against the predictor erring on these images as on the held-out ones."""
+  """What is not told apart, and what speaks against errors as those on the held-out images."""
   grouping, predictor = one.predictor.grouping, one.predictor
-  sentences = []
+  sentences = [
+    Sentence(
+      f'{grouping.name}: {", ".join(names)} are counted as one: the predictor is not shown to tell '
+      'them apart, and their errors are taken to be those on held-out images of them all',
+      'unknown',
+    )
+    for names in _members(grouping)
+    if len(names) > 1
+  ]
   unsure = float(np.mean(one.said.sure < predictor.least_sure))
   if unsure > _UNSURE:
     sentences.append(

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from gan_jax.audit import adjusted, groups, mitigation, quality, representation
+from gan_jax.audit import adjusted, groups, mitigation, quality, representation, shares
+from gan_jax.audit.predictor import Predictor, Said
 from gan_jax.audit.representation import Settings
 from gan_jax.audit.subject import Subject
 from gan_jax.errors import UserError
@@ -187,3 +188,88 @@ def test_a_target_that_the_predictor_cannot_separate_is_come_as_near_to_as_can_b
   rates = np.array([[0.5, 0.45], [0.5, 0.55]])
   weights = mitigation.keeping(np.array([0.5, 0.5]), rates, np.array([1.0, 0.0]))
   np.testing.assert_allclose(weights, [1, 0], atol=1e-9)  # 0.526 is the most that there can be
+
+
+def sorting(rates, held_out=400, categories='abcd'):
+  """A predictor with known errors, in columns, and a function that draws what it says."""
+  rates = np.asarray(rates)
+  K = len(rates)
+  truth = np.repeat(np.arange(K), held_out)
+  rng = np.random.default_rng(0)
+  said = np.array([rng.choice(K, p=rates[:, k]) for k in truth])
+  grouping = groups.Grouping('kind', tuple(categories[:K]), truth, truth)
+  confusion = adjusted.counted(truth, said, K)
+  right = float(np.mean(said == truth))
+  predictor = Predictor(grouping, grouping, np.arange(K), (), confusion, right, 0.0)
+
+  def say(mix, count, seed):
+    rng = np.random.default_rng(seed)
+    of = rng.choice(K, count, p=mix)
+    found = (rng.random((count, 1)) > rates.cumsum(axis=0)[:, of].T).sum(axis=1)
+    return Said(found, np.ones(count))
+
+  return predictor, say
+
+
+# It guesses between a and c, and tells b and d well.
+GUESSES = np.array(
+  [[0.45, 0.05, 0.45, 0.0], [0.1, 0.9, 0.1, 0.1], [0.45, 0.05, 0.45, 0.0], [0.0, 0.0, 0.0, 0.9]]
+)
+
+
+def test_categories_that_are_not_told_apart_are_counted_as_one():
+  predictor, say = sorting(GUESSES)
+  mix = [0.1, 0.2, 0.3, 0.4]
+  found = shares.of_grouping(predictor, say(mix, 20_000, 1), {})
+  grouping = found.predictor.grouping
+  assert grouping.categories == ('a or c', 'b', 'd')
+  assert found.predictor.into.tolist() == [0, 1, 0, 2]
+  for estimate, share in zip(found.found.estimates, (0.4, 0.2, 0.4), strict=True):
+    assert estimate.low <= share <= estimate.high
+    assert estimate.high - estimate.low < 0.1
+  np.testing.assert_allclose(grouping.data_shares, [0.5, 0.25, 0.25])
+  assert np.bincount(grouping.holdout).tolist() == [800, 400, 400]
+  told = shares.sentences(found, [])
+  assert any('a, c are counted as one' in each.text for each in told)
+
+
+def test_a_target_of_categories_that_are_counted_as_one_is_their_sum():
+  predictor, say = sorting(GUESSES)
+  targets = {'kind': {'a': 0.1, 'b': 0.2, 'c': 0.3, 'd': 0.4}}
+  found = shares.of_grouping(predictor, say([0.3, 0.2, 0.1, 0.4], 20_000, 2), targets)
+  np.testing.assert_allclose(found.wanted, [0.4, 0.2, 0.4])
+  again = shares.of_grouping(found.predictor, found.said, targets)  # as after sampling to it
+  np.testing.assert_allclose(again.wanted, found.wanted)
+  assert found.p.min() > 0.001
+
+
+def test_intervals_of_categories_counted_as_one_hold_their_share():
+  predictor, say = sorting(GUESSES)
+  held = 0
+  for seed in range(100):
+    found = shares.of_grouping(predictor, say([0.05, 0.55, 0.1, 0.3], 2_000, 10 + seed), {})
+    low, high = found.found.estimates[0][1:]
+    held += low <= 0.15 <= high
+  assert held >= 90
+
+
+def test_of_two_categories_that_are_not_told_apart_nothing_is_told():
+  guess = np.full((2, 2), 0.5)
+  predictor, say = sorting(guess)
+  found = shares.of_grouping(predictor, say([0.2, 0.8], 1_000, 0), {})
+  assert 'not shown to tell any of a, b from the others' in found.text
+  predictor, say = sorting(np.full((4, 4), 0.25))
+  assert found.level == shares.of_grouping(predictor, say([0.25] * 4, 1_000, 0), {}).level
+
+
+def test_an_intersection_keeps_its_pairs_when_categories_are_taken_for_one():
+  pairs = np.array([[0, 1], [2, -1]])
+  places = np.array([2, 0, -1, 1])
+  grouping = groups.Grouping('x', ('p', 'q', 'r'), places, places, ('u', 'v'), pairs)
+  made, into = grouping.merged(0, 2)
+  assert into.tolist() == [0, 1, 0]
+  assert made.categories == ('p or r', 'q')
+  np.testing.assert_array_equal(made.pairs, [[0, 1], [0, -1]])
+  np.testing.assert_array_equal(made.train, [0, 0, -1, 1])
+  thrice, _ = made.merged(0, 1)
+  assert thrice.members == (('p', 'r', 'q'),)
