@@ -1,38 +1,21 @@
-"""The training loop: batch, step, log, sample, evaluate, save."""
+"""Opens a run and trains it to its end, or goes on with one."""
 
 import contextlib
-import functools
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, progress, registry
-from gan_jax.errors import NonFiniteError, NotDoneError, Preempted
+from gan_jax import build, registry
+from gan_jax.errors import NonFiniteError
 from gan_jax.evaluation import evaluator
-from gan_jax.evaluation.keeper import ScoreKeeper
 from gan_jax.forecast import short
-from gan_jax.monitoring import clock
-from gan_jax.monitoring.clock import Clock
-from gan_jax.monitoring.log import MetricsLog
-from gan_jax.runtime import cache, hosts, parallel
+from gan_jax.loop import Run, memory_told
+from gan_jax.runtime import cache, hosts
 from gan_jax.runtime.preemption import StopSignal
-from gan_jax.runtime.programs import Program
-from gan_jax.sampling import grid
-from gan_jax.sampling.sampler import Sampler
-from gan_jax.training import precision
-from gan_jax.training.state import TrainState, images_of, redrawn
-from gan_jax.workdir import record, shared, trackers
-
-T = TypeVar('T')
-
-# Steps whose metrics are still on their way: enough that the device never waits for the host, few
-# enough that the bar and Ctrl-C keep pace with it.
-_IN_FLIGHT = 2
+from gan_jax.workdir import record, trackers
 
 
 def train(
@@ -63,11 +46,11 @@ def train(
   build.check(config)
   trackers.check(track)
   with contextlib.ExitStack() as held:
-    held.enter_context(_memory_told(lambda error: short.out_of_memory_beside(error, config)))
+    held.enter_context(memory_told(lambda error: short.out_of_memory_beside(error, config)))
     stop = held.enter_context(StopSignal())
     take = lambda: held.enter_context(record.claim(workdir, config, allow_config_changes))
 
-    def opened() -> '_Run':
+    def opened() -> Run:
       with stop.at_once('stopped before training; the same command goes on'):
         hosts.on_first(take)
         return _opened(config, workdir, allow_config_changes, stop)
@@ -85,21 +68,7 @@ def train(
       run = hosts.together(run.again)
 
 
-@contextlib.contextmanager
-def _memory_told(words: Callable[[BaseException], str | None]) -> Iterator[None]:
-  """Says in a line where a device has not the memory, by what `words` makes of the error."""
-  try:
-    yield
-  except jax.errors.JaxRuntimeError as error:
-    told = words(error)
-    if told is None:
-      raise
-    raise NotDoneError(told) from error
-
-
-def _opened(
-  config: ConfigDict, workdir: str, allow_config_changes: bool, stop: StopSignal
-) -> '_Run':
+def _opened(config: ConfigDict, workdir: str, allow_config_changes: bool, stop: StopSignal) -> Run:
   """Opens all that a run needs; whatever can refuse does so here, before anything is written."""
   datasets = hosts.in_turn(lambda: build.datasets(config))
   first = datasets.train
@@ -119,9 +88,9 @@ def _opened(
   if not allow_config_changes:
     otherwise = 'name another workdir, or continue on these by --allow_config_changes'
     hosts.on_first(lambda: record.check_dataset(workdir, about, otherwise))
-  run = _Run(config, workdir, datasets, parts, initial, fitted, stop)
+  run = Run(config, workdir, datasets, parts, initial, fitted, stop)
   # All that can refuse has had its say: from here on the workdir is this config's.
-  hosts.on_first(lambda: _keep_beginning(config, workdir, about, run.begins_at, fitted.chosen))
+  hosts.on_first(lambda: _keep_beginning(config, workdir, about, run.began_at, fitted.chosen))
   return run
 
 
@@ -138,358 +107,3 @@ def _keep_beginning(
   record.keep_circumstances(workdir, config, data, *begins_at, own, build.teacher_digests(config))
   if memory is not None:
     record.keep_memory(workdir, memory)
-
-
-class _Run:
-  """One process's part in a run: what the loop needs at hand."""
-
-  def __init__(
-    self,
-    config: ConfigDict,
-    workdir: str,
-    datasets: build.Datasets,
-    parts: build.Networks,
-    initial: Program,
-    fitted: build.Fitted,
-    stop: StopSignal,
-  ):
-    self._config, self._workdir, self._datasets, self._stop = config, workdir, datasets, stop
-    self._parts, self._initial, self._programs = parts, initial, fitted.programs
-    self._of_step = fitted.config
-    # The run as a new start would find it.
-    self.again = functools.partial(_Run, config, workdir, datasets, parts, initial, fitted, stop)
-    self._per_step = build.images_per_step(config)
-    self._bar = progress.ProgressBar(
-      config.train.images, config.train.get('seconds'), shown=hosts.is_first()
-    )
-    self._sampler = Sampler(parts.generator, config.evaluate.batch_size, datasets.train.dtype)
-    self._scores = ScoreKeeper(
-      workdir,
-      build.asked_of(config),
-      datasets,
-      self._sampler,
-      build.ranking(config),
-      self._bar.say,
-    )
-    self._checkpoints = shared.Checkpoints(
-      workdir, config.checkpoint.keep_last, config.checkpoint.keep_best, self._scores.ranks
-    )
-    self._closing = contextlib.ExitStack()
-    self._closing.callback(self._checkpoints.close)
-    self._first_average: Any = None
-    self._said = [fitted.line] if fitted.chosen else []
-    if self._checkpoints.latest() is None:
-      state = self._initial_state()
-      self._first_average = state.ema  # and nothing else: the state is to be on the devices alone
-    else:
-      state = self._checkpoints.restore(initial.compiled(self._key()).out_info)
-    self._step = int(state.step)
-    self.begins_at = self._step, images_of(state)
-    self._about = self._checkpoints.about(self._step) if self._step else {}
-    self._recorded: int = self._about.get('record_bytes', 0)  # before the step was saved
-    self._rollbacks, state = self._other_draws(state)
-    left = max(0, config.train.images - images_of(state))
-    self._total = self._step + -(-left // self._per_step)
-    self._state = parallel.across_hosts(parallel.replicate(state))
-    self._scores.go_on(self._step, self._about.get('scores'), self._recorded)
-    self._bar.advance(self._images(self._step))
-    self._drew_reals = False  # of this start: what it is trained on may have changed
-    self._clock = Clock()
-    self._asked: Callable[[], bool] = lambda: False  # of the step before
-    self._seconds_before = 0.0  # of training, of the starts before this one
-
-  def open_record(self, track: Sequence[str]) -> None:
-    """Begins to write: sets aside what came after the step that the run goes on from."""
-    step, images = self.begins_at
-    self._record = shared.open_record(self._workdir, step, images, self._recorded, track)
-    self._closing.callback(self._record.close)
-    for bad, why in self._checkpoints.damaged().items():
-      self._record.write('damaged', step, images, {'checkpoint': bad, 'reason': why})
-    self._checkpoints.set_damaged_aside()
-    self._seconds_before = self._about.get('seconds', 0.0)
-    if self._time_is_up():
-      self._total = self._step
-    self._log = MetricsLog(
-      self._record,
-      self._bar,
-      self._clock,
-      self._images,
-      functools.partial(self._due, self._config.train.log_images),
-      self._about.get('window'),
-      self._about.get('alarms'),
-    )
-
-  def loop(self) -> None:
-    """Trains to the end; saves and raises Preempted where it is asked to stop before."""
-    step_function = self._programs.step
-    batches = build.batches(
-      self._config, self._datasets.train, self._images(self._step), self._rollbacks
-    )
-    with self._bar:
-      for line in build.summary(self._config, self._datasets, self._state):
-        self._bar.say(line)
-      for line in self._said:
-        self._bar.say(line)
-      if self._step:
-        self._bar.say(f'continuing {self._workdir} at {self._images(self._step):,} images')
-      try:
-        if not self._step:
-          self._sample_at(0)
-        self._finish_interval()
-        while self._step < self._total:
-          self._heed()
-          with self._clock('input'):
-            batch = parallel.across_hosts(parallel.shard(next(batches)))
-          if not step_function.ready:
-            with self._clock('compile'), _memory_told(self._out_of_memory):
-              self._at_once(functools.partial(step_function.compiled, self._state, batch))
-          if self._step == self.begins_at[0]:
-            self._bar.say(short.line(self._of_step, step_function.executable, self._state))
-          with self._clock('step'), _memory_told(self._out_of_memory):
-            self._state, metrics = step_function(self._state, batch)
-            self._step += 1
-            self._log.add(self._step, metrics, self._diagnosed(batch))
-            self._drain(_IN_FLIGHT)
-          if self._time_is_up():
-            self._total = self._step
-          self._bar.advance(self._images(self._step))
-          self._finish_interval()
-      except Preempted as signal:
-        self._drain(0)
-        self._save()
-        with self._clock('save'):
-          self._checkpoints.wait()
-        raise Preempted(
-          f'{signal}: saved at {self._images(self._step):,} images; the same command continues'
-        ) from None
-
-  def summary(self) -> dict[str, Any]:
-    """The final scores, and those of the untrained generator as `untrained_<score>`."""
-    with self._clock('save'):
-      self._checkpoints.wait()
-    totals = self._clock.totals()
-    self._bar.say(f'time: {clock.summary(totals)}')
-    self._record_end()
-    return self._scores.summary(self._step)
-
-  def close(self) -> None:
-    """Waits for what is being written."""
-    self._closing.close()
-
-  def _out_of_memory(self, error: BaseException) -> str | None:
-    """What would have fitted where a step did not."""
-    return short.out_of_memory(
-      error, self._of_step, self._parts, self._programs.step.executable, self._state
-    )
-
-  def _heed(self) -> None:
-    """Raises Preempted where a host was told to stop, and what went wrong beside the steps.
-
-    Several hosts ask one another beside each step and read the answer a step later, so that no step
-    waits for it, and all stop at the same one.
-    """
-    if jax.process_count() == 1:
-      self._checkpoints.check()
-      self._stop.check()
-      return
-    troubled = self._stop.requested or self._checkpoints.troubled()
-    answer, self._asked = self._asked, parallel.ask_all(troubled)
-    if answer():
-      self._checkpoints.check()
-      self._stop.check()
-      raise Preempted('another host was told to stop')
-
-  def _key(self) -> jax.Array:
-    return jax.random.key(self._config.seed)
-
-  def _initial_state(self) -> TrainState:
-    """The state of step 0: the seed's, or another run's weights where the config names one."""
-    state, other = self._initial(self._key()), self._config.init.workdir
-    if not other:
-      return state
-    state, told = build.start_from(self._config, state, self._datasets.train)
-    hosts.on_first(lambda: record.keep_init(self._workdir, told))
-    self._said.append(build.told_line(told))
-    return state
-
-  def _other_draws(self, state: TrainState) -> tuple[int, TrainState]:
-    """How often the run was rolled back until now, and the state with the draws of since then.
-
-    The record knows: the checkpoint that a run went back to is from before.
-    """
-    known = self._about.get('rollbacks', 0)
-    read = lambda: record.read_metrics(self._workdir, 'rollback', self._recorded)
-    lines = hosts.on_first(read)
-    count = max([known, *(line['count'] for line in lines if line['step'] <= self._step)])
-    return count, redrawn(state, count) if count > known else state
-
-  def _images(self, step: int) -> int:
-    first, images = self.begins_at
-    return images + (step - first) * self._per_step
-
-  def _trained_seconds(self) -> float:
-    totals = self._clock.totals()
-    return self._seconds_before + sum(totals.get(part, 0.0) for part in clock.TRAINING)
-
-  def _time_is_up(self) -> bool:
-    seconds = self._config.train.get('seconds')
-    if seconds is None:
-      return False
-    return parallel.ask_all(hosts.is_first() and self._trained_seconds() >= seconds)()
-
-  def _record_end(self) -> None:
-    """Records that the run has come to its end, and how long it was trained for; once."""
-    if not hosts.is_first():
-      return
-    ends = record.read_metrics(self._workdir, 'end', self._recorded)
-    if self._step not in [line['step'] for line in ends]:
-      images = self._images(self._step)
-      self._record.write('end', self._step, images, {'seconds': self._trained_seconds()})
-
-  def _due(self, interval: int, step: int | None = None) -> bool:
-    """Whether the step is the first at or past a multiple of an interval in images, or the last."""
-    step = self._step if step is None else step
-    crossed = self._images(step) // interval > self._images(step - 1) // interval
-    return step > 0 and (crossed or step == self._total)
-
-  def _finish_interval(self) -> None:
-    """Does what is due after a step and not done yet; so too when a run continues there."""
-    config, step = self._config, self._step
-    sample_due = self._due(config.train.sample_images)
-    score_due = config.evaluate.images > 0 and self._due(config.evaluate.images)
-    save_due = self._due(config.train.checkpoint_images)
-    if not (sample_due or score_due or save_due):
-      return
-    self._drain(0)
-    # Saved before anything that takes long: whatever ends the run there, the step is not lost, and
-    # what is still due is done when the run continues. Scores are compared at the next save.
-    if save_due or score_due:
-      self._save()
-    # A signal need not wait for a sampler's compilation, a classifier's training, or scores.
-    if sample_due:
-      self._sample_at(step)
-    if score_due and step not in self._scores.lines:
-      with self._clock('evaluate'):
-        self._at_once(self._evaluate)
-
-  def _at_once(self, work: Callable[[], T]) -> T:
-    """Does what a signal to any host stops at once, on all of them."""
-
-    def heeding() -> T:
-      with self._stop.at_once():
-        return work()
-
-    return hosts.together(heeding)
-
-  def _drain(self, keep: int) -> None:
-    """Reads the metrics of all but the newest steps, and logs where that is due."""
-    # Waiting for a step is part of it.
-    with self._clock('step'), _memory_told(self._out_of_memory):
-      bad = self._log.drain(keep)
-    if bad is not None:
-      names = f'{bad.player[0]}_loss', f'{bad.player[0]}_grad_norm'
-      found = ', '.join(f'{name}={bad.values[name]:.4g}' for name in names)
-      raise NonFiniteError(
-        f'the {bad.player} has a loss or gradient that is not finite ({found})', bad.step
-      )
-
-  def _diagnosed(self, batch: Any) -> Any:
-    """What the diagnosis finds after this step, on its way; None where no log is due."""
-    if not self._config.train.diagnose or not self._due(self._config.train.log_images):
-      return None
-    held_out = build.held_out_batch(self._config, self._datasets.holdout, self._step)
-    held_out = parallel.across_hosts(parallel.shard(held_out))
-    return self._programs.diagnosis(self._state, batch, held_out)
-
-  def go_back_or_stop(self, error: NonFiniteError) -> None:
-    """Records that the run goes back to its newest checkpoint, or that it stops here.
-
-    Raises:
-      NonFiniteError: where `train.rollbacks` accepts no more; says what is still good.
-    """
-    self._checkpoints.wait()
-    good = self._checkpoints.latest()
-    step = self._step if error.step is None else error.step
-    found = f'step {step} ({self._images(step):,} images): {error}'
-    named = re.search('discriminator|generator', str(error))
-    about = {'player': named[0] if named else ''}
-    accepted = self._config.train.get('rollbacks', 0)
-    if self._rollbacks < accepted:
-      self._record_rollback(good or 0, {**about, 'not_finite': step})
-      self._bar.say(
-        f'! {found}; going back to step {good or 0}, on with other draws '
-        f'({self._rollbacks + 1} of {accepted} times)'
-      )
-      return
-    kept = 'no checkpoint was saved before' if good is None else f'the last good one is step {good}'
-    tried = f' after going back {accepted} times' if accepted else ''
-    self._record.write('non_finite', step, self._images(step), about)
-    raise NonFiniteError(
-      f'{found}; stopped{tried}, {kept}. Lower the learning rate or raise r1.weight'
-    )
-
-  def _record_rollback(self, back: int, about: dict[str, Any]) -> None:
-    """Records that the run goes back, at the step that it goes back to, so that the line stays."""
-    images = self._checkpoints.about(back)['images'] if back else 0
-    self._record.write('rollback', back, images, {'count': self._rollbacks + 1, **about})
-
-  def _sample_at(self, step: int) -> None:
-    """Draws a grid, unless it is there: a run that goes on does not do so again."""
-    path = os.path.join(self._workdir, 'samples', f'{self._images(step):012d}.png')
-    with self._clock('sample'):
-      self._at_once(
-        lambda: self._sample(path) if hosts.is_first() and not os.path.exists(path) else None
-      )
-
-  def _sample(self, path: str) -> None:
-    config = self._config
-    num_classes = self._datasets.train.num_classes if config.model.conditional else 0
-    labels = grid.grid_labels(num_classes, config.sample.rows, config.sample.columns)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    reals = os.path.join(os.path.dirname(path), 'reals.png')
-    if not self._drew_reals:
-      self._drew_reals = True
-      images = grid.reals(self._datasets.train, labels if num_classes else None, len(labels))
-      grid.save_image(reals, grid.grid(images, config.sample.columns))
-      seen = build.augmented(config, self._parts, images)
-      if seen is not None:
-        shown = os.path.join(os.path.dirname(path), 'augmented.png')
-        grid.save_image(shown, grid.grid(seen, config.sample.columns))
-    variables = self._average()
-    images = np.concatenate(list(self._sampler.draw(variables, labels, config.seed)))
-    picture = grid.grid(images, config.sample.columns)
-    grid.save_image(path, picture)
-    self._record.image('samples', self._images(self._step), picture)
-
-  def _evaluate(self) -> None:
-    """Scores this step, and the untrained generator where that has not been done."""
-    self._bar.doing('evaluating')
-    if 0 not in self._scores.lines and (first := self._untrained()) is not None:
-      self._scores.score(self._record, 0, 0, first)
-    images = self._images(self._step)
-    self._scores.score(self._record, self._step, images, self._average())
-    self._bar.doing('training')
-
-  def _untrained(self) -> Any:
-    """The generator of step 0; None where it was another run's, which may be gone by now."""
-    if self._first_average is not None:
-      return precision.float32(self._first_average)
-    none = self._config.init.workdir
-    return None if none else precision.float32(self._initial_state().ema)
-
-  def _average(self) -> Any:
-    """The generator's averaged variables, on the host, float32."""
-    return precision.float32(parallel.to_host(self._state.ema))
-
-  def _save(self) -> None:
-    about = {
-      'images': self._images(self._step),
-      'window': self._log.window,
-      'alarms': self._log.alarms,
-      'record_bytes': self._record.size(),
-      'scores': self._scores.of(self._checkpoints.steps()),
-      'seconds': self._trained_seconds(),
-      'rollbacks': self._rollbacks,
-    }
-    with self._clock('save'):
-      self._checkpoints.save(self._step, self._state, about)

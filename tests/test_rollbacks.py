@@ -5,8 +5,8 @@ import pytest
 
 from configs import smoke
 from gan_jax import build
-from gan_jax import train as module
 from gan_jax.errors import NonFiniteError, UserError
+from gan_jax.loop import Run
 from gan_jax.monitoring import log
 from gan_jax.runtime import parallel
 from gan_jax.train import train
@@ -95,13 +95,13 @@ def test_a_restart_knows_how_often_the_run_went_back(tmp_path, breaks, monkeypat
 
   breaks(2)
   with monkeypatch.context() as patch:
-    write = module._Run._record_rollback
+    write = Run._record_rollback
 
     def killed(*arguments):
       write(*arguments)
       raise KeyboardInterrupt
 
-    patch.setattr(module._Run, '_record_rollback', killed)
+    patch.setattr(Run, '_record_rollback', killed)
     with pytest.raises(KeyboardInterrupt):
       train(config(), parts)
   (event,) = record.read_metrics(parts, 'rollback')

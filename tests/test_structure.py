@@ -41,7 +41,7 @@ FLOORS = [
   },
   {'audit'},
   {'exploring'},
-  {'opening', 'references'},
+  {'loop', 'opening', 'references'},
   {'ablation'},
   {'executors'},
   {'forecast'},

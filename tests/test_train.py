@@ -275,16 +275,16 @@ def test_the_first_sampling_shows_reals_as_the_discriminator_sees_them(tmp_path)
 
 def test_nothing_unmeant_moves_between_host_and_device_in_the_loop(tmp_path, monkeypatch):
   """Batches go to the device and metrics come back by calls that say so, and nothing else does."""
-  from gan_jax import train as module
+  from gan_jax.loop import Run
 
-  monkeypatch.setattr(module._Run, '_sample', lambda *_: None)
-  loop = module._Run.loop
+  monkeypatch.setattr(Run, '_sample', lambda *_: None)
+  loop = Run.loop
 
   def guarded_loop(run):
     with jax.transfer_guard('disallow'):
       loop(run)
 
-  monkeypatch.setattr(module._Run, 'loop', guarded_loop)
+  monkeypatch.setattr(Run, 'loop', guarded_loop)
   train(config(**{'train.images': 64}), str(tmp_path))
   # The guard does see one.
   with jax.transfer_guard('disallow'), pytest.raises(Exception, match='isallowed'):

@@ -31,8 +31,10 @@ _BUILD = [
   ('data.py', 'seed=config.seed,', 'seed=0,'),
   ('data.py', 'order=order,', 'order=0,'),
   ('data.py', 'balanced=config.dataset.balanced,', 'balanced=False,'),
-  ('data.py', "found = Datasets(opened['split'], opened['holdout_split'])",
-   "found = Datasets(opened['split'], opened['split'])"),
+  ('data.py', "found = Datasets(subset.at_most(opened['split'], at_most), opened['holdout_split'])",
+   "found = Datasets(subset.at_most(opened['split'], at_most), opened['split'])"),
+  ('data.py', "found = Datasets(subset.at_most(opened['split'], at_most), opened['holdout_split'])",
+   "found = Datasets(opened['split'], opened['holdout_split'])"),
   ('data.py', 'start=images * drawn // shown,', 'start=images,'),
   ('data.py', 'order = np.random.default_rng((config.seed % 2**32, step)).permutation(len(dataset))',
    'order = np.arange(len(dataset))'),
@@ -114,27 +116,27 @@ _MODELS = [
   ('layers.py', 'epsilon: float = 1e-5\n', 'epsilon: float = 1e-3\n'),
 ]  # fmt: skip
 _MONITORING = [
+  ('position.py', 'return step > 0 and (crossed or step == self.last)', 'return step > 0 and crossed'),
+  ('position.py', 'crossed = self.images(step) // interval > self.images(step - 1) // interval',
+   'crossed = self.images(step) % interval == 0'),
   ('log.py', "(('d', 'discriminator'), ('g', 'generator'))", "(('d', 'discriminator'),)"),
   ('log.py', 'while len(self._pending) > keep:', 'while len(self._pending) > max(keep, 1):'),
   ('log.py', 'if not math.isnan(value):', 'if math.isfinite(value):'),
 ]  # fmt: skip
 _VERBS = [
-  ('train.py', 'self._drain(0)\n        self._save()', 'self._save()'),
-  ('train.py', 'return step > 0 and (crossed or step == self._total)', 'return step > 0 and crossed'),
-  ('train.py', 'crossed = self._images(step) // interval > self._images(step - 1) // interval',
-   'crossed = self._images(step) % interval == 0'),
-  ('train.py', 'if hosts.is_first() and not os.path.exists(path) else None',
-   'if hosts.is_first() else None'),
-  ('train.py', 'variables = self._average()',
-   "variables = parallel.to_host(\n"
-   "      {'params': self._state.generator.params, **self._state.generator.mutable}\n    )"),
-  ('train.py', 'self._scores.score(self._record, self._step, images, self._average())',
+  ('loop.py', 'self._drain(0)\n        self._save()', 'self._save()'),
+  ('loop.py', 'draw = lambda: hosts.is_first() and not self._pictures.has(self._at.images()) and self._sample()',
+   'draw = lambda: hosts.is_first() and self._sample()'),
+  ('loop.py', 'self._pictures.draw(images, self._average())',
+   'self._pictures.draw(images, parallel.to_host(\n'
+   "      {'params': self._state.generator.params, **self._state.generator.mutable}))"),
+  ('loop.py', 'self._scores.score(self._record, self._at.step, images, self._average())',
    'raw = parallel.to_host(self._state.generator)\n'
    "    self._scores.score(\n"
-   "      self._record, self._step, images, {'params': raw.params, **raw.mutable}\n    )"),
-  ('train.py', 'self._scores.score(self._record, 0, 0, first)',
+   "      self._record, self._at.step, images, {'params': raw.params, **raw.mutable}\n    )"),
+  ('loop.py', 'self._scores.score(self._record, 0, 0, first)',
    'self._scores.score(self._record, 0, 0, parallel.to_host(self._state.ema))'),
-  ('train.py', 'state, count) if count > known else state', 'state, count) if count else state'),
+  ('loop.py', 'state, count) if count > known else state', 'state, count) if count else state'),
 ]  # fmt: skip
 _WORKDIR = [
   ('config_file.py', 'new is None or key.startswith(_OF_SCORES) or _LATER.get(key) == new',
