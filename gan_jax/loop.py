@@ -338,9 +338,9 @@ class Run:
     self._record.write('rollback', back, images, {'count': self._rollbacks + 1, **about})
 
   def _draw_samples(self) -> None:
-    draw = lambda: hosts.is_first() and not self._pictures.has(self._at.images()) and self._sample()
+    due = lambda: hosts.is_first() and not self._pictures.has(self._at.images())
     with self._clock('sample'):
-      self._at_once(draw)
+      self._at_once(lambda: self._sample() if due() else None)
 
   def _sample(self) -> None:
     images = self._at.images()

@@ -125,8 +125,8 @@ _MONITORING = [
 ]  # fmt: skip
 _VERBS = [
   ('loop.py', 'self._drain(0)\n        self._save()', 'self._save()'),
-  ('loop.py', 'draw = lambda: hosts.is_first() and not self._pictures.has(self._at.images()) and self._sample()',
-   'draw = lambda: hosts.is_first() and self._sample()'),
+  ('loop.py', 'due = lambda: hosts.is_first() and not self._pictures.has(self._at.images())',
+   'due = hosts.is_first'),
   ('loop.py', 'self._pictures.draw(images, self._average())',
    'self._pictures.draw(images, parallel.to_host(\n'
    "      {'params': self._state.generator.params, **self._state.generator.mutable}))"),
