@@ -1,9 +1,8 @@
 """SNGAN's residual networks on Fashion-MNIST, small: five minutes on one core.
 
 Command: .venv/bin/python launch.py train --config=configs/zoo/resnet_fashion.py
-Score: fd_classifier 27.6 (held-out reals 1.51), kid_classifier 1.65,
-  class_accuracy_classifier 0.854, N = 1,000, after 28,832 images. Little variety within
-  a class: not done.
+Score: fd_classifier 28.8 (held-out reals 2.18), kid_classifier 1.38,
+  class_accuracy_classifier 0.860, N = 1,000, after 53,312 images. Prints are a grid of dots.
 """
 
 from ml_collections import ConfigDict
@@ -36,6 +35,12 @@ def get_config() -> ConfigDict:
   config.model.name = 'resnet'
   config.resnet.width = 16
   config.loss.name = 'hinge'
+  config.regularisers = ('r1',)
+  config.r1.weight = 0.5
+  config.r1.interval = 4
+  config.anneal_images = 60_000  # about what a core shows in the time
   config.generator_optimizer.learning_rate = 5e-4
+  config.generator_optimizer.learning_rate_final = 5e-5
   config.discriminator_optimizer.learning_rate = 1e-3
+  config.discriminator_optimizer.learning_rate_final = 1e-4
   return config
