@@ -57,7 +57,8 @@ def make_train_step(recipe: Recipe) -> Callable[[TrainState, Batch], tuple[Train
       )
       state, _ = jax.lax.scan(once, state, stacked)
     g_fake = _fakes_of(recipe, g_real, moment, 'generator')
-    made, d_fake = None, for_d(d_real)
+    made = None
+    d_fake = for_d(d_real)
     if recipe.share_batch and recipe.accumulate == 1:
       made = generator.make(recipe, state.generator, g_fake)
       # Of the same latents: one forward pass for both.
