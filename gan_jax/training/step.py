@@ -160,8 +160,8 @@ def _made(recipe: Recipe, player: Player, seen: Examples) -> Examples:
   return seen._replace(images=images)
 
 
-def _after(done: jax.Array, x: jax.Array) -> jax.Array:
-  """`x`, on a TPU not before a scalar is known.
+def _after(done: jax.Array, x: PyTree) -> PyTree:
+  """A tree of arrays, on a TPU not before a scalar is known.
 
   The generator's own forward pass needs nothing of the discriminator's update. Run ahead of it, it
   would hold all its activations while the update is at its most.
