@@ -15,6 +15,7 @@ from gan_jax.models import noise
 from gan_jax.ops import channels as channel_ops
 from gan_jax.ops import conv as conv_op
 from gan_jax.ops import resample
+from gan_jax.ops.pointwise import pointwise
 
 _LEAK, _GAIN = 0.2, math.sqrt(2)
 
@@ -80,8 +81,7 @@ class Conv(nn.Module):
 
 def _convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
   if kernel.shape[:2] == (1, 1):
-    flat = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
-    return flat.reshape(*x.shape[:-1], flat.shape[-1])
+    return pointwise(x, kernel[0, 0])
   return conv_op.conv(x, kernel, stride=stride, padding=padding)
 
 

@@ -12,6 +12,7 @@ from gan_jax.errors import UserError
 from gan_jax.ops import channels
 from gan_jax.ops import conv as conv_op
 from gan_jax.ops.depthwise import depthwise
+from gan_jax.ops.pointwise import pointwise
 
 Initializer = Callable[..., jax.Array]
 Resolution = int | tuple[int, int]
@@ -135,9 +136,7 @@ class Conv(nn.Module):
     shape = (*sides(self.kernel), x.shape[-1] // self.groups, self.features)
     kernel = self.param('kernel', self.kernel_init, shape).astype(x.dtype)
     if self.kernel == 1 and self.stride == 1 and self.groups == 1 and self.padding == 0:
-      # A product of two matrices is what every platform runs best; over more axes than two, the
-      # CPU would copy a transpose of the images for the gradient.
-      return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
+      return pointwise(x, kernel[0, 0])
     return conv_op.conv(x, kernel, stride=self.stride, padding=self.padding, groups=self.groups)
 
 

@@ -58,7 +58,10 @@ def _repeated(static: _Static, channels: jax.Array) -> jax.Array:
 
 
 def _plain_sum(static: _Static, x: jax.Array) -> jax.Array:
-  return x.reshape(static[0], -1, x.shape[-1]).sum(axis=1)
+  parts = static[0]
+  if parts == 1:  # no rows of pixels out of images, which a TPU would copy for it
+    return x.sum(axis=tuple(range(x.ndim - 1)))[None]
+  return x.reshape(parts, -1, *x.shape[1:]).sum(axis=tuple(range(1, x.ndim)))
 
 
 def _product_with_ones(static: _Static, x: jax.Array) -> jax.Array:

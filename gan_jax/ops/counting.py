@@ -13,8 +13,10 @@ _KERNELS = {
   'conv_input_gradient': (0, 1),
   'depthwise': (None, 1),
   'depthwise_input_gradient': (0, 1),
+  'pointwise': (None, 1),
+  'pointwise_input_gradient': (0, 1),
 }
-_WEIGHT_GRADIENTS = ('conv_weight_gradient', 'depthwise_weight_gradient')
+_WEIGHT_GRADIENTS = tuple(f'{name}_weight_gradient' for name in ('conv', 'depthwise', 'pointwise'))
 
 
 def multiply_adds(

@@ -35,12 +35,24 @@ def plain_forms() -> Iterator[None]:
     _PLAIN.reset(token)
 
 
+def by_platform(*arguments: Any, tpu: Callable[..., Any], plain: Callable[..., Any]) -> Any:
+  """What one of two functions makes of trees of arrays: that for TPUs, or that for all others.
+
+  Chosen when a program is lowered, as the forms of operations are. Both functions are traced: it is
+  for what occurs a few times in a program. Within `plain_forms` there is the plain one alone.
+  """
+  if _PLAIN.get():
+    return plain(*arguments)
+  return jax.lax.platform_dependent(*arguments, tpu=tpu, default=plain)
+
+
 def define(
   name: str,
   shape: Callable[..., tuple[int, ...]],
   plain: Operation,
   transposes: tuple[Operation, ...],
   cpu: Operation | None = None,
+  tpu: Operation | None = None,
 ) -> Operation:
   """Makes an operation out of its forms and its transposes.
 
@@ -53,6 +65,7 @@ def define(
     plain: the form for every platform that has none of its own.
     transposes: one for each array: `(static, cotangent, *the other arrays) -> cotangent of it`.
     cpu: the form for CPUs.
+    tpu: the form for TPUs.
 
   Returns:
     `operation(static, *arrays)`, differentiable forwards and backwards to any order; under `jit`,
@@ -107,10 +120,10 @@ def define(
   primitive.def_abstract_eval(abstract)
   batching.primitive_batchers[primitive] = batch
   mlir.register_lowering(primitive, mlir.lower_fun(mapped(plain), multiple_results=False))
-  if cpu is not None:
-    mlir.register_lowering(
-      primitive, mlir.lower_fun(mapped(cpu), multiple_results=False), platform='cpu'
-    )
+  for platform, form in (('cpu', cpu), ('tpu', tpu)):
+    if form is not None:
+      rule = mlir.lower_fun(mapped(form), multiple_results=False)
+      mlir.register_lowering(primitive, rule, platform=platform)
   if len(transposes) == 1:
     ad.deflinear2(primitive, lambda ct, x, **how: [transpose(0, ct, **how)])
   else:
@@ -129,7 +142,9 @@ Forms: TypeAlias = tuple[Operation, Operation, Operation]
 kernel)`, and of that at the kernel `(static, images, gradient)`."""
 
 
-def convolution(name: str, shapes: _Shapes, plain: Forms, cpu: Forms) -> Forms:
+def convolution(
+  name: str, shapes: _Shapes, plain: Forms, cpu: Forms, tpu: Forms | None = None
+) -> Forms:
   """Makes a convolution and its two gradients, each with the other two as its transposes.
 
   Args:
@@ -137,15 +152,18 @@ def convolution(name: str, shapes: _Shapes, plain: Forms, cpu: Forms) -> Forms:
     shapes: of the three results, each as `define` takes it.
     plain: the forms for every platform that has none of its own.
     cpu: the forms for CPUs.
+    tpu: the forms for TPUs, where they are not the plain ones.
 
   Returns:
     Operations, as `define` makes them.
   """
+  on_tpu = tpu or (None, None, None)
   forward = define(
     name,
     shapes[0],
     plain[0],
     cpu=cpu[0],
+    tpu=on_tpu[0],
     transposes=(
       lambda static, dy, w: at_images(static, dy, w),
       lambda static, dy, x: at_kernel(static, x, dy),
@@ -156,6 +174,7 @@ def convolution(name: str, shapes: _Shapes, plain: Forms, cpu: Forms) -> Forms:
     shapes[1],
     plain[1],
     cpu=cpu[1],
+    tpu=on_tpu[1],
     transposes=(
       lambda static, dx, w: forward(static, dx, w),
       lambda static, dx, g: at_kernel(static, dx, g),
@@ -166,6 +185,7 @@ def convolution(name: str, shapes: _Shapes, plain: Forms, cpu: Forms) -> Forms:
     shapes[2],
     plain[2],
     cpu=cpu[2],
+    tpu=on_tpu[2],
     transposes=(
       lambda static, dw, g: at_images(static, g, dw),
       lambda static, dw, x: forward(static, x, dw),

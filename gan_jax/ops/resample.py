@@ -3,8 +3,11 @@
 The filter is [1, 2, 1] * [1, 1]: bilinear interpolation on the way up, its adjoint up to a factor
 on the way down, as in StyleGAN2 and R3GAN (arXiv:2501.05441). Outside the image is zero. Written
 with shifts and adds; on a CPU, where each of those is a program to compile, as a product with the
-matrix of the filter.
+matrix of the filter; on a TPU, which would copy whole images to put pixels between pixels, as a
+convolution.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +20,7 @@ from gan_jax.ops.depthwise import depthwise
 
 def upsample(x: jax.Array) -> jax.Array:
   """Doubles height and width of `[B, H, W, C]`; keeps constants away from the edge."""
-  return _up(1, _up(2, x))
+  return _up(None, x)
 
 
 def downsample(x: jax.Array) -> jax.Array:
@@ -29,7 +32,7 @@ def downsample(x: jax.Array) -> jax.Array:
   for axis in (1, 2):
     if x.shape[axis] % 2:
       raise ValueError(f'downsample halves even sizes; axis {axis} of {x.shape} is odd')
-  return _down(2, _down(1, x))
+  return _down(None, x)
 
 
 def smooth(x: jax.Array, padding: int, gain: float = 1.0) -> jax.Array:
@@ -66,11 +69,23 @@ def _doubled(axis: int, x: jax.Array) -> tuple[int, ...]:
   return (*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
 
 
+def _both_doubled(x: jax.Array) -> tuple[int, ...]:
+  return (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], x.shape[3])
+
+
 def _halved(axis: int, x: jax.Array) -> tuple[int, ...]:
   return (*x.shape[:axis], x.shape[axis] // 2, *x.shape[axis + 1 :])
 
 
-# --- GPU and TPU ----------------------------------------------------------------------------------
+# --- GPU ------------------------------------------------------------------------------------------
+
+
+def _up_by_all_shifts(_: Any, x: jax.Array) -> jax.Array:
+  return _up_by_shifts(1, _up_by_shifts(2, x))
+
+
+def _down_by_all_shifts(_: Any, x: jax.Array) -> jax.Array:
+  return _down_by_shifts(2, _down_by_shifts(1, x))
 
 
 def _up_by_shifts(axis: int, x: jax.Array) -> jax.Array:
@@ -93,6 +108,29 @@ def _neighbours(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
   padded = jnp.pad(x, [(1, 1) if a == axis else (0, 0) for a in range(x.ndim)])
   take = lambda start: lax.slice_in_dim(padded, start, start + size, axis=axis)
   return take(0), take(2)
+
+
+# --- TPU ------------------------------------------------------------------------------------------
+
+
+def _down_by_convolution(_: Any, x: jax.Array) -> jax.Array:
+  taps, channels = np.array([1, 3, 3, 1]) / 8, x.shape[-1]
+  kernel = jnp.asarray(np.outer(taps, taps), x.dtype)[:, :, None, None]
+  return lax.conv_general_dilated(
+    x,
+    jnp.broadcast_to(kernel, (4, 4, 1, channels)),
+    window_strides=(2, 2),
+    padding=((1, 1), (1, 1)),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=channels,
+    precision=lax.Precision.HIGHEST,  # float32 stays what it is, as by shifts
+  )
+
+
+def _up_by_convolution(_: Any, x: jax.Array) -> jax.Array:
+  of = jax.ShapeDtypeStruct(_both_doubled(x), x.dtype)
+  (up,) = jax.linear_transpose(lambda y: _down_by_convolution(None, y), of)(4 * x)
+  return up
 
 
 # --- CPU ------------------------------------------------------------------------------------------
@@ -124,19 +162,22 @@ def _interpolation(size: int) -> np.ndarray:
   return matrix
 
 
-# --- Each is the transpose of the other up to the factor 2 ----------------------------------------
+# --- Each is the transpose of the other up to the factor 4 ----------------------------------------
+
 
 _up: linear.Operation = linear.define(
   'upsample',
-  _doubled,
-  _up_by_shifts,
-  cpu=_up_by_matrix,
-  transposes=(lambda axis, g: 2 * _down(axis, g),),
+  lambda _, x: _both_doubled(x),
+  _up_by_all_shifts,
+  cpu=lambda _, x: _up_by_matrix(1, _up_by_matrix(2, x)),
+  tpu=_up_by_convolution,
+  transposes=(lambda _, g: 4 * _down(None, g),),
 )
 _down: linear.Operation = linear.define(
   'downsample',
-  _halved,
-  _down_by_shifts,
-  cpu=_down_by_matrix,
-  transposes=(lambda axis, g: _up(axis, g) / 2,),
+  lambda _, x: (x.shape[0], x.shape[1] // 2, x.shape[2] // 2, x.shape[3]),
+  _down_by_all_shifts,
+  cpu=lambda _, x: _down_by_matrix(2, _down_by_matrix(1, x)),
+  tpu=_down_by_convolution,
+  transposes=(lambda _, g: _up(None, g) / 4,),
 )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.runtime.tree import PyTree
-from gan_jax.training import precision
+from gan_jax.training import precision, vectors
 
 Schedule = Callable[[jax.Array], jax.Array]
 """Maps the images shown so far (scalar) to a value."""
@@ -100,7 +100,7 @@ def adam(settings: Adam) -> optax.GradientTransformationExtraArgs:
         updates = _stateless(optax.add_decayed_weights(settings.weight_decay), updates, params)
       return _stateless(optax.scale_by_learning_rate(rate), updates, params), state
 
-    flat = optax.flatten(optax.GradientTransformation(of_now.init, of_vector))
+    flat = vectors.flattened(optax.GradientTransformation(of_now.init, of_vector))
     return flat.update(grads, state, params)
 
   # Its state is the moments alone: a run may go on with other values of all the rest.

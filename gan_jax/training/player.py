@@ -3,13 +3,13 @@
 import functools
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
 from gan_jax.runtime.tree import PyTree
 from gan_jax.training.state import Player
+from gan_jax.training.vectors import global_norm
 
 Metrics = dict[str, jax.Array]
 
@@ -55,13 +55,6 @@ def descend(
     'update_ratio': global_norm(updates) / jnp.maximum(global_norm(player.params), 1e-12),
   }
   return player.replace(params=params, opt_state=opt_state), metrics
-
-
-def global_norm(tree: PyTree) -> jax.Array:
-  """The square root of the sum of squares of all values."""
-  # As one vector, the optimiser's own: leaf by leaf there are hundreds of operations to compile.
-  vector, _ = jax.flatten_util.ravel_pytree(tree)
-  return jnp.sqrt(jnp.vdot(vector, vector))
 
 
 def finite(*values: jax.Array) -> jax.Array:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from gan_jax.ops import pixels
+from gan_jax.ops import linear, pixels
 from gan_jax.runtime.tree import PyTree
 from gan_jax.training import discriminator, draws, generator, optim, precision
 from gan_jax.training.judging import Examples
@@ -57,13 +57,17 @@ def make_train_step(recipe: Recipe) -> Callable[[TrainState, Batch], tuple[Train
       )
       state, _ = jax.lax.scan(once, state, stacked)
     g_fake = _fakes_of(recipe, g_real, moment, 'generator')
-    made = generator.make(recipe, state.generator, g_fake) if recipe.accumulate == 1 else None
+    made = None
     d_fake = for_d(d_real)
-    if made is not None and recipe.share_batch:  # of the same latents: one forward pass for both
+    if recipe.share_batch and recipe.accumulate == 1:
+      made = generator.make(recipe, state.generator, g_fake)
+      # Of the same latents: one forward pass for both.
       d_fake = d_fake._replace(images=made.images)
     else:
       d_fake = _made(recipe, state.generator, d_fake)
     state, d_metrics = _update_d(recipe, state, d_real, d_fake, moment)
+    if made is None:
+      g_fake = g_fake._replace(latents=_after(d_metrics['d_grad_norm'], g_fake.latents))
     player, d_mutable, states, g_metrics = generator.update(
       recipe,
       state.generator,
@@ -154,6 +158,16 @@ def _made(recipe: Recipe, player: Player, seen: Examples) -> Examples:
   """The same with images, which are not differentiated; batch statistics are not moved."""
   images, _ = apply(recipe.generator, player.params, player.mutable, seen.latents, seen.labels)
   return seen._replace(images=images)
+
+
+def _after(done: jax.Array, x: PyTree) -> PyTree:
+  """A tree of arrays, on a TPU not before a scalar is known.
+
+  The generator's own forward pass needs nothing of the discriminator's update. Run ahead of it, it
+  would hold all its activations while the update is at its most.
+  """
+  hold = lambda x, done: jax.lax.optimization_barrier((x, done))[0]
+  return linear.by_platform(x, done, tpu=hold, plain=lambda x, done: x)
 
 
 def _averaged(recipe: Recipe, ema: PyTree, player: Player, moment: Moment) -> PyTree:

@@ -145,8 +145,12 @@ def test_each_platform_gets_its_own_form_of_an_operation():
   )
   traced = jax.jit(jax.vmap(step.function, axis_name='devices')).trace(*shapes)
   of = lambda platform: traced.lower(lowering_platforms=(platform,)).as_text()
-  loops = {platform: of(platform).count('stablehlo.while') for platform in ('cpu', 'tpu', 'cuda')}
+  text = {platform: of(platform) for platform in ('cpu', 'tpu', 'cuda')}
+  loops = {platform: text[platform].count('stablehlo.while') for platform in text}
   assert loops['cpu'] > loops['tpu'] == loops['cuda']
+  # The generator's own forward pass waits for the discriminator's update, for the memory's sake.
+  waits = {platform: text[platform].count('stablehlo.optimization_barrier') for platform in text}
+  assert waits == {'cpu': 0, 'tpu': 1, 'cuda': 0}
 
 
 def test_tree_bytes_are_those_of_shapes_and_arrays():

@@ -1,8 +1,8 @@
 """Changes that somebody could make in good faith: file, what stands there once, and what instead."""
 
 _OPS = [
-  ('resample.py', 'lambda axis, g: _up(axis, g) / 2,', 'lambda axis, g: _up(axis, g),'),
-  ('resample.py', 'lambda axis, g: 2 * _down(axis, g),', 'lambda axis, g: _down(axis, g),'),
+  ('resample.py', 'lambda _, g: _up(None, g) / 4,', 'lambda _, g: _up(None, g) / 2,'),
+  ('resample.py', 'lambda _, g: 4 * _down(None, g),', 'lambda _, g: 2 * _down(None, g),'),
   ('channels.py', 'transposes=(lambda static, total: _repeat(static, total),)',
    'transposes=(lambda static, total: 2 * _repeat(static, total),)'),
   ('linear.py', 'return found.sum(0) if axes[place] is None else found',

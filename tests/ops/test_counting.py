@@ -4,6 +4,7 @@ import pytest
 
 from gan_jax.ops import conv, counting
 from gan_jax.ops.depthwise import depthwise
+from gan_jax.ops.pointwise import pointwise
 
 X = jnp.zeros((2, 8, 6, 5))
 
@@ -38,6 +39,7 @@ def total(function, *arguments):
       (X, jnp.zeros((3, 3, 5))),
       2 * 8 * 6 * 9 * 5,
     ),
+    (pointwise, (X, jnp.zeros((5, 4))), 2 * 8 * 6 * 5 * 4),
   ],
 )
 def test_products_and_convolutions_are_counted_and_three_times_with_both_gradients(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_jax.ops import channels, conv, depthwise, resample
+from gan_jax.ops import channels, conv, depthwise, pointwise, resample
 from gan_jax.ops.window import Window
 
 
@@ -28,10 +28,17 @@ OWN, EACH_OUT = (3, 3, 3), (2, *WINDOW.outputs, 3)
 
 # Operation, its plain form, its static part, shapes of its arguments.
 OPERATIONS = {
-  'up rows': (resample._up, resample._up_by_shifts, 1, [IMAGES]),
-  'up columns': (resample._up, resample._up_by_shifts, 2, [IMAGES]),
-  'down rows': (resample._down, resample._down_by_shifts, 1, [IMAGES]),
-  'down columns': (resample._down, resample._down_by_shifts, 2, [IMAGES]),
+  'up': (resample._up, resample._up_by_all_shifts, None, [IMAGES]),
+  'down': (resample._down, resample._down_by_all_shifts, None, [IMAGES]),
+  'pointwise': (pointwise._forward, pointwise._product, None, [IMAGES, (3, 5)]),
+  'pointwise at images': (
+    *(pointwise._input_gradient, pointwise._product_at_images, None),
+    [(*IMAGES[:3], 5), (3, 5)],
+  ),
+  'pointwise at matrix': (
+    *(pointwise._matrix_gradient, pointwise._product_at_matrix, None),
+    [IMAGES, (*IMAGES[:3], 5)],
+  ),
   'sum': (channels._sum, channels._plain_sum, (2, IMAGES), [IMAGES]),
   'repeat': (channels._repeat, channels._repeated, (2, IMAGES), [(2, 3)]),
   'conv': (conv._forward, conv._forward_plain, WINDOW, [IMAGES, KERNEL]),
@@ -56,7 +63,7 @@ def qualified(value):
 def test_every_operation_is_here():
   """What `define` makes in the modules of `ops` is among those whose derivatives are looked at."""
   here = {id(operation) for operation, *_ in OPERATIONS.values()}
-  for module in (channels, conv, depthwise, resample):
+  for module in (channels, conv, depthwise, pointwise, resample):
     made = [
       value for value in vars(module).values() if qualified(value) == qualified(conv._forward)
     ]
@@ -114,7 +121,7 @@ def test_the_way_back_is_the_adjoint_of_the_way_there(name):
   np.testing.assert_allclose(back, np.full(len(back), there), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', ['up rows', 'down columns', 'sum', 'conv', 'depthwise'])
+@pytest.mark.parametrize('name', ['up', 'down', 'sum', 'conv', 'depthwise', 'pointwise'])
 def test_under_vmap_an_argument_that_is_not_mapped_has_the_sum_of_the_slopes(name):
   operation, _, static, shapes = OPERATIONS[name]
   images, *others = shapes
