@@ -228,7 +228,7 @@ def _open_embedders(config: ConfigDict, datasets: build.Datasets) -> list[Embedd
 def _features(
   config: ConfigDict, data: ImageDataset, embedders: list[Embedder], steps: int
 ) -> dict[str, float]:
-  size = config.evaluate.batch_size
+  size = parallel.images_at_once(config.evaluate.batch_size, data.shape)
   images = data.fetch(np.arange(size) % len(data))['image']
   speeds = {}
   for embedder in embedders:

@@ -32,9 +32,12 @@ class Programs:
       generator: module `(latents, labels, train) -> images` in [-1, 1].
       variables: its own, on the host.
       dtype: of the images, uint8 or uint16.
-      batch_size: images at once at most, over all local devices.
+      batch_size: images at once at most, over all local devices; fewer of large ones.
     """
-    self._generator, self._dtype, self._batch_size = generator, dtype, batch_size
+    network: Any = generator
+    shape = (*np.broadcast_to(network.resolution, 2), network.channels)
+    self._generator, self._dtype = generator, dtype
+    self._batch_size = parallel.images_at_once(batch_size, shape)
     self._variables = parallel.replicate(variables)
     self._made: dict[tuple[str, int, bool], Callable[..., Iterator[Any]]] = {}
 

@@ -23,10 +23,13 @@ class Sampler:
 
     Args:
       generator: module `(latents, labels, train) -> images` in [-1, 1].
-      batch_size: images at once, over all local devices.
+      batch_size: images at once, over all local devices; fewer of large ones.
       dtype: of the images, uint8 or uint16, as those that it was trained on.
     """
     self._generator, self._dtype = generator, dtype
+    network: Any = generator
+    shape = (*np.broadcast_to(network.resolution, 2), network.channels)
+    batch_size = parallel.images_at_once(batch_size, shape)
     self._run = parallel.map_batches(self._generate, batch_size)
     self._run_pairs = parallel.map_batches(self._generate_pairs, batch_size)
 
