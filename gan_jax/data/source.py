@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from gan_jax import registry
 from gan_jax.data import limits
 from gan_jax.data.ingest import fit
-from gan_jax.data.records import in_parts, open_split, worth_threads
+from gan_jax.data.records import in_parts, kept_labels, open_split, worth_threads
 from gan_jax.errors import UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
@@ -83,6 +83,7 @@ class ImageDataset:
     self.attribute_names = tuple(sorted(features['attributes'])) if 'attributes' in features else ()
     self._has_groups = 'group' in features
     self._records: Any = open_split(builder, split)
+    self._known = self._kept_labels(builder, split)
     self._held: tuple[np.ndarray, np.ndarray] | None = None
     image_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
     if len(self) * image_bytes <= memory_budget_mb * 2**20:
@@ -191,6 +192,13 @@ class ImageDataset:
     in_threads = worth_threads([record['image'] for record in records])
     for _ in (pool.map if in_threads else map)(decode, range(len(rows))):
       pass
+
+  def _kept_labels(self, builder: Any, split: str) -> np.ndarray | None:
+    """Labels that need not be read with the images; those of no class are, and refused there."""
+    found = kept_labels(builder, split) if self.num_classes else None
+    if found is None or len(found) != len(self):
+      return None
+    return np.where(found < self.num_classes, found, -1)
 
   def _label(self, row: int, record: Any) -> int:
     if not self.num_classes:

@@ -15,7 +15,7 @@ from gan_jax.runtime.tree import PyTree
 
 AXIS = 'devices'
 
-_IMAGE_BYTES = 2**28  # of a batch of images on one device, as floats
+_IMAGE_BYTES = 2**28  # of layers of the size of a batch of images on one device, as floats
 _CPU_BYTES = 2**31  # that all CPU devices take for a batch beside what goes in and comes out
 _SHARE = 4  # the part of its memory that another device takes for it
 
@@ -158,18 +158,19 @@ def shapes_of(tree: PyTree, sharded: bool = False) -> PyTree:
   return jax.tree.map(shape, tree)
 
 
-def images_at_once(batch_size: int, shape: tuple[int, ...]) -> int:
+def images_at_once(batch_size: int, shape: tuple[int, ...], layers: int = 1) -> int:
   """How many images go through a network at once, over all local devices.
 
   Args:
     batch_size: that is asked for.
     shape: of an image, `(H, W, C)`.
+    layers: that a device holds at once of the images' size, the images among them.
 
   Returns:
     As many as are asked for, or fewer where they are large: of each device 256 MiB as floats, which
-    are 341 images of 256×256 in colour, and 21 of 1024×1024.
+    are one layer of 341 images of 256×256 in colour, and of 21 of 1024×1024.
   """
-  most = max(1, _IMAGE_BYTES // (4 * math.prod(shape)))
+  most = max(1, _IMAGE_BYTES // (4 * math.prod(shape) * layers))
   return min(batch_size, most * jax.local_device_count())
 
 

@@ -44,6 +44,8 @@ def test_large_images_go_through_a_network_fewer_at_once_small_ones_as_asked(sha
   devices = jax.local_device_count()
   assert parallel.images_at_once(250 * devices, shape) == one_device * devices
   assert parallel.images_at_once(3, shape) == 3
+  several = parallel.images_at_once(10**6, shape, layers=4)
+  assert several == parallel.images_at_once(10**6, (*shape[:2], 4 * shape[2]))
 
 
 def test_of_images_larger_than_the_bound_each_device_has_one(monkeypatch):
