@@ -268,7 +268,8 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
     if file.mode.startswith('I;16'):
       pixels = np.asarray(file).astype(np.uint16)
     else:
-      pixels = np.asarray(file.convert(fit.MODES[shape[-1]]))
+      mode = fit.MODES[shape[-1]]
+      pixels = np.asarray(file if file.mode == mode else file.convert(mode))
   pixels = pixels[..., None] if pixels.ndim == 2 else pixels
   return fit.fit(fit.convert(pixels, kind), shape[:2], 'crop')
 

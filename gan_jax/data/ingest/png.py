@@ -61,7 +61,8 @@ def taken_over(data: bytes, pixels: np.ndarray) -> bytes:
 
 def _parts(data: bytes) -> tuple[bytes, bytes] | None:
   """Header and compressed pixels of a PNG; None where they are not all that it shows."""
-  place, header, pixels = len(PNG), b'', []
+  place, header = len(PNG), b''
+  pixels: list[bytes] = []
   while place + 12 <= len(data):
     (length,), kind = struct.unpack_from('>I', data, place), data[place + 4 : place + 8]
     body = data[place + 8 : place + 8 + length]
