@@ -111,7 +111,8 @@ def get_config() -> ConfigDict:
   evaluate.images = 200_000  # between evaluations; the end is always evaluated; 0: never
   evaluate.num_samples = 1_000  # generated images scored
   evaluate.num_reals = 50_000  # training images they are compared with, the first in a seeded order
-  evaluate.batch_size = 250  # images through a feature network at once, over all devices
+  # images through a network at once, over all devices; fewer where they are large
+  evaluate.batch_size = 250
   evaluate.features = ('classifier',)  # modules of gan_jax/features
   evaluate.metrics = ('fd', 'kid', 'class_accuracy')  # modules of gan_jax/metrics
   evaluate.allow_trained_features = False  # score by what a discriminator stands on, marked so

@@ -34,6 +34,7 @@ from gan_jax.workdir import files, record
 PARTS = ('step', 'input', 'features', 'devices')
 _DEVICE_COUNTS = (1, 2, 4, 8)
 _FD_DIMENSIONS = 2048
+_BATCHES, _INPUT_SECONDS = 100, 20.0  # of the input: so many batches, or what it makes in so long
 
 Result = dict[str, Any]
 _LOG = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
     config: of the run.
     parts: of `PARTS`: the train step; the input pipeline alone; the feature networks of
       `evaluate.features` and the Fréchet distance; the step over simulated CPU devices.
-    steps: timed steps, and passes of each network; of the input, which takes little, the batches
-      are a hundred at least.
+    steps: timed steps, and passes of each network; of the input, which takes little, a hundred
+      batches, or as many as it makes in 20 s where that is less.
 
   Returns:
     What was measured, as JSON can hold it, with `circumstances`: machine, versions, revision. Times
@@ -79,7 +80,7 @@ def bench(config: ConfigDict, parts: tuple[str, ...], steps: int) -> Result:
   if 'step' in parts:
     result |= _step(config, networks, datasets.train, steps)
   if 'input' in parts:
-    result['input_images_per_second'] = _input(config, datasets.train, steps)
+    result |= _input(config, datasets.train, steps)
   if 'features' in parts:
     result['features_images_per_second'] = _features(config, datasets.train, embedders, steps)
     result['frechet_distance_seconds'] = _frechet_distance()
@@ -205,16 +206,21 @@ def _bytes(kind: str, shape: str) -> int:
   return bits // 8 * math.prod(int(n) for n in shape.split(',') if n)
 
 
-def _input(config: ConfigDict, data: ImageDataset, steps: int) -> float:
+def _input(config: ConfigDict, data: ImageDataset, steps: int) -> Result:
   batches = build.batches(config, data, 0)
   size = len(next(batches)['label'])
   for _ in range(config.dataset.prefetch_batches):  # made ready before the clock started
     next(batches)
-  count = max(steps, 100)
-  start = time.perf_counter()
-  for _ in range(count):
+  start, cpu_start, count = time.perf_counter(), time.process_time(), 0
+  while count < steps or (count < _BATCHES and time.perf_counter() - start < _INPUT_SECONDS):
     next(batches)
-  return count * size / (time.perf_counter() - start)
+    count += 1
+  seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+  return {
+    'input_images_per_second': count * size / seconds,
+    'input_cpu_seconds_per_image': cpu_seconds / (count * size),
+    'input_cores_busy': cpu_seconds / seconds,
+  }
 
 
 def _open_embedders(config: ConfigDict, datasets: build.Datasets) -> list[Embedder]:
@@ -228,7 +234,7 @@ def _open_embedders(config: ConfigDict, datasets: build.Datasets) -> list[Embedd
 def _features(
   config: ConfigDict, data: ImageDataset, embedders: list[Embedder], steps: int
 ) -> dict[str, float]:
-  size = config.evaluate.batch_size
+  size = parallel.images_at_once(config.evaluate.batch_size, data.shape)
   images = data.fetch(np.arange(size) % len(data))['image']
   speeds = {}
   for embedder in embedders:
@@ -305,6 +311,8 @@ def show(result: Result) -> None:
     ('weights of the generator', 'generator_parameters', 1e6, ' million'),
     ('weights of the discriminator', 'discriminator_parameters', 1e6, ' million'),
     ('input pipeline', 'input_images_per_second', 1, ' images/s'),
+    ('its work on an image', 'input_cpu_seconds_per_image', 1e-3, ' ms of CPU'),
+    ('cores that it kept busy', 'input_cores_busy', 1, ''),
     ('Fréchet distance, 2,048 dimensions', 'frechet_distance_seconds', 1, ' s'),
     ('peak memory of this process', 'peak_memory_bytes', 1e6, ' MB'),
   ]

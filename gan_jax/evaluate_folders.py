@@ -24,7 +24,6 @@ FOLDER_FEATURES = ('efficientnet_lite0',)
 FOLDER_METRICS = ('fd', 'fd_infinity', 'kid', 'precision_recall', 'density_coverage')
 _FOLDER_BATCH = 250
 _GENERATED = 64  # images at once
-_BATCH_BYTES = 2**28  # of a batch of large images, as floats
 
 
 def evaluate_folders(
@@ -198,13 +197,12 @@ def _sizes(folders: list[FolderImages], options: Options) -> dict[str, int]:
 
 def _asked(real: FolderImages, num_samples: int, options: Options, conditional: bool) -> Asked:
   """What is asked of so many images of a folder, with classes or without."""
-  image_bytes = 4 * int(np.prod(real.shape))
   return Asked(
     metrics=every_metric(options.metrics) or FOLDER_METRICS,
     features=options.features or FOLDER_FEATURES,
     num_samples=num_samples,
     num_reals=options.num_reals or len(real),
-    batch_size=max(1, min(_FOLDER_BATCH, _BATCH_BYTES // image_bytes)),
+    batch_size=_FOLDER_BATCH,
     seed=0,
     resize=options.resize or 'antialias',
     weights=options.weights,

@@ -10,7 +10,7 @@ from gan_jax.errors import UserError
 from gan_jax.sampling import film, mixing, programs, walk
 from gan_jax.sampling.captions import captioned
 from gan_jax.sampling.classes import read_classes
-from gan_jax.sampling.grid import enlarged, grid, opaque, save_image
+from gan_jax.sampling.grid import enlarged, laid_out, opaque, save_image
 from gan_jax.sampling.latent_file import read_latents
 from gan_jax.sampling.model import Model
 from gan_jax.sampling.plan import spell_seeds, truncation_text
@@ -167,7 +167,7 @@ def frames_of(
 ) -> Iterator[np.ndarray]:
   """Yields what is seen of walks side by side, uint8 `[H, W, 1 or 3]` a frame."""
   walks = [walk.walk(model, keys, at, truncation) for keys in parts]
-  return (grid(np.stack(images), columns) for images in zip(*walks, strict=True))
+  return (laid_out(np.stack(images), columns) for images in zip(*walks, strict=True))
 
 
 def write_mixing(
@@ -220,7 +220,7 @@ def write_mixing(
     **{'Seeds of rows': spell_seeds(rows), 'Seeds of columns': spell_seeds(columns)},
     **{'Layers of columns': spell_seeds(chosen), 'Truncation': truncation_text(model, truncation)},
   }
-  picture = captioned(images, width, texts) if captions else grid(images, width)
+  picture = captioned(images, width, texts) if captions else laid_out(images, width)
   try:
     os.makedirs(os.path.dirname(out) or '.', exist_ok=True)
     save_image(out, picture, recipe)

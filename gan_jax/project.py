@@ -21,7 +21,7 @@ from gan_jax.latents.stored import Latents
 from gan_jax.sampling import film
 from gan_jax.sampling.about import Recipe
 from gan_jax.sampling.captions import captioned
-from gan_jax.sampling.grid import grid, save_image, whole_file
+from gan_jax.sampling.grid import laid_out, save_image, whole_file
 from gan_jax.sampling.model import Model
 from gan_jax.text import cell, say
 from gan_jax.workdir import files, record
@@ -201,7 +201,8 @@ def _write_film(found: Found, way: np.ndarray, path: str) -> None:
   columns = max(1, round(len(way) ** 0.5))
   height, width = given.shape[1:3]
   frames = [
-    grid(np.concatenate([given, way[:, point]], axis=1), columns) for point in range(way.shape[1])
+    laid_out(np.concatenate([given, way[:, point]], axis=1), columns)
+    for point in range(way.shape[1])
   ]
   times = film.factor(path, (2 * height, width), None, columns)
   held = [frames[-1]] * _HELD

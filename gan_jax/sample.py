@@ -52,6 +52,12 @@ def write_samples(
   chosen = check_out(out, form, overwrite, captions)
   if not math.isfinite(plan.truncation) or plan.truncation < 0:
     raise UserError(f'--truncation={plan.truncation}: accepted: numbers from 0')
+  folder = outputs.beside(out, plan) if chosen == 'grid' else ''
+  if os.path.isfile(folder) or (os.path.isdir(folder) and os.listdir(folder) and not overwrite):
+    raise UserError(
+      f'--out={out}: {folder} has something in it, where images larger than in the grid go in full '
+      'size; accepted: another name, or --overwrite'
+    )
   try:
     if chosen != 'folder':
       os.makedirs(os.path.dirname(out) or '.', exist_ok=True)

@@ -136,6 +136,8 @@ def test_the_result_has_what_was_asked_for_and_is_json(tmp_path):
   low, high = read['images_per_second_range']
   assert 0 < low <= read['images_per_second'] <= high
   assert read['input_images_per_second'] > 0
+  work = read['input_cpu_seconds_per_image'] * read['input_images_per_second']
+  assert work == pytest.approx(read['input_cores_busy'])  # the same work, by image and by second
   assert read['circumstances']['packages']['jax'] == jax.__version__
   assert 'features_images_per_second' not in read
   bench.show(result)

@@ -14,7 +14,7 @@ from gan_jax import sample
 from gan_jax.data import source
 from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError
-from gan_jax.sampling import about, outputs, plan
+from gan_jax.sampling import about, grid, outputs, plan
 from tests.sampling import drawn
 
 KINDS = {
@@ -145,6 +145,27 @@ def test_every_file_says_how_it_was_made_and_that_it_is_synthetic(model, tmp_pat
     assert image.text['Seeds'] == '3,9'
     assert image.text['Classes'] == 'a dog, 猫'
     assert xmp_of(image)['DigitalSourceType'] == about.SYNTHETIC
+
+
+def test_images_larger_than_in_their_grid_are_whole_in_a_folder_beside_it(
+  model, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(grid, '_MOST_SIDE', 24)
+  monkeypatch.setattr(grid, '_LEAST_CELL', 4)
+  out = str(tmp_path / 'grid.png')
+  sample.write_samples(planned(model), out)
+  sample.write_samples(planned(model), str(tmp_path / 'folder'))
+  assert max(pixels(out).shape[:2]) <= 24
+  for file in (tmp_path / 'folder').iterdir():
+    assert (tmp_path / 'grid' / file.name).read_bytes() == file.read_bytes()
+  before = (tmp_path / 'grid.png').read_bytes()
+  with pytest.raises(UserError, match=r'grid has something in it.*--overwrite'):
+    sample.write_samples(planned(model, 3), out)
+  assert (tmp_path / 'grid.png').read_bytes() == before
+  sample.write_samples(planned(model, 3), out, overwrite=True)
+  sample.write_samples(planned(model), str(tmp_path / 'told.png'), captions=True)
+  assert max(pixels(tmp_path / 'told.png').shape[:2]) < 300  # room for texts
+  assert len(list((tmp_path / 'told').iterdir())) == 5
 
 
 def test_the_same_samples_are_the_same_bytes(grey, tmp_path):

@@ -79,11 +79,13 @@ def augmented(config: ConfigDict, parts: Networks, images: np.ndarray) -> np.nda
   keys = draws.per_example(jax.random.key(config.seed), jnp.arange(len(images)))
 
   @jax.jit
-  def augment(images: jax.Array) -> jax.Array:
+  def augment(keys: jax.Array, images: jax.Array) -> jax.Array:
     changed = augmentation(keys, pixels.to_model(images), jnp.float32(most))
     return pixels.from_model(changed, images.dtype)
 
-  return np.asarray(augment(images))
+  size = parallel.images_at_once(len(images), images.shape[1:])
+  few = [slice(start, start + size) for start in range(0, len(images), size)]
+  return np.concatenate([np.asarray(augment(keys[some], images[some])) for some in few])
 
 
 def _made_of(what: str, config: ConfigDict, parts: Networks) -> list[Any]:

@@ -1,12 +1,16 @@
 """Opens a split of a prepared dataset as records whose images are still encoded."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from gan_jax.errors import UserError, nearest
 
+# After the name of a file of images: their labels, which else are read with all of the images.
+LABELS = '.labels.npy'
 # Smaller images than this, encoded, are decoded faster by one thread than threads hand them over.
 _PARALLEL_BYTES = 8192
 _PART_BYTES = 2**24  # of encoded images that are read at a time
@@ -72,6 +76,18 @@ def open_split(builder: Any, split: str) -> Records:
     ) from error
 
 
+def kept_labels(builder: Any, split: str) -> np.ndarray | None:
+  """The labels of a split, int32 `[N]`, that `prepare` put beside its files; None without."""
+  parts = []
+  for part in builder.info.splits[split].file_instructions:
+    path = f'{part.filename}{LABELS}'
+    if not os.path.exists(path):
+      return None
+    end = None if part.take == -1 else part.skip + part.take
+    parts.append(np.load(path, mmap_mode='r', allow_pickle=False)[part.skip : end])
+  return np.concatenate(parts) if parts else None
+
+
 def worth_threads(images: Sequence[bytes]) -> bool:
   """Whether encoded images are large enough to be decoded by several threads."""
   return sum(map(len, images)) >= _PARALLEL_BYTES * len(images)
@@ -86,4 +102,5 @@ def in_parts(records: Any, rows: Sequence[int]) -> Iterator[tuple[Sequence[int],
     yield part, found
     start += len(part)
     mean = sum(len(record['image']) for record in found) / len(part)
-    count = int(min(max(_PART_BYTES // max(mean, 1), 1), _LARGEST_PART))
+    least = os.cpu_count() or 1  # of large images each thread has one to decode
+    count = int(min(max(_PART_BYTES // max(mean, 1), least), _LARGEST_PART))

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from gan_jax import registry
 from gan_jax.data import limits
 from gan_jax.data.ingest import fit
-from gan_jax.data.records import in_parts, open_split, worth_threads
+from gan_jax.data.records import in_parts, kept_labels, open_split, worth_threads
 from gan_jax.errors import UserError, nearest
 
 RANDOM_IMAGES = 'random_images'  # the name of a dataset that is on no disk
@@ -32,6 +32,7 @@ _ELSEWHERE = (
   "tfds.builder('{name}').download_and_prepare(file_format='array_record')\" and set "
   'config.dataset.data_dir to its folder'
 )
+_HASHED_BYTES = 2**25  # of images that are read at a time for a fingerprint
 _KINDS = {1: 'grey', 3: 'rgb', 4: 'rgba'}
 
 
@@ -82,6 +83,7 @@ class ImageDataset:
     self.attribute_names = tuple(sorted(features['attributes'])) if 'attributes' in features else ()
     self._has_groups = 'group' in features
     self._records: Any = open_split(builder, split)
+    self._known = self._kept_labels(builder, split)
     self._held: tuple[np.ndarray, np.ndarray] | None = None
     image_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
     if len(self) * image_bytes <= memory_budget_mb * 2**20:
@@ -191,6 +193,13 @@ class ImageDataset:
     for _ in (pool.map if in_threads else map)(decode, range(len(rows))):
       pass
 
+  def _kept_labels(self, builder: Any, split: str) -> np.ndarray | None:
+    """Labels that need not be read with the images; those of no class are, and refused there."""
+    found = kept_labels(builder, split) if self.num_classes else None
+    if found is None or len(found) != len(self):
+      return None
+    return np.where(found < self.num_classes, found, -1)
+
   def _label(self, row: int, record: Any) -> int:
     if not self.num_classes:
       return 0
@@ -209,8 +218,13 @@ class ImageDataset:
     rows = (
       np.arange(len(self)) if self.in_memory else np.linspace(0, len(self) - 1, 256).astype(int)
     )
-    for array in self.fetch(rows).values():
-      digest.update(np.ascontiguousarray(array).data)
+    at_once = max(1, _HASHED_BYTES // (int(np.prod(self.shape)) * self.dtype.itemsize))
+    labels = [np.empty(0, np.int32)]
+    for start in range(0, len(rows), at_once):
+      found = self.fetch(rows[start : start + at_once])
+      digest.update(np.ascontiguousarray(found['image']).data)
+      labels.append(found['label'])
+    digest.update(np.concatenate(labels).data)
     return digest.hexdigest()[:16]
 
 
@@ -254,7 +268,8 @@ def decode_image(data: bytes, shape: tuple[int, int, int], dtype: Any = np.uint8
     if file.mode.startswith('I;16'):
       pixels = np.asarray(file).astype(np.uint16)
     else:
-      pixels = np.asarray(file.convert(fit.MODES[shape[-1]]))
+      mode = fit.MODES[shape[-1]]
+      pixels = np.asarray(file if file.mode == mode else file.convert(mode))
   pixels = pixels[..., None] if pixels.ndim == 2 else pixels
   return fit.fit(fit.convert(pixels, kind), shape[:2], 'crop')
 

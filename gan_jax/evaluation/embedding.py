@@ -26,17 +26,22 @@ class Embedder:
   """
 
   def __init__(self, network: FeatureNetwork, batch_size: int):
-    """Compiles nothing yet; `batch_size` is of images at once, over all local devices."""
+    """Compiles nothing yet; `batch_size` is of images at once at most, over all local devices."""
     self.network = network
     self._batch_size = batch_size
     self._variables = parallel.replicate(network.params)
-    self._runs: dict[np.dtype, _Run] = {}
+    self._runs: dict[Any, _Run] = {}
 
   def __call__(self, images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Yields features and logits of images `[n, H, W, C]`, batch by batch."""
-    if images.dtype not in self._runs:  # a program takes images of one type
-      self._runs[images.dtype] = parallel.map_batches(self.network.apply, self._batch_size)
-    return self._runs[images.dtype](self._variables, images)
+    key = images.dtype, images.shape[1:]  # a program takes images of one type and shape
+    if key not in self._runs:
+      self._runs[key] = parallel.map_batches(self.network.apply, self.at_once(images))
+    return self._runs[key](self._variables, images)
+
+  def at_once(self, images: np.ndarray) -> int:
+    """How many of such images `[n, H, W, C]` make a batch; fewer of large ones."""
+    return parallel.images_at_once(self._batch_size, images.shape[1:])
 
 
 def open_embedder(
@@ -120,7 +125,7 @@ def _own(
   one: np.ndarray | None = None
   done, constant = 0, True
   watch(subject.name, 0, end - first)
-  for batch in subject.batches(seed, first, end):
+  for batch in _in_whole_batches(subject.batches(seed, first, end), embedders):
     for embedder, into in zip(embedders, parts, strict=True):
       into.extend(embedder(batch))
     if keep_images:
@@ -132,6 +137,22 @@ def _own(
     watch(subject.name, done, end - first)
   assert one is not None  # more images than hosts
   return _Own(parts, images, hashlib.sha256(one.tobytes()).hexdigest() if constant else '')
+
+
+def _in_whole_batches(
+  images: Iterator[np.ndarray], embedders: Sequence[Embedder]
+) -> Iterator[np.ndarray]:
+  """Passes images on in multiples of a network's batch, which would be filled up; the rest last."""
+  held: np.ndarray | None = None
+  for batch in images:
+    if held is not None:
+      whole = len(held) - len(held) % (embedders[0].at_once(held) if embedders else 1)
+      if whole:
+        yield held[:whole]
+      batch = np.concatenate([held[whole:], batch]) if whole < len(held) else batch
+    held = batch
+  if held is not None:
+    yield held
 
 
 def embed_pairs(
@@ -168,6 +189,13 @@ def stored(subject: Subject, seed: int = 0) -> np.ndarray:
 
 def _join(parts: Sequence[np.ndarray], subject: Subject) -> np.ndarray:
   return hosts.joined(np.concatenate(parts), subject.size)
+
+
+def moved_to_disk(images: np.ndarray) -> np.ndarray:
+  """A copy of images on disk."""
+  found = _on_disk(len(images), images)
+  found[:] = images
+  return found
 
 
 def _on_disk(count: int, batch: np.ndarray) -> np.ndarray:

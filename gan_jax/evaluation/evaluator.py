@@ -16,6 +16,7 @@ from gan_jax.evaluation.embedding import (
   Watch,
   embed,
   embed_pairs,
+  moved_to_disk,
   open_embedder,
   stored,
 )
@@ -209,7 +210,8 @@ class Evaluator:
     seed = self._asked.seed + 1
     found = embed(subject, seed, [embedder], self._watch, keep_images=True)
     assert found.images is not None  # as they were asked for
-    return sheets.tenths(found.images, found.features[0].pooled, reals.compared.pooled, seed)
+    parts = sheets.tenths(found.images, found.features[0].pooled, reals.compared.pooled, seed)
+    return [part._replace(images=moved_to_disk(part.images)) for part in parts]
 
   def _open(self, name: str) -> _Network:
     asked, reals = self._asked, self._reals

@@ -111,7 +111,7 @@ def _gallery(part: SubFigure, gallery: Gallery) -> None:
   axis = part.subplots()
   count = len(gallery.images)
   both = grid(np.concatenate([gallery.images, gallery.nearest]), count)
-  height, width = gallery.images.shape[1:3]
+  height, width = both.shape[0] / 2, both.shape[1] / count  # of one, scaled where it is large
   axis.imshow(both, cmap='gray', vmin=0, vmax=255, interpolation='nearest')
   places = (np.arange(count) + 0.5) * width - 0.5
   axis.set_xticks(places, [f'{distance:.3g}' for distance in gallery.distances], fontsize=8)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.metrics import neighbours
-from gan_jax.sampling.grid import enlarged, grid, opaque, save_image
+from gan_jax.sampling.grid import enlarged, opaque, save_grid
 
 FOLDER = 'tenths'
 _NEIGHBOUR = 5
@@ -57,9 +57,12 @@ def tenths(images: np.ndarray, generated: np.ndarray, real: np.ndarray, seed: in
 
 
 def write(parts: Sequence[Tenth], folder: str) -> None:
-  """Writes `best.png`, `median.png` and `worst.png`, images in full size or enlarged."""
+  """Writes `best.png`, `median.png` and `worst.png`, small images enlarged.
+
+  Large ones are scaled, and all of them in full size in the folders `best`, `median`, `worst`.
+  """
   os.makedirs(folder, exist_ok=True)
   for part in parts:
-    images = opaque(part.images)
-    times = -(-_LEAST_SIDE // min(images.shape[1:3]))
-    save_image(os.path.join(folder, f'{part.name}.png'), grid(enlarged(images, times), _COLUMNS))
+    times = -(-_LEAST_SIDE // min(part.images.shape[1:3]))
+    images = enlarged(opaque(part.images), times) if times > 1 else part.images
+    save_grid(os.path.join(folder, f'{part.name}.png'), images, _COLUMNS, range(len(images)))

@@ -38,7 +38,7 @@ def file_of(painter: Painter, asked: Sequence[Recipe], gallery: Gallery) -> byte
   """
   images = painter.draw(asked)
   columns = math.ceil(math.sqrt(len(images)))
-  whole = images[0] if len(images) == 1 else grid.grid(images, columns)
+  whole = images[0] if len(images) == 1 else grid.laid_out(images, columns)
   about = {**painter.model.recipe(), 'Noise': 'the same for all pictures'}
   about[_RECIPE] = _text([recipes.written(each) for each in asked])
   if names := sorted(set(recipes.projections(asked))):

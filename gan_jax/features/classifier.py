@@ -255,8 +255,9 @@ def predict(
   """The class of the highest logit of each of `count` images, and its label, both `[count]`."""
   compiled: Any = jax.jit(logits_of, compiler_options=parallel.compiler_options())
   found, labels = [], []
-  for start in range(0, count, 250):
-    batch = fetch(np.arange(start, min(start + 250, count)))
+  size = parallel.images_at_once(250, fetch(np.arange(1))['image'].shape[1:], layers=4)
+  for start in range(0, count, size):
+    batch = fetch(np.arange(start, min(start + size, count)))
     found.append(np.argmax(compiled(batch['image']), axis=-1))
     labels.append(batch['label'])
   return np.concatenate(found), np.concatenate(labels)

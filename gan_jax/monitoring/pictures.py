@@ -51,9 +51,7 @@ class Pictures:
     os.makedirs(self._folder, exist_ok=True)
     self._draw_reals()
     drawn = self._sampler.draw(variables, self._labels, self._seed)
-    picture = grid.grid(np.concatenate(list(drawn)), self._columns)
-    grid.save_image(self._path(images), picture)
-    return picture
+    return self._save(self._path(images), np.concatenate(list(drawn)))
 
   def _draw_reals(self) -> None:
     if self._drew_reals:
@@ -61,13 +59,14 @@ class Pictures:
     self._drew_reals = True
     labels = self._labels if self._conditional else None
     images = grid.reals(self._data, labels, len(self._labels))
-    self._save('reals', images)
+    self._save(os.path.join(self._folder, 'reals.png'), images)
     seen = self._augmented(images)
     if seen is not None:
-      self._save('augmented', seen)
+      self._save(os.path.join(self._folder, 'augmented.png'), seen)
 
-  def _save(self, name: str, images: np.ndarray) -> None:
-    grid.save_image(os.path.join(self._folder, f'{name}.png'), grid.grid(images, self._columns))
+  def _save(self, path: str, images: np.ndarray) -> np.ndarray:
+    first = range(0, len(images), self._columns)  # of each row, whole where the grid scales them
+    return grid.save_grid(path, images, self._columns, first)
 
   def _path(self, images: int) -> str:
     return os.path.join(self._folder, f'{images:012d}.png')

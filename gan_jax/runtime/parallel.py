@@ -1,6 +1,7 @@
 """The only module that maps over devices: pmap, the axis that steps average over, hosts."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,10 @@ from gan_jax.runtime import preemption
 from gan_jax.runtime.tree import PyTree
 
 AXIS = 'devices'
+
+_IMAGE_BYTES = 2**28  # of layers of the size of a batch of images on one device, as floats
+_CPU_BYTES = 2**31  # that all CPU devices take for a batch beside what goes in and comes out
+_SHARE = 4  # the part of its memory that another device takes for it
 
 
 def replicate(tree: PyTree) -> PyTree:
@@ -153,6 +158,22 @@ def shapes_of(tree: PyTree, sharded: bool = False) -> PyTree:
   return jax.tree.map(shape, tree)
 
 
+def images_at_once(batch_size: int, shape: tuple[int, ...], layers: int = 1) -> int:
+  """How many images go through a network at once, over all local devices.
+
+  Args:
+    batch_size: that is asked for.
+    shape: of an image, `(H, W, C)`.
+    layers: that a device holds at once of the images' size, the images among them.
+
+  Returns:
+    As many as are asked for, or fewer where they are large: of each device 256 MiB as floats, which
+    are one layer of 341 images of 256×256 in colour, and of 21 of 1024×1024.
+  """
+  most = max(1, _IMAGE_BYTES // (4 * math.prod(shape) * layers))
+  return min(batch_size, most * jax.local_device_count())
+
+
 def map_batches(
   function: Callable[..., PyTree], batch_size: int
 ) -> Callable[..., Iterator[PyTree]]:
@@ -160,29 +181,46 @@ def map_batches(
 
   Args:
     function: `(variables, *arrays [b, ...]) -> tree of [b, ...]`.
-    batch_size: examples at once, over all local devices.
+    batch_size: examples at once, over all local devices; fewer where the program would take more
+      memory beside its examples than 2 GiB of a CPU, or a quarter of another device's.
 
   Returns:
     `run(replicated variables, *arrays [N, ...])`, which yields results as NumPy arrays batch by
     batch, N rows in all. The last batch is filled up by repetition, so that one program serves all.
   """
   devices = jax.local_device_count()
-  per_device = -(-batch_size // devices)
+  size = -(-batch_size // devices) * devices
   # This host's devices alone: hosts may run through different numbers of batches.
   mapped = jax.pmap(function, axis_name=AXIS, devices=jax.local_devices())
   compiled: Any = None
 
   def run(replicated: PyTree, *arrays: np.ndarray) -> Iterator[PyTree]:
-    nonlocal compiled
-    total = len(arrays[0])
-    for start in range(0, total, per_device * devices):
-      rows = np.arange(start, start + per_device * devices).clip(max=total - 1)
-      count = min(total - start, len(rows))
+    nonlocal compiled, size
+    start, total = 0, len(arrays[0])
+    while start < total:
+      rows = np.arange(start, start + size).clip(max=total - 1)
       split = shard([array[rows] for array in arrays])
       if compiled is None:
         compiled = compile_for(mapped, replicated, *split)
+        if (fewer := _fitting(compiled, size)) < size:
+          size, compiled = fewer, None
+          continue
       result = compiled(replicated, *split)
+      count = min(total - start, size)
       flat = lambda x, count=count: np.asarray(x).reshape(-1, *x.shape[2:])[:count]
       yield jax.tree.map(flat, result)
+      start += size
 
   return run
+
+
+def _fitting(compiled: Any, size: int) -> int:
+  """How many examples at once, of `size` that a program was compiled for, its memory is for."""
+  devices = jax.local_devices()
+  about = compiled.memory_analysis()
+  stats = devices[0].memory_stats() if devices[0].platform != 'cpu' else None
+  most = stats['bytes_limit'] // _SHARE if stats else _CPU_BYTES // len(devices)
+  if about is None or about.temp_size_in_bytes <= most:
+    return size
+  fewer = size * most // about.temp_size_in_bytes // len(devices) * len(devices)
+  return max(fewer, len(devices))

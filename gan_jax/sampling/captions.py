@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.data.inspection import fonts
-from gan_jax.sampling.grid import enlarged, grid, opaque
+from gan_jax.sampling.grid import cell, enlarged, laid_out, opaque, scaled
 from gan_jax.text import printable
 
 _LEAST_WIDTH = 80  # pixels of a cell: a dozen letters
@@ -16,14 +16,16 @@ _SIZE, _HEIGHT = 12, 18  # of the letters and of their line, pixels
 def captioned(images: np.ndarray, columns: int, captions: Sequence[str]) -> np.ndarray:
   """Lays out images `[N, H, W, C]` with a caption each, uint8 `[H, W, 1 or 3]`, black on white.
 
-  Small images are enlarged by a whole factor, so that there is room for a text.
+  Small images are enlarged by a whole factor, so that there is room for a text; large ones are
+  scaled to `cell`.
   """
+  images = scaled(images, cell(images.shape[1:3], len(images), columns))
   images = enlarged(opaque(images), -(-_LEAST_WIDTH // images.shape[2]))
   N, _, W, C = images.shape
   lines = np.full((N, _HEIGHT, W, C), 255, np.uint8)
   for line, caption in zip(lines, captions, strict=True):
     line[...] = _line(printable(caption), W)[..., None]
-  return grid(np.concatenate([images, lines], axis=1), columns, background=255)
+  return laid_out(np.concatenate([images, lines], axis=1), columns, background=255)
 
 
 def _line(text: str, width: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,15 @@ from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError, nearest
 from gan_jax.sampling import about
 from gan_jax.sampling.captions import captioned
-from gan_jax.sampling.grid import encoded, grid, save_image, whole_file
+from gan_jax.sampling.grid import (
+  cell,
+  encoded,
+  folder_beside,
+  laid_out,
+  save_image,
+  scaled,
+  whole_file,
+)
 from gan_jax.sampling.plan import Plan
 
 _IN_A_FOLDER = 1000  # images of a folder within a zip, as StyleGAN's tools have it
@@ -43,19 +51,26 @@ def write(out: str, form: str, plan: Plan, captions: bool, overwrite: bool) -> N
 def write_grid(out: str, plan: Plan, with_captions: bool = False) -> None:
   """Writes a PNG for the eye; of several classes each begins a row.
 
+  Large images are scaled in it, and in full size in a folder of its name, as `write_folder` does.
+
   Args:
     out: FILE.png.
     plan: of the images.
     with_captions: write class and seed, or index, under each.
   """
-  images = np.stack(list(plan.images()))
-  classes = list(dict.fromkeys(plan.labels.tolist()))
-  count = len(images)
-  columns = math.ceil(count / len(classes)) if len(classes) > 1 else math.ceil(math.sqrt(count))
-  cells = _cells(plan.labels, classes, columns)
-  blank = np.append(images, np.zeros_like(images[:1]), axis=0)
+  cells, columns = _cells(plan.labels)
+  count, folder = len(plan.labels), beside(out, plan)
+  if folder:
+    os.makedirs(folder, exist_ok=True)
+  size = cell(plan.model.resolution, len(cells), columns)
+  images, called = [], file_names(plan.model.class_names)
+  for row, image in enumerate(plan.images()):  # in full size all of them may not fit into memory
+    if folder:
+      save_image(os.path.join(folder, _file_name(plan, row, called)), image, plan.recipe(row))
+    images.append(scaled(image[None], size))
+  blank = np.concatenate([*images, np.zeros_like(images[0])])
   if not with_captions:
-    return save_image(out, grid(blank[cells], columns), plan.whole_recipe())
+    return save_image(out, laid_out(blank[cells], columns), plan.whole_recipe())
   if len(images) in cells:  # under white, where captions are black on white
     blank[-1] = np.iinfo(blank.dtype).max
   captions = [*(_caption(plan, row) for row in range(count)), '']
@@ -63,15 +78,24 @@ def write_grid(out: str, plan: Plan, with_captions: bool = False) -> None:
   return save_image(out, picture, plan.whole_recipe())
 
 
-def _cells(labels: np.ndarray, classes: Sequence[int], columns: int) -> np.ndarray:
-  """The image of each cell, row by row; their number stands for none."""
+def beside(out: str, plan: Plan) -> str:
+  """The folder of a grid's images in full size; '' where the grid has them so."""
+  cells, columns = _cells(plan.labels)
+  is_full = cell(plan.model.resolution, len(cells), columns) == plan.model.resolution
+  return '' if is_full else folder_beside(out)
+
+
+def _cells(labels: np.ndarray) -> tuple[np.ndarray, int]:
+  """The image of each cell, row by row, their number for none, and how many columns there are."""
+  classes = list(dict.fromkeys(labels.tolist()))
   if len(classes) == 1:
-    return np.arange(len(labels))
+    return np.arange(len(labels)), math.ceil(math.sqrt(len(labels)))
+  columns = math.ceil(len(labels) / len(classes))
   rows = []
   for label in classes:
     found = np.flatnonzero(labels == label)
     rows.append(np.pad(found, (0, -len(found) % columns), constant_values=len(labels)))
-  return np.concatenate(rows)
+  return np.concatenate(rows), columns
 
 
 def _caption(plan: Plan, row: int) -> str:
@@ -88,10 +112,13 @@ def write_folder(out: str, plan: Plan) -> None:
   os.makedirs(out, exist_ok=True)
   called = file_names(plan.model.class_names)
   for row, image in enumerate(plan.images()):
-    label = int(plan.labels[row])
-    marked = f'_{about.OUTSIDE.lower()}' if about.OUTSIDE in plan.remarks else ''
-    path = os.path.join(out, f'{row:06d}_{called.get(label, label)}{marked}.png')
-    save_image(path, image, plan.recipe(row))
+    save_image(os.path.join(out, _file_name(plan, row, called)), image, plan.recipe(row))
+
+
+def _file_name(plan: Plan, row: int, called: Mapping[int, str]) -> str:
+  label = int(plan.labels[row])
+  marked = f'_{about.OUTSIDE.lower()}' if about.OUTSIDE in plan.remarks else ''
+  return f'{row:06d}_{called.get(label, label)}{marked}.png'
 
 
 def file_names(names: Sequence[str]) -> dict[int, str]:

@@ -16,6 +16,7 @@ from gan_jax.runtime.tree import PyTree
 from gan_jax.training.draws import draw_latents
 
 _AT_ONCE = 4096  # latents drawn in a call
+_LAYERS = 4  # of the size of its images that the narrowest generator holds at once
 
 
 class Programs:
@@ -32,9 +33,10 @@ class Programs:
       generator: module `(latents, labels, train) -> images` in [-1, 1].
       variables: its own, on the host.
       dtype: of the images, uint8 or uint16.
-      batch_size: images at once at most, over all local devices.
+      batch_size: images at once at most, over all local devices; fewer of large ones.
     """
-    self._generator, self._dtype, self._batch_size = generator, dtype, batch_size
+    self._generator, self._dtype = generator, dtype
+    self._batch_size = images_at_once(generator, batch_size)
     self._variables = parallel.replicate(variables)
     self._made: dict[tuple[str, int, bool], Callable[..., Iterator[Any]]] = {}
 
@@ -103,6 +105,12 @@ class Programs:
 
   def _pixels(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
     return pixels.from_model(images, self._dtype), finite(images)
+
+
+def images_at_once(generator: Any, batch_size: int) -> int:
+  """How many images a generator makes at once, of `batch_size`: fewer where they are large."""
+  shape = (*np.broadcast_to(generator.resolution, 2), generator.channels)
+  return parallel.images_at_once(batch_size, shape, _LAYERS)
 
 
 def generate(

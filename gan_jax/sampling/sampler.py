@@ -11,7 +11,7 @@ from flax import linen as nn
 from gan_jax.ops import pixels
 from gan_jax.runtime import parallel
 from gan_jax.runtime.tree import PyTree
-from gan_jax.sampling.programs import checked, finite, generate
+from gan_jax.sampling.programs import checked, finite, generate, images_at_once
 from gan_jax.training.draws import draw_latents
 
 
@@ -23,10 +23,11 @@ class Sampler:
 
     Args:
       generator: module `(latents, labels, train) -> images` in [-1, 1].
-      batch_size: images at once, over all local devices.
+      batch_size: images at once, over all local devices; fewer of large ones.
       dtype: of the images, uint8 or uint16, as those that it was trained on.
     """
     self._generator, self._dtype = generator, dtype
+    batch_size = images_at_once(generator, batch_size)
     self._run = parallel.map_batches(self._generate, batch_size)
     self._run_pairs = parallel.map_batches(self._generate_pairs, batch_size)
 

@@ -10,6 +10,7 @@ import logging
 import mmap
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -212,8 +213,13 @@ def _set_samples_aside(workdir: str, images: int) -> int:
   later = [path for number, path in sample_grids(workdir) if number > images]
   for path in later:
     folder, name = os.path.split(path)
-    os.makedirs(os.path.join(folder, 'undone'), exist_ok=True)
-    os.replace(path, os.path.join(folder, 'undone', name))
+    undone = os.path.join(folder, 'undone')
+    os.makedirs(undone, exist_ok=True)
+    os.replace(path, os.path.join(undone, name))
+    beside = name.removesuffix('.png')  # images of it in full size, where they are large
+    if os.path.isdir(os.path.join(folder, beside)):
+      shutil.rmtree(os.path.join(undone, beside), ignore_errors=True)
+      os.replace(os.path.join(folder, beside), os.path.join(undone, beside))
   return len(later)
 
 

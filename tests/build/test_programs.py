@@ -5,6 +5,7 @@ import pytest
 
 from configs import default
 from gan_jax import build
+from gan_jax.runtime import parallel
 from gan_jax.training import augmentation
 from gan_jax.training.augment import diffaugment
 
@@ -40,3 +41,14 @@ def test_they_are_shown_at_the_greatest_strength_and_as_many_as_there_are(
   assert seen == [(diffaugment, 3)]
   config.augment.names, config.augment.adaptive = (), False
   assert build.augmented(config, parts, images) is None
+
+
+def test_large_images_are_augmented_a_few_at_a_time_to_the_same_pixels(monkeypatch):
+  config = default.get_config()
+  config.dataset.resolution, config.dcgan.width = 16, 4
+  config.augment.names = ('diffaugment',)
+  parts = build.networks(config, 1, 0)
+  images = np.random.default_rng(0).integers(0, 256, (19, 16, 16, 1), np.uint8)
+  whole = build.augmented(config, parts, images)
+  monkeypatch.setattr(parallel, '_IMAGE_BYTES', 1)
+  np.testing.assert_array_equal(build.augmented(config, parts, images), whole)

@@ -189,3 +189,31 @@ def test_any_classes_are_balanced_in_every_round(labels, seed, rounds):
   for label in classes:
     times = np.bincount(rows[labels[rows] == label], minlength=len(labels))[labels == label]
     assert times.max() - times.min() <= 1
+
+
+class Counted:
+  """Images that are on a disk: it counts how many were read, and which."""
+
+  name, in_memory, num_classes = 'counted', False, 0
+
+  def __init__(self):
+    self.read = []
+
+  def __len__(self):
+    return 400
+
+  def fetch(self, rows):
+    self.read.append(rows.tolist())
+    return {'image': np.zeros((len(rows), 1, 1, 1), np.uint8), 'label': rows.astype(np.int32)}
+
+
+def test_each_host_reads_its_own_rows_alone_and_few_batches_ahead():
+  whole = np.concatenate([batch['label'] for batch in take(5, Counted(), 32, seed=0)])
+  parts = []
+  for host in range(4):
+    dataset = Counted()
+    own = take(5, dataset, 32, seed=0, host=host, hosts=4, prefetch=2)
+    parts.append([batch['label'] for batch in own])
+    assert {len(rows) for rows in dataset.read} == {8}
+    assert len(dataset.read) <= 5 + 2 + 1  # shown, ready, and one on its way
+  np.testing.assert_array_equal(np.concatenate(parts, axis=1).ravel(), whole)

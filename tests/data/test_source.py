@@ -120,6 +120,20 @@ def test_a_fingerprint_changes_with_labels_and_what_they_are_called(
   assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize('memory_budget_mb', [0, 64])
+def test_a_fingerprint_does_not_depend_on_how_many_images_are_read_at_a_time(
+  tiny, memory_budget_mb, monkeypatch
+):
+  opened = lambda: source.ImageDataset(tiny, 'train', (8, 8), memory_budget_mb)
+  whole, counts = opened().fingerprint, []
+  fetch = source.ImageDataset.fetch
+  count = lambda self, rows: (counts.append(len(rows)), fetch(self, rows))[1]
+  monkeypatch.setattr(source.ImageDataset, 'fetch', count)
+  monkeypatch.setattr(source, '_HASHED_BYTES', 2 * 8 * 8 * 3)
+  assert opened().fingerprint == whole
+  assert set(counts) == {2}
+
+
 def test_the_stamp_of_what_is_read_from_files_changes_with_their_time_and_size(tiny):
   opened = lambda memory: source.ImageDataset(tiny, 'train', (8, 8), memory)
   assert opened(64).stamp == ''  # all of it is in the fingerprint

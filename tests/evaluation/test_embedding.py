@@ -13,6 +13,7 @@ import pytest
 from gan_jax.data.source import RandomImages
 from gan_jax.evaluation import embedding, subject
 from gan_jax.features.network import FeatureNetwork
+from gan_jax.runtime import parallel
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -127,3 +128,27 @@ def test_two_hosts_draw_a_part_each_and_both_receive_the_whole():
   shown = [host.communicate(timeout=120) for host in hosts]
   assert [host.returncode for host in hosts] == [0, 0], shown
   assert [out.strip().splitlines()[-1] for out, _ in shown] == ['drew [10]', 'drew [11]']
+
+
+@pytest.mark.parametrize('drawn', [5, 16, 23, 100])
+def test_a_network_runs_as_few_batches_as_it_can_however_images_come(images, drawn, monkeypatch):
+  rows, batches = np.arange(100) % 37, []
+  pixels = images.fetch(rows)['image']
+  parts = lambda seed, first, end: (pixels[at : at + drawn] for at in range(first, end, drawn))
+  counted = parallel.map_batches
+
+  def map_batches(function, size):
+    run = counted(function, size)
+
+    def run_and_count(*arguments):
+      for found in run(*arguments):
+        batches.append(size)
+        yield found
+
+    return run_and_count
+
+  monkeypatch.setattr(parallel, 'map_batches', map_batches)
+  one = subject.Subject('drawn', 100, None, parts)
+  found = embedding.embed(one, 0, [embedding.Embedder(network(), 16)], lambda *_: None, False)
+  np.testing.assert_allclose(found.features[0].pooled, expected(pixels), rtol=1e-5)
+  assert batches == [16] * 7

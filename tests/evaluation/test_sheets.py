@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from gan_jax.evaluation import sheets
+from gan_jax.sampling import grid
 
 
 def test_tenths_are_ordered_by_the_fifth_nearest_real_feature(tmp_path):
@@ -38,3 +39,18 @@ def test_few_images_have_tenths_of_one_and_few_reals_take_the_farthest():
     ('median', 2, 1),
     ('worst', 5, 1),
   ]
+
+
+def test_of_large_images_those_of_each_tenth_are_whole_beside_its_picture(tmp_path, monkeypatch):
+  monkeypatch.setattr(grid, '_MOST_SIDE', 480)
+  monkeypatch.setattr(grid, '_LEAST_CELL', 32)
+  images = np.random.default_rng(0).integers(0, 256, (200, 64, 64, 3), np.uint8)
+  parts = sheets.tenths(images, np.arange(200.0)[:, None], np.zeros((9, 1)), seed=0)
+  sheets.write(parts, str(tmp_path))
+  for part in parts:
+    with Image.open(tmp_path / f'{part.name}.png') as picture:
+      assert picture.size == (480, 96)
+    files = sorted((tmp_path / part.name).iterdir())
+    assert len(files) == len(part.images) == 20
+    with Image.open(files[3]) as picture:
+      np.testing.assert_array_equal(np.asarray(picture), part.images[3])

@@ -1,7 +1,9 @@
-"""What a compiler is told, by the platform that it compiles for."""
+"""What a compiler is told, by the platform; how many examples run at once."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import pytest
 
 from gan_jax.runtime import parallel
 
@@ -33,3 +35,31 @@ def test_a_step_can_be_for_some_devices():
   state, _ = compiled(jnp.ones((2, 3)), jnp.ones((2, 3)))
   assert state.tolist() == [[2.0] * 3] * 2
   assert state.sharding.device_set == set(devices)
+
+
+@pytest.mark.parametrize(
+  ('shape', 'one_device'), [((64, 64, 3), 250), ((256, 256, 3), 250), ((1024, 1024, 3), 21)]
+)
+def test_large_images_go_through_a_network_fewer_at_once_small_ones_as_asked(shape, one_device):
+  devices = jax.local_device_count()
+  assert parallel.images_at_once(250 * devices, shape) == one_device * devices
+  assert parallel.images_at_once(3, shape) == 3
+  several = parallel.images_at_once(10**6, shape, layers=4)
+  assert several == parallel.images_at_once(10**6, (*shape[:2], 4 * shape[2]))
+
+
+def test_of_images_larger_than_the_bound_each_device_has_one(monkeypatch):
+  monkeypatch.setattr(parallel, '_IMAGE_BYTES', 1)
+  assert parallel.images_at_once(250, (64, 64, 3)) == jax.local_device_count()
+
+
+def test_a_program_of_much_memory_runs_in_smaller_batches_to_the_same_results(monkeypatch):
+  widened = lambda variables, x: jnp.sin(x[:, None] * variables[None, :, None]).sum(axis=1)
+  variables = parallel.replicate(np.linspace(0, 9, 500, dtype=np.float32))
+  x = np.random.default_rng(0).normal(size=(100, 30)).astype(np.float32)
+  whole = list(parallel.map_batches(widened, 48)(variables, x))
+  assert [len(part) for part in whole] == [48, 48, 4]
+  monkeypatch.setattr(parallel, '_CPU_BYTES', jax.local_device_count())
+  parts = list(parallel.map_batches(widened, 48)(variables, x))
+  assert max(map(len, parts)) < 48
+  np.testing.assert_allclose(np.concatenate(parts), np.concatenate(whole), rtol=1e-5, atol=1e-4)

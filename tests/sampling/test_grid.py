@@ -53,3 +53,42 @@ def test_real_images_of_a_grid_are_of_the_classes_asked_for(digits):
   assert len(np.unique(images, axis=0)) == len(images)
   first = grid.reals(digits, None, 3)
   np.testing.assert_array_equal(first, everything['image'][:3])
+
+
+@pytest.mark.parametrize(
+  ('size', 'count', 'columns', 'expected'),
+  [
+    ((64, 64), 100, 10, (64, 64)),
+    ((256, 256), 2500, 50, (256, 256)),  # of images of this size none is scaled
+    ((1024, 1024), 16, 4, (1024, 1024)),
+    ((1024, 1024), 100, 10, (409, 409)),
+    ((1024, 1024), 400, 20, (256, 256)),
+    ((1024, 2048), 4, 4, (512, 1024)),
+  ],
+)
+def test_images_of_a_grid_are_scaled_to_a_side_that_can_be_shown(size, count, columns, expected):
+  assert grid.cell(size, count, columns) == expected
+
+
+@pytest.mark.parametrize(('dtype', 'channels'), [(np.uint8, 3), (np.uint8, 4), (np.uint16, 1)])
+def test_large_images_are_smaller_in_a_grid_and_whole_beside_it(
+  dtype, channels, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(grid, '_MOST_SIDE', 48)
+  monkeypatch.setattr(grid, '_LEAST_CELL', 8)
+  images = np.zeros((6, 32, 32, channels), dtype)
+  levels = np.arange(1, 7) * (np.iinfo(dtype).max // 8)
+  images[:] = levels[:, None, None, None]
+  images[..., 3:] = 255
+  picture = grid.save_grid(str(tmp_path / 'all.png'), images, 3, [0, 4])
+  assert picture.shape[:2] == (32, 48)
+  shown = picture.reshape(2, 16, 3, 16, -1).mean(axis=(1, 3, 4)).ravel()
+  np.testing.assert_array_equal(shown, levels >> 8 if dtype == np.uint16 else levels)
+  assert sorted(file.name for file in (tmp_path / 'all').iterdir()) == ['000.png', '004.png']
+  with Image.open(tmp_path / 'all' / '004.png') as saved:
+    np.testing.assert_array_equal(np.asarray(saved).reshape(32, 32, channels), images[4])
+
+
+def test_beside_a_grid_of_small_images_there_is_nothing(tmp_path):
+  grid.save_grid(str(tmp_path / 'all.png'), np.zeros((4, 16, 16, 3), np.uint8), 2, [0, 2])
+  assert [file.name for file in tmp_path.iterdir()] == ['all.png']

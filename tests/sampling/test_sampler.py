@@ -104,6 +104,8 @@ class Plane(nn.Module):
   """Images of two pixels that are the latents."""
 
   latent_size: int = 2
+  resolution: tuple[int, int] = (1, 2)
+  channels: int = 1
 
   @nn.compact
   def __call__(self, latents, labels, train):

@@ -76,3 +76,19 @@ def test_other_data_is_refused(tmp_path):
     record.check_dataset(str(tmp_path), about('xyz'), 'go elsewhere')
   run = json.loads((tmp_path / 'run.json').read_text())
   assert run['starts'][0]['packages'].keys() >= {'jax', 'flax', 'orbax-checkpoint'}
+
+
+def test_large_images_beside_a_grid_that_was_undone_are_set_aside_with_it(tmp_path):
+  samples = tmp_path / 'samples'
+  for images in (0, 64):
+    (samples / f'{images:012d}').mkdir(parents=True)
+    (samples / f'{images:012d}' / '000.png').write_text(str(images))
+    (samples / f'{images:012d}.png').touch()
+  for _ in range(2):  # the second time over what the first left
+    record.Record(str(tmp_path), 0, 0).close()
+    assert (samples / '000000000000' / '000.png').exists()
+    assert (samples / 'undone' / '000000000064' / '000.png').read_text() == '64'
+    assert sorted(path.name for path in samples.glob('0*64*')) == []
+    (samples / '000000000064').mkdir()
+    (samples / '000000000064' / '000.png').write_text('64')
+    (samples / '000000000064.png').touch()

@@ -9,8 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gan_jax.data.ingest import splits
-from gan_jax.data.ingest.chunks import encode_png
+from gan_jax.data.ingest import png, splits
 from gan_jax.errors import UserError
 
 
@@ -90,7 +89,7 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
     for example in examples:
       pixels = example.load()
       if pixels is not None:
-        image = io.BytesIO(encode_png(pixels))
+        image = io.BytesIO(png.encode(pixels))
         name, label, group = example.name, example.label, example.group
         yield name, {'image': image, 'label': label, 'name': name, 'group': group}
 

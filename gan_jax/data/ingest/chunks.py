@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.ingest import fit, ordered
+from gan_jax.data.ingest import fit, ordered, png
 from gan_jax.data.ingest.files import File
 from gan_jax.data.ingest.picture import Picture, RefusedError
 
@@ -148,7 +148,7 @@ def _encode_all(file: File, decode: Decode) -> _Encoded:
         'medical': picture.medical,
         'modality': picture.modality,
       }
-      found.append((row, encode_png(pixels)))
+      found.append((row, picture.png or png.encode(pixels)))
   except RefusedError as error:
     return found, str(error)
   except Exception as error:  # one file that we do not know how to handle must not cost the others
@@ -182,7 +182,7 @@ class Reader:
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     if item.kind == 'grey16':
       pixels = pixels.astype(np.uint16)
-    return encode_png(fit.convert(pixels, kind))
+    return png.encode(fit.convert(pixels, kind))
 
   def _read(self, item: Item) -> bytes:
     if item.chunk not in self._files:
@@ -193,10 +193,3 @@ class Reader:
       self._files[item.chunk] = file
     self._files[item.chunk].seek(item.start)
     return self._files[item.chunk].read(item.length)
-
-
-def encode_png(pixels: np.ndarray) -> bytes:
-  """Encodes `[H, W, C]`, uint8 or (C = 1) uint16, without loss."""
-  file = io.BytesIO()
-  Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, format='PNG')
-  return file.getvalue()

@@ -15,6 +15,7 @@ class Picture(NamedTuple):
     group: what it must not be parted from by a split, such as a patient; '': nothing is known.
     medical: it is of a format of medicine, where left and right are not the same.
     modality: of such a format, as DICOM has it, such as MR; '': it does not say.
+    png: the pixels as PNG, where the file has them so; b'': they are still to be encoded.
   """
 
   name: str
@@ -23,6 +24,7 @@ class Picture(NamedTuple):
   group: str = ''
   medical: bool = False
   modality: str = ''
+  png: bytes = b''
 
 
 class RefusedError(ValueError):

@@ -31,6 +31,7 @@ from gan_jax.data.ingest import (
   fit,
   labels,
   layout,
+  png,
   sources,
   splits,
   tables,
@@ -202,10 +203,11 @@ def _pictures(file: files.File, options: Options, salt: bytes) -> Iterator[Pictu
   """The pictures of a file, at the size asked for."""
   with files.contents(file) as data:
     for picture in decode.read(file.name, data, options.medical, salt):
-      if options.size is None:
-        yield picture
-      else:
-        yield picture._replace(pixels=fit.fit(picture.pixels, options.size, options.fit))
+      if options.size is not None:
+        picture = picture._replace(pixels=fit.fit(picture.pixels, options.size, options.fit))
+      if isinstance(data, bytes) and not picture.notes:
+        picture = picture._replace(png=png.taken_over(data, picture.pixels))
+      yield picture
 
 
 def _place_all(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
+from gan_jax.data import records
 from gan_jax.data.ingest import chunks, fit, labels
 
 VERSION = '1.0.0'
@@ -95,7 +96,21 @@ def write(
     for start in range(0, len(chosen), _AT_ONCE):
       writer.add_examples({split: [encode(e) for e in chosen[start : start + _AT_ONCE]]})
   writer.close_all()
+  if labelled:
+    _write_labels(info, examples)
   return metadata
+
+
+def _write_labels(info: tfds.core.DatasetInfo, examples: Sequence[Example]) -> None:
+  """Writes the labels of each file beside it, so that images need not be read for them."""
+  for split, about in info.splits.items():
+    numbers = np.array(
+      [info.features['label'].str2int(e.label) for e in examples if e.split == split], np.int32
+    )
+    ends = np.cumsum(about.shard_lengths)
+    files = sorted(about.filepaths)
+    for file, part in zip(files, np.split(numbers, ends[:-1]), strict=True):
+      np.save(f'{file}{records.LABELS}', part, allow_pickle=False)
 
 
 def _features(

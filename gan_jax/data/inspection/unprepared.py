@@ -7,8 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from gan_jax.data.ingest import decode, files, labels, sources
-from gan_jax.data.ingest.chunks import encode_png
+from gan_jax.data.ingest import decode, files, labels, png, sources
 from gan_jax.data.ingest.picture import RefusedError
 
 SPLIT = 'source'
@@ -76,7 +75,7 @@ def _encoded(file: files.File) -> bytes:
         return data
   except (RefusedError, StopIteration):
     return b''  # counted among the unreadable
-  return encode_png(first.pixels)
+  return png.encode(first.pixels)
 
 
 def _is_image(data: bytes) -> bool:

@@ -19,8 +19,8 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from gan_jax.data import source
-from gan_jax.data.ingest import chunks, decode, prepare
+from gan_jax.data import records, source
+from gan_jax.data.ingest import chunks, decode, prepare, writer
 from gan_jax.data.ingest.options import Options
 from gan_jax.errors import UserError
 from tests.data.ingest.encoding import fill
@@ -123,6 +123,24 @@ def test_the_training_code_opens_what_was_prepared(make, tmp_path):
   make(numbered(10), size=(8, 8))
   dataset = source.open_dataset('own', 'train', str(tmp_path / 'data'), (8, 8), 64)
   assert (len(dataset), dataset.shape) == (9, (8, 8, 1))
+
+
+@pytest.mark.parametrize('split', ['train', 'test', 'train[3:11]', 'test+train[5:]'])
+def test_classes_of_what_was_prepared_are_known_without_reading_its_images(
+  make, tmp_path, split, monkeypatch
+):
+  monkeypatch.setattr(writer, '_SHARD', 4)  # of several files
+  make(numbered(9, 'b/') | numbered(9, 'a/') | numbered(3, 'c/'), labels='folders')
+  opened = lambda: source.open_dataset('own', split, str(tmp_path / 'data'), (8, 8), 0)
+  dataset = opened()
+  rows = np.random.default_rng(0).permutation(len(dataset))
+  expected = dataset.fetch(rows)['label']
+  monkeypatch.setattr(records.Records, '__getitems__', lambda *_: pytest.fail('read'))
+  np.testing.assert_array_equal(dataset.labels(rows), expected)
+  monkeypatch.undo()
+  for file in tmp_path.glob(f'data/own/*/*{records.LABELS}'):
+    file.unlink()  # as of what was prepared before these were kept
+  np.testing.assert_array_equal(opened().labels(rows), expected)
 
 
 def text_chunk_bomb():
@@ -373,7 +391,7 @@ def test_a_preparation_that_was_killed_goes_on_and_ends_in_the_same_bytes(
   assert len(taken) == 6
   assert again.report | {'source': ''} == undisturbed.report | {'source': ''}
   assert bytes_of(again.folder) == bytes_of(undisturbed.folder)
-  assert len(bytes_of(again.folder)) == 2
+  assert len(bytes_of(again.folder)) == 4  # of each split the images, and their labels
 
 
 def interrupted(make, images, monkeypatch, **options):
