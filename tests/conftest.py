@@ -42,13 +42,19 @@ import jax
 import pytest
 
 from configs import smoke
+from gan_jax import registry
 from gan_jax.data import source
 from gan_jax.features import classifier
 from gan_jax.runtime import cache, programs
 from gan_jax.train import train
+from gan_jax.workdir import circumstances
 from tests.sampling import drawn
 
 pytest_plugins = ['tests.costs']
+
+# Tracing makes millions of objects that stay; to look through all of them again and again was a
+# twentieth of the time of all tests. Younger ones are collected as ever.
+gc.set_threshold(2_000, 10, 100)
 
 
 def kept_programs(name):
@@ -78,6 +84,10 @@ def user_folders(tmp_path_factory):
   patch.setattr(classifier, 'RECIPE', small)
   # Each run decodes the same five thousand digits.
   patch.setattr(source, 'decode_image', functools.lru_cache(10_000)(source.decode_image))
+  # Hundreds of configs are made, each of all modules that there are, and a hundred runs say which
+  # packages they have: both are read from files, which stay.
+  patch.setattr(registry, 'names', functools.cache(registry.names))
+  patch.setattr(circumstances, 'packages', functools.cache(circumstances.packages))
   yield folder
   patch.undo()
 
