@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -74,8 +75,8 @@ def work(
         return states
       try:
         stop.check()
-      except Preempted as signal:
-        said = f'{signal}: the runs at work are saved; the same command goes on'
+      except Preempted as told:
+        said = f'{told}: the runs at work are saved; the same command goes on'
         raise Preempted(said) from None
       for slot in range(parallel):
         if slot not in children:
@@ -122,9 +123,12 @@ def _start(run: PlannedRun, lease: Lease, root: Root, slot: int, parallel: int) 
   return _Child(run, lease, process, log, start)
 
 
-def _ended(each: _Child, root: Root, say: Say) -> None:
+def _ended(each: _Child, root: Root, say: Say, asked: bool = False) -> None:
+  """Records how an attempt ended; one that was asked to leave is none that failed."""
   each.log.close()
   code = each.process.returncode
+  if asked and code == -signal.SIGTERM:  # while it imported, when nothing heeds a signal yet
+    code = 75
   found = status.state(root, each.run)
   reason = '' if code == 0 else _last_line(each)
   if found is not State.DIVERGED and not each.lease.lost.is_set():
@@ -150,7 +154,7 @@ def _stop(children: dict[int, _Child], root: Root, say: Say) -> None:
     except subprocess.TimeoutExpired:
       each.process.kill()
       each.process.wait()
-    _ended(each, root, say)
+    _ended(each, root, say, asked=True)
   children.clear()
 
 

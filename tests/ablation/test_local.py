@@ -15,6 +15,7 @@ from gan_jax.ablation import export, local, plan, results, status
 from gan_jax.ablation.root import Root
 from gan_jax.ablation.status import State
 from gan_jax.workdir import record
+from gan_jax.workdir.lease import Leases
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 KILLS = int(os.environ.get('GAN_JAX_KILLS', '2'))  # 30 take some minutes
@@ -67,10 +68,10 @@ def table(root):
 
 
 @pytest.mark.slow
-def test_a_sweep_that_was_killed_again_and_again_has_the_table_of_one_that_was_not(
+def test_a_sweep_that_was_stopped_and_killed_again_and_again_has_the_table_of_one_that_was_not(
   sweep_file, tmp_path
 ):
-  """kill -9 of either of two processes, with all that they started, at random moments."""
+  """A signal, then kill -9 of either of two processes, with all that they started."""
   seeds = tuple(range(max(2, KILLS // 2)))
   path = sweep_file(seeds=str(seeds))
   began = time.monotonic()
@@ -78,6 +79,15 @@ def test_a_sweep_that_was_killed_again_and_again_has_the_table_of_one_that_was_n
   of_a_run = (time.monotonic() - began) / (2 * len(seeds))
   expected = table(tmp_path / 'whole')
   assert 'inf' not in expected
+  process = start(path, tmp_path / 'killed')
+  for line in process.stdout:
+    if 'begins' in line:
+      break
+  process.send_signal(signal.SIGTERM)
+  said, _ = process.communicate(timeout=120)
+  assert process.returncode == 75
+  assert 'the same command goes on' in said
+  assert 'Traceback' not in said
   rng = random.Random(0)
   kills = 0
   workers = [start(path, tmp_path / 'killed') for _ in range(2)]
@@ -93,7 +103,9 @@ def test_a_sweep_that_was_killed_again_and_again_has_the_table_of_one_that_was_n
   assert kills
   for worker in workers:
     worker.communicate(timeout=600)
-  assert run(path, tmp_path / 'killed')[0] == 0
+  code, said = run(path, tmp_path / 'killed')
+  assert code == 0
+  assert 'No difference from plain is shown' in said
   assert table(tmp_path / 'killed') == expected
   root = Root(str(tmp_path / 'killed'))
   for key in os.listdir(tmp_path / 'killed' / 'runs'):
@@ -130,21 +142,25 @@ def test_a_failed_run_is_told_tried_again_as_asked_and_another_one_is_not_held_u
   assert 'plain, seed 0' not in said.partition('compared by')[2].partition('variant')[0]
 
 
-@pytest.mark.slow
-def test_a_signal_saves_what_is_at_work_and_the_same_command_goes_on(sweep_file, tmp_path):
-  path = sweep_file(TWO, '(0,)')
-  process = start(path, tmp_path / 'root')
-  for line in process.stdout:
-    if 'begins' in line:
-      break
-  process.send_signal(signal.SIGTERM)
-  said, _ = process.communicate(timeout=120)
-  assert process.returncode == 75
-  assert 'the same command goes on' in said
-  assert 'Traceback' not in said
-  code, said = run(path, tmp_path / 'root')
-  assert code == 0
-  assert 'No difference from plain is shown' in said
+@pytest.mark.parametrize('word', ['asked', 'killed'])
+def test_a_run_that_is_asked_to_stop_before_it_heeds_signals_has_not_failed(tmp_path, word):
+  root = Root(str(tmp_path / 'root'))
+  root.make()
+  path = tmp_path / 'tiny.py'
+  path.write_text(SWEEP.format(variants=TWO, seeds='(0,)'))
+  planned = plan.plan(*ablate.load(str(path))).runs[0]
+  process = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
+  lease = Leases(root.leases).take(planned.key)
+  with open(tmp_path / 'log', 'ab') as log:
+    children = {0: local._Child(planned, lease, process, log, 0)}
+    if word == 'killed':
+      process.kill()
+      process.wait()
+    local._stop(children, root, lambda line: None)
+  assert not children
+  assert len(status.failures(root, planned.key)) == (word == 'killed')
+  assert status.state(root, planned) is (State.FAILED if word == 'killed' else State.NEW)
+  assert Leases(root.leases).take(planned.key)
 
 
 def test_cores_and_gpus_are_shared_out(monkeypatch):
