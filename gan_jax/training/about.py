@@ -22,15 +22,15 @@ class Run(NamedTuple):
   """
 
   part: str
-  loss: str = 'nonsaturating'
-  pairs: bool = False
-  batch_norm: bool = False
-  spectral: bool = False
-  outputs: tuple[str, ...] = ()
-  pseudo: bool = False
-  share_batch: bool = True
-  accumulate: int = 1
-  num_classes: int = 0
+  loss: str
+  pairs: bool
+  batch_norm: bool
+  spectral: bool
+  outputs: tuple[str, ...]
+  pseudo: bool
+  share_batch: bool
+  accumulate: int
+  num_classes: int
 
   def refuse(self, why: str) -> NoReturn:
     """Raises UserError that names the part and says why it cannot be used."""
