@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 SOON = 'from gan_jax.runtime import hosts; hosts._SILENT_SECONDS = 10'
 SMALL = (
   'from gan_jax.features import classifier; '
-  'classifier.RECIPE = classifier.RECIPE._replace(images=8_000, passes=0)'
+  'classifier.RECIPE = classifier.RECIPE._replace(images=2_000, passes=0)'
 )
 
 

@@ -19,6 +19,7 @@ import pytest
 from gan_jax.errors import UserError
 from gan_jax.workdir import files, lease, record
 from gan_jax.workdir.checkpoint import DIGESTS, Checkpointer
+from tests.several_hosts import SMALL
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,9 @@ TIMED = ('time', 'images_per_second')
 
 def start(workdir, cache):
   """Begins the run, or goes on with it, by the command line."""
-  command = [sys.executable, 'launch.py', 'train', '--config=configs/smoke.py']
+  # Each cache begins without a classifier: a small one.
+  program = f'import sys, launch; {SMALL}; sys.exit(launch.main(sys.argv))'
+  command = [sys.executable, '-c', program, 'train', '--config=configs/smoke.py']
   command += [f'--workdir={workdir}', *(f'--config.{k}={v}' for k, v in CONFIG.items())]
   environment = {**os.environ, 'JAX_NUM_CPU_DEVICES': '1', 'XDG_CACHE_HOME': str(cache)}
   environment.pop('JAX_COMPILATION_CACHE_DIR', None)  # what is killed as it writes has its own

@@ -1,5 +1,7 @@
 """Every network in bfloat16, or with activations computed again, is nearly or just the same."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,7 +33,8 @@ def case(request):
   latents = jax.random.normal(jax.random.key(0), (BATCH, LATENT))
   generator = module.Generator(side, 3, LATENT, CLASSES, **both, **of_g)
   network = module.Discriminator(side, 3, CLASSES, **both, **of_d)
-  init = lambda net, x: jax.jit(lambda: net.init(jax.random.key(1), x, LABELS, train=True))()
+  # Not as in training, of which more than the weights would be left to compile.
+  init = lambda net, x: jax.jit(lambda: net.init(jax.random.key(1), x, LABELS, train=False))()
   variables = init(generator, latents), init(network, jnp.zeros((BATCH, side, side, 3)))
   if request.param == 'r3gan':  # whose blocks begin as nothing
     draw = lambda x: 0.1 * jax.random.normal(jax.random.key(2), x.shape)
@@ -39,7 +42,9 @@ def case(request):
   # Attention and noise begin as nothing.
   variables = jax.tree.map(lambda x: jnp.full_like(x, 0.5) if x.shape == () else x, variables)
 
+  @functools.cache
   def run(**options):
+    """What is made and its gradient, and how often the program computes something again."""
     made, judge = generator.clone(**options), network.clone(**options)
 
     def value(params):
@@ -53,16 +58,21 @@ def case(request):
       return logits.sum(), (images, logits, moved)
 
     params = tuple(each['params'] for each in variables)
-    (_, aux), gradient = jax.jit(jax.value_and_grad(value, has_aux=True))(params)
-    return aux, gradient
+    traced = jax.jit(jax.value_and_grad(value, has_aux=True)).trace(params)
+    (_, aux), gradient = traced.lower().compile()(params)
+    return aux, gradient, str(traced.jaxpr).count('remat')
 
-  return request.param, stages, run, run()
+  return request.param, stages, run
 
 
-@pytest.mark.parametrize('all_stages', [False, True])
-def test_computing_activations_again_changes_nothing(case, all_stages):
-  _, stages, run, (plain, gradient) = case
-  again, same_gradient = run(remat_stages=stages if all_stages else 1)
+def first_stage(run):
+  """In bfloat16 and computed again, in one program."""
+  return run(bfloat16_stages=1, remat_stages=1)
+
+
+def test_computing_activations_again_changes_nothing(case):
+  _, stages, run = case
+  (plain, gradient, _), (again, same_gradient, _) = run(), run(remat_stages=stages)
   near = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * (1 + np.abs(b).max()))
   jax.tree.map(near, again, plain)
   jax.tree.map(near, same_gradient, gradient)
@@ -70,8 +80,10 @@ def test_computing_activations_again_changes_nothing(case, all_stages):
 
 @pytest.mark.parametrize('all_stages', [False, True])
 def test_bfloat16_is_near_with_weights_and_results_in_float32(case, all_stages):
-  _, stages, run, (plain, gradient) = case
-  (images, logits, moved), low_gradient = run(bfloat16_stages=stages if all_stages else 1)
+  _, stages, run = case
+  plain, gradient, _ = run()
+  found = run(bfloat16_stages=stages) if all_stages else first_stage(run)
+  (images, logits, moved), low_gradient, _ = found
   for leaf in jax.tree.leaves((images, logits, moved, low_gradient)):
     assert leaf.dtype == jnp.float32
   for low, whole in ((images, plain[0]), (logits, plain[1])):
@@ -82,16 +94,16 @@ def test_bfloat16_is_near_with_weights_and_results_in_float32(case, all_stages):
 
 
 def test_activations_of_the_stages_that_are_computed_again_are_not_kept(case):
-  name, stages, run, _ = case
-  kept = lambda **options: str(jax.make_jaxpr(lambda: run(**options))()).count('remat')
-  assert kept() == 0
-  assert 0 < kept(remat_stages=1) < kept(remat_stages=stages), name
+  name, stages, run = case
+  none, one, each = (found[2] for found in (run(), first_stage(run), run(remat_stages=stages)))
+  assert none == 0
+  assert 0 < one < each, name
 
 
 @pytest.mark.parametrize('setting', ['bfloat16_stages', 'remat_stages'])
 @pytest.mark.parametrize('number', [-1, 9])
 def test_more_stages_than_there_are_are_refused(case, setting, number):
-  name, _, run, _ = case
+  name, _, run = case
   with pytest.raises(UserError, match=rf'config\.{name}\.{setting}={number}: accepted: 0 to '):
     run(**{setting: number})
 

@@ -258,35 +258,15 @@ EVERYTHING = (
 )
 
 
-@pytest.mark.slow
-def test_eight_devices_give_the_run_of_one_with_everything_on():
-  """Regularisers, lazy ones with a state, adaptive strength, labels, several updates of D."""
-  tx = optax.sgd(1e-2)
-  used = (
-    *(regulariser(name, 0.1) for name in EVERYTHING),
-    regulariser('lecam', 0.01, interval=2),
-    regulariser('path_length', 0.01, interval=2),
-  )
-  settings = controller.Settings(target=0.0, ramp_images=64.0, interval=1, initial=0.5)
-  options = {
-    'loss': registry.find('training.losses', 'relativistic_average', ''),
-    'tx': tx,
-    'regularisers': used,
-    'augmentation': Augmentation(
-      ((diffaugment, diffaugment.Settings()),), pseudo=True, adaptive=settings
-    ),
-    'd_steps': 2,
-    'flip': True,
-    'fake_labels': (0.5, 0.25, 0.25),
-  }
-  of = lambda axis: networks(axis, 'spectral', 'classifier')
+def check_on_eight_devices(of, **options):
+  """Two steps of a recipe on one device and on eight; `of(axis name)`: its networks."""
   made = make(parts=of(None), **options)
   one, single = start_of(made), jax.jit(make_train_step(made))
   eight = parallel.replicate(one)
   made = make(parts=of(parallel.AXIS), axis_name=parallel.AXIS, **options)
   sharded = parallel.pmap_step(make_train_step(made))
   for seed in range(2):
-    data = batch(2 * BATCH, seed)
+    data = batch(made.examples_per_step, seed)
     one, expected = single(one, data)
     eight, actual = sharded(eight, parallel.shard(data))
     for name, value in expected.items():
@@ -294,3 +274,38 @@ def test_eight_devices_give_the_run_of_one_with_everything_on():
         actual[name], np.full(8, value), rtol=5e-3, atol=1e-3, err_msg=name
       )
   assert_close(parallel.to_host(eight), one, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_eight_devices_give_the_run_of_one_with_everything_on():
+  """Regularisers, lazy ones with a state, adaptive strength, labels."""
+  used = (
+    *(regulariser(name, 0.1) for name in EVERYTHING),
+    regulariser('lecam', 0.01, interval=2),
+    regulariser('path_length', 0.01, interval=2),
+  )
+  settings = controller.Settings(target=0.0, ramp_images=64.0, interval=1, initial=0.5)
+  check_on_eight_devices(
+    lambda axis: networks(axis, 'spectral', 'classifier'),
+    loss=registry.find('training.losses', 'relativistic_average', ''),
+    tx=optax.sgd(1e-2),
+    regularisers=used,
+    augmentation=Augmentation(
+      ((diffaugment, diffaugment.Settings()),), pseudo=True, adaptive=settings
+    ),
+    flip=True,
+    fake_labels=(0.5, 0.25, 0.25),
+  )
+
+
+def test_eight_devices_deal_reals_to_several_updates_as_one_does():
+  """In a test of its own: a program holds each update of the discriminator anew."""
+  settings = controller.Settings(target=0.0, ramp_images=64.0, interval=1, initial=0.5)
+  augmentation = Augmentation(pseudo=True, adaptive=settings)
+  check_on_eight_devices(
+    lambda axis: networks(axis, 'spectral'),
+    d_steps=2,
+    flip=True,
+    augmentation=augmentation,
+    regularisers=(regulariser('lecam', 0.01, interval=2),),
+  )
