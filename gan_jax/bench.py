@@ -156,9 +156,9 @@ def _empty_cache() -> Iterator[None]:
 def step_flops(config: ConfigDict, parts: build.Networks, state: Any, batch: Any) -> float | None:
   """Floating-point operations of one step over this host's devices, by XLA's cost analysis.
 
-  Of the plain program, as an accelerator gets it: in that of the CPU the analysis would count a
-  loop over groups once, and work that only the CPU's forms do. The CPU's client counts them all the
-  same: those of accelerators analyse nothing before it is compiled. None where there is none.
+  Of the plain program, as a GPU gets it: in that of a CPU the analysis would count a loop over
+  groups once, and in both that of a CPU and of a TPU what their forms alone do. The CPU's client
+  counts it: that of a GPU analyses nothing before it is compiled. None where there is none.
   """
   try:
     cpu = jax.devices('cpu')[0]
@@ -167,7 +167,7 @@ def step_flops(config: ConfigDict, parts: build.Networks, state: Any, batch: Any
   shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (state, batch))
   step = jax.vmap(build.train_step(config, parts), axis_name=parallel.AXIS)
   with jax.default_device(cpu):
-    lowered = jax.jit(step).trace(*shapes).lower(lowering_platforms=('tpu',))
+    lowered = jax.jit(step).trace(*shapes).lower(lowering_platforms=('cuda',))
     analysis = lowered.cost_analysis()
   return None if analysis is None else analysis['flops']
 

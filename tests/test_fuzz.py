@@ -101,7 +101,7 @@ def nothing_is_run(data_dir, digits, tmp_path_factory):
   patch = pytest.MonkeyPatch()
   patch.setattr(Program, 'compiled', lambda self, *inputs: jax.eval_shape(self._function, *inputs))
   patch.setattr(Program, '__call__', lambda self, *inputs: accepted())
-  patch.setattr(train, '_Run', accepted)
+  patch.setattr(train, 'Run', accepted)
   patch.setattr(bench, 'bench', accepted)
   patch.setattr(tune, 'tune', accepted)
   patch.chdir(tmp_path_factory.mktemp('here'))

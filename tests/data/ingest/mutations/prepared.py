@@ -23,7 +23,7 @@ class Prepared:
       (root / 'images' / name).write_bytes(data)
     asked = Options(str(root / 'images'), 'own', str(root / 'data'), split={'train': 1.0})
     self.folder = pathlib.Path(prepare.prepare(asked._replace(labels='folders'), None).folder)
-    [self.path] = self.folder.glob('*.array_record*')
+    [self.path] = [p for p in self.folder.glob('*.array_record*') if p.suffix != '.npy']
     self.data = self.path.read_bytes()
 
   def try_records(self, data, name):
