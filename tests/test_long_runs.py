@@ -74,7 +74,8 @@ def test_restarts_leave_no_handles_and_no_files(tmp_path):
     opened.close()
     checkpoints.close()
     gc.collect()
-    counts.append((handles(), len(list((tmp_path / 'checkpoints').iterdir()))))
+    files = len(list((tmp_path / 'checkpoints').iterdir()))
+    counts.append((handles(), files, len(jax.live_arrays())))
   assert counts[-1][0] <= counts[4][0] + 2
   assert counts[-1][1] == 2
-  assert len(jax.live_arrays()) < 1000
+  assert counts[-1][2] <= counts[4][2]  # beside those that other tests hold
