@@ -49,7 +49,7 @@ class Grouping(NamedTuple):
     kept = np.delete(np.arange(len(self.categories)), second)
     into = np.searchsorted(kept, np.arange(len(self.categories)))
     into[second] = into[first]
-    own = self.members or tuple((name,) for name in self.categories)
+    own = self.names
     members = tuple(own[place] + (own[second] if place == first else ()) for place in kept)
     onwards = lambda places: np.where(places >= 0, into[places], -1)
     return Grouping(
@@ -61,6 +61,11 @@ class Grouping(NamedTuple):
       None if self.pairs is None else onwards(self.pairs),
       members,
     ), into
+
+  @property
+  def names(self) -> tuple[tuple[str, ...], ...]:
+    """The names that the data have for each category: several where they were taken for one."""
+    return self.members or tuple((name,) for name in self.categories)
 
   @property
   def data_shares(self) -> np.ndarray:

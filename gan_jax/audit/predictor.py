@@ -37,7 +37,6 @@ class Predictor(NamedTuple):
     embedders: networks whose logits are over the categories, one or, of an intersection, two.
     confusion: counts of held-out images of category k said to be j at [j, k], `[K, K]`; of images
       that are kept by chance, expected ones.
-    accuracy: share of the held-out images of which it is right.
     least_sure: probability below which it was for one in twenty held-out images.
   """
 
@@ -46,8 +45,12 @@ class Predictor(NamedTuple):
   into: np.ndarray
   embedders: tuple[Embedder, ...]
   confusion: np.ndarray
-  accuracy: float
   least_sure: float
+
+  @property
+  def accuracy(self) -> float:
+    """Share of the held-out images of which it is right."""
+    return float(np.trace(self.confusion) / self.confusion.sum())
 
   def say(self, images: np.ndarray) -> Said:
     """Says which category each of some images `[N, H, W, C]` is of."""
@@ -62,11 +65,7 @@ class Predictor(NamedTuple):
     grouping, into = self.grouping.merged(first, second)
     confusion = np.zeros((len(grouping.categories),) * 2, self.confusion.dtype)
     np.add.at(confusion, (into[:, None], into[None]), self.confusion)
-    right = float(np.trace(confusion) / confusion.sum())
-    made = self._replace(
-      grouping=grouping, into=into[self.into], confusion=confusion, accuracy=right
-    )
-    return made, into
+    return self._replace(grouping=grouping, into=into[self.into], confusion=confusion), into
 
   def kept(self, weights: np.ndarray | None) -> 'Predictor':
     """The same, of images that were kept by what it said of them: its errors are others there.
@@ -77,9 +76,7 @@ class Predictor(NamedTuple):
     """
     if weights is None:
       return self
-    confusion = self.confusion * weights[:, None]
-    right = float(np.trace(confusion) / confusion.sum())
-    return self._replace(confusion=confusion, accuracy=right)
+    return self._replace(confusion=self.confusion * weights[:, None])
 
 
 class Predictors:
@@ -110,7 +107,6 @@ class Predictors:
       np.arange(len(grouping.categories)),
       embedders,
       confusion,
-      float(np.mean(said == truth)),
       float(np.quantile(sure, _UNSURE)),
     )
 

@@ -150,8 +150,7 @@ def _quality(subject: Subject, one: shares.Shares) -> tuple[list[quality.Quality
   generated = one.said.category
   if grouping.name == CLASS and subject.labels is not None:
     # As asked for: an image that is nothing like its class is that class drawn badly.
-    members = grouping.members or [(name,) for name in grouping.categories]
-    numbers = {name: place for place, names in enumerate(members) for name in names}
+    numbers = {name: place for place, names in enumerate(grouping.names) for name in names}
     rest = numbers.get(groups.OTHERS, -1)
     of_class = np.array([numbers.get(name, rest) for name in subject.class_names])
     generated = of_class[subject.labels]

@@ -7,7 +7,6 @@ from scipy import stats
 
 from gan_jax.ablation.statistics import holm
 from gan_jax.audit import adjusted, quality, target
-from gan_jax.audit.groups import Grouping
 from gan_jax.audit.predictor import Predictor, Said
 from gan_jax.audit.result import Mark, Sentence, Table, shown
 from gan_jax.metrics.estimate import LEVEL, QUANTILE, Estimate
@@ -70,10 +69,6 @@ def _cannot_be_told(predictor: Predictor) -> Sentence:
   )
 
 
-def _members(grouping: Grouping) -> tuple[tuple[str, ...], ...]:
-  return grouping.members or tuple((name,) for name in grouping.categories)
-
-
 def sentences(one: Shares, scores: list[quality.Quality]) -> list[Sentence]:
   """What the shares, and the scores of each category (or none), say in words."""
   grouping = one.predictor.grouping
@@ -130,7 +125,7 @@ def _doubts(one: Shares) -> list[Sentence]:
       'them apart, and their errors are taken to be those on held-out images of them all',
       'unknown',
     )
-    for names in _members(grouping)
+    for names in grouping.names
     if len(names) > 1
   ]
   unsure = float(np.mean(one.said.sure < predictor.least_sure))

@@ -118,9 +118,7 @@ def test_latents_are_rejected_to_a_target_that_a_generator_is_not_asked_for(
   level = float(np.quantile(means, 0.7))
   grouping = groups.Grouping('bright', ('no', 'yes'), np.zeros(1, int), np.zeros(1, int))
   confusion = np.diag([1000, 1000])
-  sure = predictor.Predictor(
-    grouping, grouping, np.arange(2), (Brightness(level),), confusion, 1.0, 0.5
-  )
+  sure = predictor.Predictor(grouping, grouping, np.arange(2), (Brightness(level),), confusion, 0.5)
   monkeypatch.setattr(small, 'out', str(tmp_path))
   found = mitigation.to_target(small, sure, np.array([0.7, 0.3]), np.array([0.5, 0.5]))
   np.testing.assert_allclose(found.weights, [3 / 7, 1], atol=1e-6)

@@ -199,8 +199,7 @@ def sorting(rates, held_out=400, categories='abcd'):
   said = np.array([rng.choice(K, p=rates[:, k]) for k in truth])
   grouping = groups.Grouping('kind', tuple(categories[:K]), truth, truth)
   confusion = adjusted.counted(truth, said, K)
-  right = float(np.mean(said == truth))
-  predictor = Predictor(grouping, grouping, np.arange(K), (), confusion, right, 0.0)
+  predictor = Predictor(grouping, grouping, np.arange(K), (), confusion, 0.0)
 
   def say(mix, count, seed):
     rng = np.random.default_rng(seed)
