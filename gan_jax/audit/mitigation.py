@@ -5,6 +5,9 @@ of the images drawn are kept: with probability w_j one that the predictor says i
 those kept the share of category k is π_k Σ_j M[j, k] w_j / Z, where π are the shares of the
 generator, M the predictor's errors and Z what is kept of all; w is the solution that comes nearest,
 and then keeps most, by a linear programme. So the predictor's errors are allowed for, not copied.
+
+A rare category is hardly among the images that were audited, so π is known from all the images that
+are drawn to be kept or not: they are looked at once to know it, and drawn again to keep some.
 """
 
 import csv
@@ -32,6 +35,7 @@ FOLDER = 'to_target'
 _BATCH = 1000
 _MOST_DRAWN = 50  # times as many images are drawn as are wanted, at most
 _NEARNESS = 1e4  # what a share that is apart counts, beside keeping fewer images
+_DEVIATIONS = 4  # standard deviations of how many are kept, at most, that are looked at beyond
 _LEAST_SHARE = 1e-4  # of the generator, that a category is taken to have at least
 
 
@@ -81,15 +85,12 @@ def keeping(shares: np.ndarray, rates: np.ndarray, wanted: np.ndarray) -> np.nda
   return weights / weights.max()
 
 
-def to_target(
-  subject: Subject, predictor: Predictor, shares: np.ndarray, wanted: np.ndarray | None
-) -> Sampled:
+def to_target(subject: Subject, predictor: Predictor, wanted: np.ndarray | None) -> Sampled:
   """Samples as many images as a subject has, or of a folder keeps some of its own.
 
   Args:
     subject: whose generator, or images.
     predictor: of the grouping.
-    shares: that it found, `[K]`.
     wanted: shares, `[K]`.
 
   Raises:
@@ -105,8 +106,7 @@ def to_target(
     images = np.concatenate(list(_drawn(subject, labels, seed)))
     rows = [(seed, place, int(label)) for place, label in enumerate(labels)]
     return Sampled(images, None, count, _write(subject, images, rows, predictor))
-  rates = predictor.confusion / predictor.confusion.sum(axis=0)
-  weights = keeping(shares, rates, wanted)
+  weights = _weights(subject, predictor, wanted)
   kept: list[np.ndarray] = []
   rows = []
   drawn = 0
@@ -126,6 +126,21 @@ def to_target(
       'what is drawn'
     )
   return Sampled(found, weights, drawn, _write(subject, found, rows[:count], predictor))
+
+
+def _weights(subject: Subject, predictor: Predictor, wanted: np.ndarray) -> np.ndarray:
+  """Probabilities to keep an image, by what is said of all that have to be drawn for it, `[K]`."""
+  rates = predictor.confusion / predictor.confusion.sum(axis=0)
+  needed = len(subject) + _DEVIATIONS * np.sqrt(len(subject))
+  counts = np.zeros(len(rates))
+  for _, _, _, images in _candidates(subject):
+    counts += np.bincount(predictor.say(images).category, minlength=len(counts))
+    weights = keeping(np.linalg.solve(rates, counts / counts.sum()), rates, wanted)
+    expected = float(counts @ weights)
+    subject.watch('looking for the target', int(min(expected, needed)), int(needed))
+    if expected >= needed:
+      break
+  return weights
 
 
 def _candidates(subject: Subject) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:

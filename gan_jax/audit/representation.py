@@ -103,7 +103,7 @@ def _mitigated(subject: Subject, before: shares.Shares, targets: target.Targets)
   """Samples to the target, looks again, and says what it costs in distance to the data."""
   predictor = before.predictor
   grouping = predictor.grouping
-  sampled = mitigation.to_target(subject, predictor, before.found.shares, before.wanted)
+  sampled = mitigation.to_target(subject, predictor, before.wanted)
   after = shares.of_grouping(
     predictor.kept(sampled.weights), predictor.say(sampled.images), targets
   )

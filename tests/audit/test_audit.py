@@ -120,13 +120,56 @@ def test_latents_are_rejected_to_a_target_that_a_generator_is_not_asked_for(
   confusion = np.diag([1000, 1000])
   sure = predictor.Predictor(grouping, grouping, np.arange(2), (Brightness(level),), confusion, 0.5)
   monkeypatch.setattr(small, 'out', str(tmp_path))
-  found = mitigation.to_target(small, sure, np.array([0.7, 0.3]), np.array([0.5, 0.5]))
-  np.testing.assert_allclose(found.weights, [3 / 7, 1], atol=1e-6)
+  found = mitigation.to_target(small, sure, np.array([0.5, 0.5]))
+  asked = np.resize(small.labels, 1000)  # as of its images, again and again
+  bright = (small.draw(asked, small.seed + 2).mean(axis=(1, 2, 3)) > level).mean()
+  np.testing.assert_allclose(found.weights, [bright / (1 - bright), 1], atol=1e-6)
   assert len(found.images) == 40
   rows = list(csv.DictReader((tmp_path / 'to_target' / 'images.csv').open()))
   one = rows[5]
   again = small.draw(np.array([int(one['class_asked'])]), int(one['seed']), int(one['place']))
   np.testing.assert_array_equal(again[0], found.images[5])
+
+
+class Rare:
+  """As much of a subject as sampling needs, whose generator draws a dark image now and then."""
+
+  run, conditional, labels, out, seed = object(), False, None, '', 0
+  class_names: tuple[str, ...] = ()
+
+  def __len__(self):
+    return 2000
+
+  def watch(self, what, done, total):
+    pass
+
+  def draw(self, labels, seed, first=0):
+    dark = np.random.default_rng((seed, first)).random(len(labels)) < 0.02
+    return np.where(dark, 10, 200).astype(np.uint8)[:, None, None, None]
+
+
+class Errs:
+  """Calls a tenth of the dark images bright, and one in 200 of the bright ones dark."""
+
+  def __init__(self):
+    self.rng = np.random.default_rng(3)
+
+  def __call__(self, images):
+    dark = images[:, 0, 0, 0] < 100
+    said = np.where(self.rng.random(len(images)) < np.where(dark, 0.1, 0.005), ~dark, dark)
+    yield None, np.stack([~said, said], axis=1) * 20.0
+
+
+def test_what_is_drawn_decides_what_of_it_is_kept_for_a_rare_category():
+  grouping = groups.Grouping('dark', ('no', 'yes'), np.zeros(1, int), np.zeros(1, int))
+  confusion = np.array([[9950, 1000], [50, 9000]])
+  errs = predictor.Predictor(grouping, grouping, np.arange(2), (Errs(),), confusion, 0.5)
+  found = mitigation.to_target(Rare(), errs, np.array([0.75, 0.25]))
+  share = (found.images[:, 0, 0, 0] < 100).mean()
+  assert len(found.images) == 2000
+  # Of 27,000 images 2.3 % are called dark, known to 5 % of what is dark; and 2,000 are kept.
+  error = np.hypot(0.25 * 0.75 * 0.05, np.sqrt(0.25 * 0.75 / 2000))
+  assert abs(share - 0.25) < 3 * error
 
 
 def folder(path, images):
