@@ -1,8 +1,13 @@
 """Scope: what a model can be asked, and which images are of what it knows.
 
-An image has a p-value by its distance to the fifth nearest training image, in two feature spaces,
-among those of held-out images (`metrics.conformal`): of images from where the data are from, a
-share p has one of at most p. What the data lack, or hold a few times, cannot be asked for.
+An image has a p-value by how it correlates with the training image that it correlates with best, by
+a feature network and by pixels, among held-out images (`metrics.conformal`): of images from where
+the data are from, a share p has one of at most p. What the data lack, or hold a few times, cannot
+be asked for.
+
+That features are compared by direction is Sun et al.'s (2022, ICML, Out-of-distribution detection
+with deep nearest neighbors, Sec. 3). Which neighbour, and that pixels are one of the views, was
+measured: README.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +23,7 @@ from gan_jax.metrics.estimate import difference, from_share
 from gan_jax.sampling.grid import grid
 
 LEAST = 10  # images of what may be asked for
-_NEIGHBOUR = 5
+_LEAST_SPREAD = 1e-6  # of features, for an image of one colour: it correlates with nothing
 _IN_PICTURE = 24
 _VALUES = 50  # of an attribute, above which it is a name or a number and no category
 
@@ -49,7 +54,7 @@ class Outside:
     Raises:
       UserError: for a level that is none, or no held-out images.
     """
-    self.views = [views.by_network(subject, name) for name in views.networks(subject, 2)]
+    self.views = views.of_content(subject)
     self.units = views.units(subject, level)
     self._calibration = self._scores([v.found.holdout.pooled for v in self.views])[self.units.rows]
 
@@ -66,8 +71,17 @@ class Outside:
 
   def _scores(self, seen: list[np.ndarray]) -> np.ndarray:
     known = [view.found.train.pooled for view in self.views]
-    near = [neighbours.kth(x, y, min(_NEIGHBOUR, len(y))) for x, y in zip(seen, known, strict=True)]
+    near = [
+      neighbours.kth(_directions(x), _directions(y), 1) for x, y in zip(seen, known, strict=True)
+    ]
     return np.stack(near, axis=1)
+
+
+def _directions(features: np.ndarray) -> np.ndarray:
+  """Features `[N, D]` whose squared distances are 2 − 2 r, with r the correlation of two images."""
+  centred = features - features.mean(axis=1, keepdims=True)
+  lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+  return centred / np.maximum(lengths, _LEAST_SPREAD)
 
 
 def outside(images: np.ndarray, subject: Subject, level: float = 0.05) -> np.ndarray:
@@ -120,7 +134,8 @@ def audit(subject: Subject, settings: Settings) -> Result:
     sentences.append(Sentence('The data know neither classes nor attributes.', 'unknown'))
   order = np.argsort(p, kind='stable')[:_IN_PICTURE]
   view = detector.views[0]
-  rows, _ = neighbours.nearest(view.found.generated.pooled[order], view.found.train.pooled)
+  edges, known = view.found.generated.pooled[order], view.found.train.pooled
+  rows, _ = neighbours.nearest(_directions(edges), _directions(known))
   real = subject.train.fetch(subject.train_rows[rows])['image']
   pairs = np.stack([subject.images[order], real], axis=1)
   title = f'The edges: images with the least support, then the nearest real one ({view.name})'

@@ -47,6 +47,13 @@ def by_network(subject: Subject, name: str) -> View:
   return View(name, subject.features_of(name), see, copies.near, learnt)
 
 
+def of_content(subject: Subject) -> list[View]:
+  """By a network that was not trained on the data, if there is one, and by pixels as they lie."""
+  names = [name for name in networks(subject, 3) if name != 'pixels']
+  unlearnt = [name for name in names if subject.embedder(name).network.classes != 'dataset']
+  return [by_network(subject, name) for name in [*(unlearnt or names)[:1], 'pixels']]
+
+
 def by_pixels(subject: Subject) -> View:
   """Distances of pixels at best alignment, of sides of at most 32 pixels."""
   embedder = subject.embedder('pixels')
