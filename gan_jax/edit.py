@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax import build, registry
 from gan_jax.data import attributes as kept_attributes
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.errors import UserError, nearest
 from gan_jax.features.network import FeatureNetwork, Request
 from gan_jax.latents import attributes, stored
@@ -271,7 +271,7 @@ def _answers(
       for number, name in enumerate(data.train.class_names)
     }
   else:
-    builder = source.open_builder(section.name, section.data_dir)
+    builder = by_name.open_builder(section.name, section.data_dir)
     questions = attributes.questions(kept_attributes.read(builder, section.split, rows))
     if not questions:
       raise UserError(

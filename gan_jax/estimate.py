@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from rich.console import Console
 
 from gan_jax import build, registry
-from gan_jax.data import source
+from gan_jax.data import by_name, source
 from gan_jax.errors import NotDoneError, UserError
 from gan_jax.forecast import changes, result, shown, targets
 from gan_jax.forecast.changes import Change
@@ -60,7 +60,7 @@ def dataset_bytes(config: ConfigDict) -> int | None:
   if config.dataset.name == source.RANDOM_IMAGES:
     return None
   with contextlib.suppress(UserError):
-    return int(source.open_builder(config.dataset.name, config.dataset.data_dir).info.dataset_size)
+    return int(by_name.open_builder(config.dataset.name, config.dataset.data_dir).info.dataset_size)
   return None
 
 

@@ -43,7 +43,7 @@ import pytest
 
 from configs import smoke
 from gan_jax import registry
-from gan_jax.data import source
+from gan_jax.data import by_name, source
 from gan_jax.features import classifier
 from gan_jax.runtime import cache, programs
 from gan_jax.train import train
@@ -116,12 +116,12 @@ def data_dir(user_folders):
 
 @pytest.fixture(scope='session')
 def digits(data_dir):
-  return source.open_dataset('digits', 'train', data_dir, (16, 16), 64)
+  return by_name.open_dataset('digits', 'train', data_dir, (16, 16), 64)
 
 
 @pytest.fixture(scope='session')
 def held_out_digits(data_dir):
-  return source.open_dataset('digits', 'test', data_dir, (16, 16), 64)
+  return by_name.open_dataset('digits', 'test', data_dir, (16, 16), 64)
 
 
 @pytest.fixture(scope='session')

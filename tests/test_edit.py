@@ -7,7 +7,7 @@ from PIL import Image
 import gan_jax
 from configs import smoke
 from gan_jax import edit
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError
 from gan_jax.latents.stored import Latents, write_latents
@@ -141,7 +141,7 @@ def own_run(tmp_path_factory):
     *(str(folder / 'own'), 'squares', str(folder / 'data'), (16, 16)),
     labels=str(folder / 'labels.csv'),
   )
-  prepare.prepare(asked, source.open_builder)
+  prepare.prepare(asked, by_name.open_builder)
   config = smoke.get_config()
   config.dataset.name, config.dataset.data_dir = 'squares', str(folder / 'data')
   config.model.conditional = False

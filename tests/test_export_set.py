@@ -10,7 +10,7 @@ from PIL import Image
 
 from gan_jax import export_set, opening
 from gan_jax.audit import conduct, requests, views
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.errors import UserError
 from gan_jax.sampling.about import OUTSIDE
 from gan_jax.sampling.plan import plan
@@ -52,7 +52,7 @@ def test_a_set_holds_the_images_that_are_generated_in_every_form(run, tmp_path):
     assert np.array_equal(dicom.pixel_array, image[..., 0])
     assert (dicom.Modality, dicom.BitsStored) == ('MR', 8)
     assert 'The data are not for: sale.' in dicom.ImageComments
-  dataset = source.open_dataset(export_set.NAME, 'train', str(folder / 'tfds'), (16, 16), 64)
+  dataset = by_name.open_dataset(export_set.NAME, 'train', str(folder / 'tfds'), (16, 16), 64)
   assert len(dataset) == 6
   assert sorted(x.tobytes() for x in dataset.fetch(range(6))['image']) == sorted(
     x.tobytes() for x in images

@@ -9,7 +9,7 @@ import pytest
 
 from configs import xray
 from gan_jax import build
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.data.ingest import options, prepare
 from gan_jax.train import train
 
@@ -36,7 +36,7 @@ def scans(tmp_path_factory):
     label='modality',
     split={'train': 0.7, 'test': 0.3},
   )
-  return asked.data_dir, prepare.prepare(asked, source.open_builder)
+  return asked.data_dir, prepare.prepare(asked, by_name.open_builder)
 
 
 def test_a_folder_of_dicom_files_becomes_a_dataset_of_full_depth(scans):
@@ -45,7 +45,7 @@ def test_a_folder_of_dicom_files_becomes_a_dataset_of_full_depth(scans):
   assert prepared.report['kind'] == 'grey16'
   assert set(prepared.report['classes']) == {'CR', 'CT', 'MR'}
   assert all(reason for _, reason in prepared.report['refusals']), prepared.report['refusals']
-  dataset = source.open_dataset('scans', 'train', data_dir, (16, 16), 64)
+  dataset = by_name.open_dataset('scans', 'train', data_dir, (16, 16), 64)
   images = dataset.fetch(np.arange(len(dataset)))['image']
   assert images.dtype == np.uint16
   assert len(np.unique(images)) > 256  # more levels than 8 bits have
@@ -53,7 +53,7 @@ def test_a_folder_of_dicom_files_becomes_a_dataset_of_full_depth(scans):
 
 def test_no_patient_is_in_both_splits(scans):
   data_dir, _ = scans
-  builder = source.open_builder('scans', data_dir)
+  builder = by_name.open_builder('scans', data_dir)
   patients = {
     split: {row['attributes']['patient'] for row in builder.as_data_source(split)}
     for split in ('train', 'test')

@@ -12,7 +12,7 @@ import pytest
 
 from configs import smoke
 from gan_jax import reproduce
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.data.ingest import prepare
 from gan_jax.data.ingest.options import Options
 from gan_jax.errors import UserError
@@ -97,7 +97,7 @@ def test_one_pixel_of_one_data_file_is_found(tmp_path):
     images[3, 0, 0] = last
     np.save(tmp_path / 'images.npy', images)
     asked = Options(str(tmp_path / 'images.npy'), 'own', str(tmp_path / 'data'), overwrite=True)
-    prepare.prepare(asked, source.open_builder)
+    prepare.prepare(asked, by_name.open_builder)
 
   prepared(1)
   config = smoke.get_config()

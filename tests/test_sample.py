@@ -11,7 +11,7 @@ from PIL import Image
 
 import gan_jax
 from gan_jax import sample
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError
 from gan_jax.sampling import about, grid, outputs, plan
@@ -98,7 +98,7 @@ def test_a_zip_and_an_npz_are_read_back_by_prepare_and_a_tfds_dataset_by_tfds(mo
   for name, more in sources.items():
     sample.write_samples(planned(model), str(tmp_path / name))
     asked = options.Options(str(tmp_path / name), f'from_{name[-3:]}', **settings, **more)
-    prepared = prepare.prepare(asked, source.open_builder)
+    prepared = prepare.prepare(asked, by_name.open_builder)
     assert prepared.report['kind'] == model.kind
     assert prepared.report['classes'] == {'0': 3, '2': 2}
     assert_same_images(prepared.folder, expected)

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from numpy.typing import DTypeLike
 
-from gan_jax.data import pipeline, source, subset
+from gan_jax.data import by_name, pipeline, subset
 from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError
 from gan_jax.runtime import hosts
@@ -25,7 +25,7 @@ class Datasets(NamedTuple):
 def datasets(config: ConfigDict) -> Datasets:
   """Opens both splits, preparing the dataset where that is needed and possible."""
   opened = {
-    split: source.open_dataset(
+    split: by_name.open_dataset(
       config.dataset.name,
       config.dataset[split],
       config.dataset.data_dir,
@@ -69,7 +69,7 @@ def batch_shapes(
 def _check_apart(config: ConfigDict) -> None:
   """Refuses held-out images that are trained on: every score beside them would be too good."""
   section = config.dataset
-  shared = source.shared_images(
+  shared = by_name.shared_images(
     section.name, section.split, section.holdout_split, section.data_dir
   )
   if shared:

@@ -34,7 +34,7 @@ def run() -> None:
     UserError: for flags that cannot be used.
   """
   from gan_jax import progress
-  from gan_jax.data import source
+  from gan_jax.data import by_name
   from gan_jax.data.inspection import inspect, report, unprepared
   from gan_jax.errors import UserError
 
@@ -46,14 +46,14 @@ def run() -> None:
   builder: Any
   if FLAGS.source:
     common.refuse_beside('source', ('config', 'dataset', 'data_dir', 'splits'))
-    builder = unprepared.Unprepared(FLAGS.source, source.open_builder, FLAGS.follow_links)
+    builder = unprepared.Unprepared(FLAGS.source, by_name.open_builder, FLAGS.follow_links)
   elif FLAGS.dataset:
     common.refuse_beside('dataset', ('config', 'follow_links'))
-    builder = source.open_builder(FLAGS.dataset, FLAGS.data_dir)
+    builder = by_name.open_builder(FLAGS.dataset, FLAGS.data_dir)
   else:
     _, config = common.config()
     common.refuse_beside('config', ('data_dir', 'follow_links'))
-    builder = source.open_builder(config.dataset.name, config.dataset.data_dir)
+    builder = by_name.open_builder(config.dataset.name, config.dataset.data_dir)
     used = [config.dataset.split, config.dataset.holdout_split]
     splits = splits or (used if set(used) <= set(builder.info.splits) else None)
   with progress.counting('looking', 'images') as count:

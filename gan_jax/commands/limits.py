@@ -49,7 +49,7 @@ def _of_name(name: str, data_dir: str) -> Mapping[str, Any]:
   import numpy as np
 
   from gan_jax import registry
-  from gan_jax.data import limits, source
+  from gan_jax.data import by_name, limits
   from gan_jax.errors import UserError
 
   if name in registry.names('data.datasets'):
@@ -58,7 +58,7 @@ def _of_name(name: str, data_dir: str) -> Mapping[str, Any]:
     dtype = np.dtype(getattr(module.Builder, 'DTYPE', 'uint8')).name
     return limits.of_dataset(module.__doc__ or '', metadata, dtype)
   try:
-    folder = source.data_folder(data_dir)
+    folder = by_name.data_folder(data_dir)
   except UserError:  # said by whoever needs it
     return {}
   files = sorted(glob.glob(os.path.join(glob.escape(folder), glob.escape(name), '*/metadata.json')))

@@ -67,7 +67,7 @@ def run() -> None:
     UserError: for flags that cannot be used.
   """
   from gan_jax import progress
-  from gan_jax.data import limits, source
+  from gan_jax.data import by_name, limits
   from gan_jax.data.ingest import options, prepare
   from gan_jax.errors import UserError
   from gan_jax.text import say
@@ -76,14 +76,14 @@ def run() -> None:
     raise UserError('--dataset=NAME or --source=... with --name=...: give one of them')
   if FLAGS.dataset:
     common.refuse_beside('dataset', _OF_A_SOURCE)
-    progress.show_dataset(source.open_builder(FLAGS.dataset, FLAGS.data_dir), FLAGS.data_dir)
+    progress.show_dataset(by_name.open_builder(FLAGS.dataset, FLAGS.data_dir), FLAGS.data_dir)
     return
   if not FLAGS.name:
     raise UserError(f'--source={FLAGS.source}: needs --name=..., what the dataset will be called')
   asked = options.Options(
     source=FLAGS.source,
     name=FLAGS.name,
-    data_dir=source.data_folder(FLAGS.data_dir),
+    data_dir=by_name.data_folder(FLAGS.data_dir),
     size=options.size(FLAGS.resolution, FLAGS.size),
     fit=options.check_fit(FLAGS.fit),
     kind=options.kind(FLAGS.channels),
@@ -101,7 +101,7 @@ def run() -> None:
     follow_links=FLAGS.follow_links,
   )
   with progress.counting('preparing', 'files') as report:
-    prepared = prepare.prepare(asked, source.open_builder, report)
+    prepared = prepare.prepare(asked, by_name.open_builder, report)
   if line := limits.first_line(prepared.report):
     say(line)
   progress.show_preparation(asked.name, prepared.folder, prepared.report, FLAGS.data_dir)

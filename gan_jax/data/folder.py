@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from gan_jax.data.by_name import data_folder, open_builder
 from gan_jax.data.ingest import decode, files, fit, labels, ordered, sources
 from gan_jax.data.ingest.picture import Picture, RefusedError
 from gan_jax.data.ingest.writer import is_number
-from gan_jax.data.source import ImageDataset, data_folder, open_builder
+from gan_jax.data.source import ImageDataset
 from gan_jax.errors import UserError, nearest
 
 _BETWEEN = 256  # files between two calls of `watch`

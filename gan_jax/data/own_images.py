@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.data.by_name import data_folder, open_builder
 from gan_jax.data.ingest import decode, files, fit, labels, sources
 from gan_jax.data.ingest.picture import Picture, RefusedError, first_line
-from gan_jax.data.source import data_folder, open_builder
 from gan_jax.errors import UserError
 
 _TOLD = 3  # of the files that cannot be read

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.errors import UserError
 from gan_jax.features import classifier
 from gan_jax.features.network import FeatureNetwork, Request
@@ -51,7 +51,7 @@ def load(request: Request) -> FeatureNetwork:
   holdout = request.holdout
   height, width, _ = holdout.shape
   digits = {
-    split: source.open_dataset('digits', split, '', (height, width), _MEMORY_MB)
+    split: by_name.open_dataset('digits', split, '', (height, width), _MEMORY_MB)
     for split in ('train', 'test')
   }
   single = classifier.load(Request(digits['train'], digits['test']))

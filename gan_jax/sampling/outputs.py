@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError, nearest
 from gan_jax.sampling import about
@@ -197,7 +197,7 @@ def write_tfds(out: str, plan: Plan, overwrite: bool = False) -> None:
     asked = options.Options(
       source=path,
       name=name,
-      data_dir=source.data_folder(data_dir),
+      data_dir=by_name.data_folder(data_dir),
       labels=_TABLE,
       label='label' if plan.model.num_classes else '',
       kind=_kind(plan),
@@ -207,7 +207,7 @@ def write_tfds(out: str, plan: Plan, overwrite: bool = False) -> None:
       overwrite=overwrite,
     )
     try:
-      prepare.prepare(asked, source.open_builder)
+      prepare.prepare(asked, by_name.open_builder)
     except UserError as error:
       raise UserError(f'--out={out}: {error}') from error
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.sampling import dicom
 
 
@@ -48,6 +48,6 @@ def test_a_preparation_of_images_of_medicine_says_so_and_keeps_what_it_is_told(t
     '--not_for=sale',
   )
   assert line.startswith('! Not for clinical use: images of medicine (CT)')
-  dataset = source.open_dataset('mine', 'train', str(tmp_path / 'data'), (8, 8), 64)
+  dataset = by_name.open_dataset('mine', 'train', str(tmp_path / 'data'), (8, 8), 64)
   kept = {key: dataset.origin[key] for key in ('not_for', 'medical', 'modality')}
   assert kept == {'not_for': 'sale', 'medical': True, 'modality': 'CT'}

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from gan_jax.data import attributes, source
+from gan_jax.data import attributes, by_name, source
 from gan_jax.data.ingest import options, prepare
 
 
@@ -17,8 +17,8 @@ def test_columns_beside_the_class_come_back_by_row(tmp_path):
     labels=str(tmp_path / 'labels.csv'),
     split={'train': 1.0},
   )
-  prepare.prepare(asked, source.open_builder)
-  builder = source.open_builder('own_ages', str(tmp_path / 'data'))
+  prepare.prepare(asked, by_name.open_builder)
+  builder = by_name.open_builder('own_ages', str(tmp_path / 'data'))
   numbers = source.ImageDataset(builder, 'train', (8, 8), 64).fetch(range(12))['image'][:, 0, 0, 0]
   found = attributes.read(builder, 'train')
   assert set(found) == {'age', 'hair'}

