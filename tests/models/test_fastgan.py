@@ -60,14 +60,15 @@ def test_both_players_are_those_of_the_original(drawn_noise):
     value = soft_hinge.d_loss(real, fake).mean() + decoded.mean()
     return value, (real, fake, nothing)
 
-  def g_loss(params, d_params):
-    return -judge(d_params, generate(params, latents))['logits'].mean()
+  def g_loss(fakes, d_params):
+    return -judge(d_params, fakes)['logits'].mean()
 
   @jax.jit
   def everything(g_params, d_params):
-    fakes = generate(g_params, latents)
+    fakes, pull_back = jax.vjp(lambda params: generate(params, latents), g_params)
     of_d = jax.value_and_grad(d_loss, has_aux=True)(d_params, fakes)
-    return fakes, of_d, jax.value_and_grad(g_loss)(g_params, d_params)
+    value, of_fakes = jax.value_and_grad(g_loss)(fakes, d_params)
+    return fakes, of_d, (value, *pull_back(of_fakes))
 
   with originals.compiled_as_in_runs():
     fakes, of_d, of_g = everything(g_variables['params'], d_variables['params'])
