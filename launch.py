@@ -3,6 +3,7 @@
 import difflib
 import errno
 import functools
+import gc
 import logging
 import os
 import re
@@ -241,6 +242,7 @@ if __name__ == '__main__':
   from gan_jax.runtime import memory, preemption
 
   memory.restart_with_large_pages()
+  gc.set_threshold(50_000, 20, 100)
   try:
     status = main(sys.argv)
     for number in preemption.SIGNALS:  # what is done is done
