@@ -3,6 +3,7 @@
 import difflib
 import errno
 import functools
+import gc
 import logging
 import os
 import re
@@ -241,6 +242,9 @@ if __name__ == '__main__':
   from gan_jax.runtime import memory, preemption
 
   memory.restart_with_large_pages()
+  # Imports and tracing make objects that stay: to look through them again and again is a tenth of
+  # a start.
+  gc.set_threshold(50_000, 20, 100)
   try:
     status = main(sys.argv)
     for number in preemption.SIGNALS:  # what is done is done

@@ -27,6 +27,9 @@ os.environ.setdefault(
   ),
 )
 
+# Nothing is asked of a hub, whose client would try for half a minute where there is no network.
+os.environ.setdefault('HF_HUB_OFFLINE', '1')
+
 # Tests run on all cores already: threads of matrix products that wait for each other cost more than
 # they give.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')

@@ -16,6 +16,15 @@ from gan_jax.workdir import record
 from gan_jax.workdir.checkpoint import Checkpointer
 
 
+@pytest.fixture(autouse=True)
+def what_was_there():
+  """Lets collections look at what a test makes alone, not at all that others have left."""
+  gc.collect()
+  gc.freeze()
+  yield
+  gc.unfreeze()
+
+
 def handles():
   return len(os.listdir('/proc/self/fd'))
 

@@ -34,14 +34,23 @@ def source(tmp_path_factory, user_folders):
   return workdir
 
 
-def begun(source, **changes):
+def drawn(made, parts):
+  """The state that a run begins with where it begins from nothing."""
+  return build.initial_program(made, parts)(jax.random.key(made.seed))
+
+
+def zeros(made, parts):
+  """One of its shapes, for which nothing is compiled."""
+  return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), build.shapes(made, parts))
+
+
+def begun(source, first=drawn, **changes):
   """The config of a grown run, its networks, its state of step 0, and the record."""
   made = config(**{'init.workdir': str(source), 'seed': 5, **GROWN, **changes})
   build.check(made)
   datasets = build.datasets(made)
   parts = build.networks(made, datasets.train.shape[-1], datasets.train.num_classes)
-  first = build.initial_program(made, parts)(jax.random.key(made.seed))
-  return parts, *build.start_from(made, first, datasets.train)
+  return parts, *build.start_from(made, first(made, parts), datasets.train)
 
 
 def saved(workdir, step=None):
@@ -123,7 +132,7 @@ def test_moments_are_carried_for_what_was_taken(source):
 )
 def test_what_is_not_sensible_is_refused_by_name(source, changes, match):
   with pytest.raises(UserError, match=match) as stopped:
-    begun(source, **changes)
+    begun(source, zeros, **changes)
   assert str(stopped.value).startswith('config.init.workdir=')
   assert '\n' not in str(stopped.value)
 

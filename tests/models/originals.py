@@ -1,6 +1,5 @@
 """Holds our networks to what an original's own code made of the same weights and inputs."""
 
-import contextlib
 import pathlib
 
 import jax
@@ -39,15 +38,13 @@ def variables(module, prefix, *inputs, train=True, **options):
   return jax.tree_util.tree_map_with_path(make, shapes)
 
 
-@contextlib.contextmanager
-def compiled_as_in_runs():
-  """Compiles with all optimisations: sums of the fast way are one float32 after the other."""
-  before = jax.config.read('jax_disable_most_optimizations')
-  jax.config.update('jax_disable_most_optimizations', False)
-  try:
-    yield
-  finally:
-    jax.config.update('jax_disable_most_optimizations', before)
+def in_float64(tree):
+  """Arrays as they are needed under `jax.enable_x64`.
+
+  Programs that are compiled fast add one float32 to the other: over large images that is not near
+  enough to an original, and to compile them as in runs takes three times as long.
+  """
+  return jax.tree.map(lambda x: np.asarray(x, np.float64), tree)
 
 
 def close(found, expected, tolerance=1e-3):

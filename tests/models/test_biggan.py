@@ -53,9 +53,10 @@ def test_images_logits_and_gradients_are_those_of_the_original(case):
 
   @jax.jit
   def everything(g_params, d_params):
-    fakes = generate(g_params)
+    fakes, pull_back = jax.vjp(generate, g_params)
     of_d = jax.value_and_grad(d_loss, has_aux=True)(d_params, fakes)
-    return fakes, of_d, jax.value_and_grad(lambda p: -judge(d_params, generate(p)).mean())(g_params)
+    value, of_fakes = jax.value_and_grad(lambda x: -judge(d_params, x).mean())(fakes)
+    return fakes, of_d, (value, *pull_back(of_fakes))
 
   fakes, ((d_value, logits), d_gradient), (g_value, g_gradient) = everything(
     g_variables['params'], d_variables['params']

@@ -42,13 +42,13 @@ def test_both_players_are_those_of_the_original(drawn_noise):
   expected = of_case('published')
   generator = fastgan.Generator(SIDE, 3, LATENT, width=WIDTH)
   latents = drawn.draw('latents', (BATCH, LATENT))
-  g_variables = originals.variables(generator, 'g', latents, LABELS)
+  g_variables = originals.in_float64(originals.variables(generator, 'g', latents, LABELS))
   generate = runner(generator, g_variables)
   reals = np.tanh(drawn.draw('reals', (BATCH, SIDE, SIDE, 3)))
   reals += expected['shift'][:, None, None, None]
   network = fastgan.Discriminator(SIDE, 3, width=WIDTH)
   pair = network.present(jnp.asarray(reals))
-  d_variables = originals.variables(network, 'd', pair, LABELS)
+  d_variables = originals.in_float64(originals.variables(network, 'd', pair, LABELS))
   judge = runner(network, d_variables)
   both = runner(network.for_parts(2), d_variables)
 
@@ -60,16 +60,17 @@ def test_both_players_are_those_of_the_original(drawn_noise):
     value = soft_hinge.d_loss(real, fake).mean() + decoded.mean()
     return value, (real, fake, nothing)
 
-  def g_loss(params, d_params):
-    return -judge(d_params, generate(params, latents))['logits'].mean()
+  def g_loss(fakes, d_params):
+    return -judge(d_params, fakes)['logits'].mean()
 
   @jax.jit
   def everything(g_params, d_params):
-    fakes = generate(g_params, latents)
+    fakes, pull_back = jax.vjp(lambda params: generate(params, latents), g_params)
     of_d = jax.value_and_grad(d_loss, has_aux=True)(d_params, fakes)
-    return fakes, of_d, jax.value_and_grad(g_loss)(g_params, d_params)
+    value, of_fakes = jax.value_and_grad(g_loss)(fakes, d_params)
+    return fakes, of_d, (value, *pull_back(of_fakes))
 
-  with originals.compiled_as_in_runs():
+  with jax.enable_x64(True):
     fakes, of_d, of_g = everything(g_variables['params'], d_variables['params'])
   originals.close(fakes['image'][:, ::8, ::8], expected['fakes'])
   originals.close(fakes['small'][:, ::8, ::8], expected['small'])

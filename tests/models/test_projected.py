@@ -45,7 +45,7 @@ def test_logits_and_gradients_are_those_of_the_original(case, monkeypatch):
     if name.startswith(f'{case}/')
   }
 
-  def loss(params):
+  def loss(params, state):
     logits, _ = network.apply(
       {'params': params, **state}, images, labels, train=True, mutable=list(state)
     )
@@ -54,7 +54,7 @@ def test_logits_and_gradients_are_those_of_the_original(case, monkeypatch):
     return value, (real, fake)
 
   run = jax.jit(jax.value_and_grad(loss, has_aux=True))
-  (value, (real, fake)), gradient = run(variables['params'])
+  (value, (real, fake)), gradient = run(variables['params'], state)
   originals.close(real, expected['real_logits'])
   originals.close(fake, expected['fake_logits'])
   originals.close(value, expected['d_loss'])
@@ -186,12 +186,12 @@ def test_taps_end_in_what_the_classifier_sees():
   x = jnp.asarray(np.tanh(drawn.draw('seen', (1, 64, 64, 3))))
 
   @jax.jit
-  def both(x):
+  def both(params, x):
     maps = efficientnet_lite.taps(release, params, x)
     last = jnp.clip(efficientnet_lite.dense(maps[-1], params['head']), 0, 6)
     return maps, last, efficientnet_lite.trunk(release, params, x)
 
-  maps, last, trunk = both(x)
+  maps, last, trunk = both(params, x)
   np.testing.assert_allclose(last, trunk, atol=1e-5)
   sides = [(m.shape[1], m.shape[-1]) for m in maps]
   assert sides == [(16, 24), (8, 40), (4, 112), (2, 320)]

@@ -70,13 +70,24 @@ def trained(variables):
 
 @pytest.fixture(scope='module', params=NETWORKS)
 def family(request):
-  """A smaller pair with its variables, and a function that grows a player of it."""
+  """Functions that grow a player of a smaller pair, and that run it at a size; the smaller side."""
   module, side, before, *after = NETWORKS[request.param]
   settings = [before, *({**before, **each} for each in after)]
   small = {}
   for player in ('Generator', 'Discriminator'):
-    net = network(module, player, side, before)
-    small[player] = net, trained(fresh(net, player, side, 1))
+    small[player] = trained(fresh(network(module, player, side, before), player, side, 1))
+
+  @functools.cache
+  def program(player, doublings, train=False):
+    """What a player makes of its variables and inputs after it grew so often, compiled."""
+    net = network(module, player, side << doublings, settings[doublings])
+
+    @jax.jit
+    def run(variables, x):
+      mutable = [name for name in variables if name != 'params']
+      return net.apply(variables, x, LABELS, train=train, mutable=mutable)[0]
+
+    return run
 
   @functools.cache
   def drawn_at(player, doublings):
@@ -88,65 +99,61 @@ def family(request):
   def grown(player, doublings, start=0):
     """The grown network, its variables as drawn and as grown, the report, and what it was."""
     net, drawn = drawn_at(player, doublings)
-    old = small[player][1]
+    old = small[player]
     if start:
       old = trained(grown(player, start)[2])
     source = players.Source(player.lower(), jax.device_get(old), doublings - start)
     result, report, _ = players.grow(drawn, source, growing.RULES[module.__name__.split('.')[-1]])
     return net, drawn, result, report, old
 
-  return small, grown, module, side, settings
+  return grown, program, side
 
 
 @pytest.mark.parametrize('doublings', [1, 2])
 def test_images_are_the_smaller_ones_upsampled(family, doublings):
-  small, grown, *_ = family
-  net, _, variables, _, old = grown('Generator', doublings)
+  grown, program, _ = family
+  _, _, variables, _, old = grown('Generator', doublings)
   z = jax.random.normal(jax.random.key(3), (BATCH, LATENT))
-  run = lambda net, variables: jax.jit(lambda v: net.apply(v, z, LABELS, train=False))(variables)
-  expected = run(small['Generator'][0], old)
+  expected = program('Generator', 0)(old, z)
   for _ in range(doublings):
     expected = resample.upsample(expected)
   scale = np.abs(expected).max()
-  np.testing.assert_allclose(run(net, variables), expected, atol=3e-6 * scale)
+  found = program('Generator', doublings)(variables, z)
+  np.testing.assert_allclose(found, expected, atol=3e-6 * scale)
 
 
 @pytest.mark.parametrize(('doublings', 'train'), [(1, True), (2, False)])
 def test_logits_are_the_smaller_ones_of_downsampled_images(family, doublings, train):
-  small, grown, _, side, _ = family
-  net, _, variables, _, old = grown('Discriminator', doublings)
+  grown, program, side = family
+  _, _, variables, _, old = grown('Discriminator', doublings)
   large = side << doublings
   images = jax.random.uniform(jax.random.key(3), (BATCH, large, large, 3), minval=-1)
   halved = images
   for _ in range(doublings):
     halved = resample.downsample(halved)
-  run = lambda net, v, x: jax.jit(
-    lambda v: net.apply(v, x, LABELS, train=train, mutable=[k for k in v if k != 'params'])[0]
-  )(v)
-  expected = run(small['Discriminator'][0], old, halved)
-  np.testing.assert_allclose(run(net, variables, images), expected, rtol=1e-4, atol=1e-5)
+  expected = program('Discriminator', 0, train)(old, halved)
+  found = program('Discriminator', doublings, train)(variables, images)
+  np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('player', ['Generator', 'Discriminator'])
 def test_what_has_grown_grows_again(family, player):
-  _, grown, module, side, settings = family
-  net, _, variables, _, old = grown(player, 2, start=1)
-  before = network(module, player, 2 * side, settings[1])
-  run = lambda net, v, x: jax.jit(lambda v: net.apply(v, x, LABELS, train=False))(v)
+  grown, program, side = family
+  _, _, variables, _, old = grown(player, 2, start=1)
+  before, after = program(player, 1), program(player, 2)
   if player == 'Generator':
     z = jax.random.normal(jax.random.key(3), (BATCH, LATENT))
-    expected, found = resample.upsample(run(before, old, z)), run(net, variables, z)
+    expected, found = resample.upsample(before(old, z)), after(variables, z)
   else:
     images = jax.random.uniform(jax.random.key(3), (BATCH, 4 * side, 4 * side, 3), minval=-1)
-    expected = run(before, old, resample.downsample(images))
-    found = run(net, variables, images)
+    expected, found = before(old, resample.downsample(images)), after(variables, images)
   np.testing.assert_allclose(found, expected, rtol=1e-4, atol=3e-6 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize('player', ['Generator', 'Discriminator'])
 def test_every_array_is_taken_or_new_and_every_new_one_is_soon_trained(family, player):
   """Zero may stand in the way of a gradient for some updates, not for all."""
-  _, grown, _, side, _ = family
+  grown, _, side = family
   net, drawn, variables, report, old = grown(player, 2)
   leaves = lambda tree: {
     '/'.join(k): v for k, v in players.traverse_util.flatten_dict(tree).items()

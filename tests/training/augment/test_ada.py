@@ -1,5 +1,6 @@
 """ADA's operations against scipy, NumPy and a second composition of the same draws."""
 
+import functools
 import math
 
 import jax
@@ -33,8 +34,13 @@ def photograph(count=1, channels=3, height=SIDE, width=SIDE, seed=0):
   return (smooth / np.abs(smooth).max()).astype(np.float32)
 
 
+@functools.cache
+def compiled(settings):
+  return jax.jit(lambda k, x, p: ada.augment(k, x, p, settings))
+
+
 def run(images, settings, strength=1.0, seed=0):
-  function = jax.jit(lambda k, x, p: ada.augment(k, x, p, settings))
+  function = compiled(settings)
   return np.asarray(function(keys(len(images), seed), images, jnp.float32(strength)))
 
 
@@ -214,11 +220,11 @@ def test_noise_and_cutout():
 
 def test_an_image_draws_the_same_in_any_batch_and_moves_in_a_straight_line():
   images, settings = photograph(4), ada.Settings()
-  whole = run(images, settings)
-  function = jax.jit(lambda k, x: ada.augment(k, x, jnp.float32(1), settings))
-  np.testing.assert_allclose(function(keys(4)[2:3], images[2:3])[0], whole[2], atol=1e-5)
+  whole, function = run(images, settings), compiled(settings)
+  alone = function(keys(4)[2:3], images[2:3], jnp.float32(1))
+  np.testing.assert_allclose(alone[0], whole[2], atol=1e-5)
   other = photograph(4, seed=1)
-  mean = function(keys(4), (images + other) / 2)
+  mean = run((images + other) / 2, settings)
   np.testing.assert_allclose(mean, (whole + run(other, settings)) / 2, atol=1e-4)
 
 
@@ -229,17 +235,16 @@ def test_a_gradient_penalty_goes_through_it():
     score = lambda x: jnp.sum(jnp.tanh(a * ada.augment(keys(2), x, jnp.float32(1), settings)))
     return jnp.sum(jax.grad(score)(images) ** 2)
 
-  value, slope = jax.jit(jax.value_and_grad(penalty))(0.5)
-  small = 1e-2
-  numeric = (jax.jit(penalty)(0.5 + small) - jax.jit(penalty)(0.5 - small)) / (2 * small)
+  both, small = jax.jit(jax.value_and_grad(penalty)), 1e-2
+  value, slope = both(0.5)
+  numeric = (both(0.5 + small)[0] - both(0.5 - small)[0]) / (2 * small)
   np.testing.assert_allclose(slope, numeric, rtol=2e-2)
   assert value > 0
 
 
 def test_bfloat16_stays_bfloat16():
-  found = ada.augment(
-    keys(1), jnp.zeros((1, 16, 16, 1), jnp.bfloat16), jnp.float32(1), ada.Settings()
-  )
+  images = jnp.zeros((1, 16, 16, 1), jnp.bfloat16)
+  found = jax.eval_shape(compiled(ada.Settings()), keys(1), images, jnp.float32(1))
   assert found.dtype == jnp.bfloat16
 
 
@@ -251,6 +256,6 @@ def test_settings_out_of_range_are_refused(name, value):
 
 def test_the_matrix_is_of_three_by_three_and_the_colours_keep_greys_grey():
   one = lambda key: ada_colour.matrix(Draws(key, jnp.float32(1)), False, only('hue', 'saturation'))
-  found = np.asarray(jax.vmap(one)(keys(5)))
+  found = np.asarray(jax.jit(jax.vmap(one))(keys(5)))
   grey = np.array([0.3, 0.3, 0.3, 1.0])
   np.testing.assert_allclose(found @ grey, np.tile(grey, (5, 1)), atol=1e-5)
