@@ -1,5 +1,7 @@
 """Columns merged into channels: every form against the convolution of images as they are."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -132,3 +134,20 @@ def test_ada_moves_large_images_in_turn_as_it_moves_them_at_once():
   np.testing.assert_allclose(in_turn(x, matrices), at_once(x, matrices), rtol=1e-4, atol=1e-5)
   gradient = lambda move: jax.grad(lambda x: (move(x, matrices) ** 3).sum())(x)
   np.testing.assert_allclose(gradient(in_turn), gradient(at_once), rtol=1e-3, atol=1e-3)
+
+
+def test_a_tpu_convolves_what_fills_the_lanes():
+  """A block of R3GAN's last stage at 1,024 pixels with its gradients, lowered and not compiled."""
+  block = _Block(depth=2, expansion=2, group_size=16, merged=4)
+  x = jax.ShapeDtypeStruct((1, 1024, 256, 4 * 24), jnp.bfloat16)
+  params = jax.eval_shape(lambda x: block.init(jax.random.key(0), x), x)
+  traced = jax.jit(jax.grad(lambda p, x: block.apply(p, x).sum(), (0, 1))).trace(params, x)
+  taken = {
+    platform: re.findall(
+      r'stablehlo.convolution.* : \(tensor<1x1024x\d+x(\d+)x',
+      traced.lower(lowering_platforms=(platform,)).as_text(),
+    )
+    for platform in ('tpu', 'cuda')
+  }
+  assert set(taken['tpu']) == {'96', '192'}
+  assert set(taken['cuda']) == {'48'}  # and products, of one pixel each
