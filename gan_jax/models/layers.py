@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import UserError
-from gan_jax.ops import channels
+from gan_jax.ops import channels, columns
 from gan_jax.ops import conv as conv_op
 from gan_jax.ops.depthwise import depthwise
 from gan_jax.ops.pointwise import pointwise
@@ -121,6 +121,8 @@ class Conv(nn.Module):
     padding: zeros on every side, pixels.
     groups: channel groups that do not see each other.
     kernel_init: initializer of the kernel `[h, w, C / groups, features]`.
+    merged: columns that are one in the images and in the result, see `columns`; above 1 the result
+      has the size of the images, whatever the padding.
   """
 
   features: int
@@ -129,12 +131,15 @@ class Conv(nn.Module):
   padding: int = 0
   groups: int = 1
   kernel_init: Initializer = nn.initializers.lecun_normal()
+  merged: int = 1
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Convolves `[B, H, W, C]`."""
-    shape = (*sides(self.kernel), x.shape[-1] // self.groups, self.features)
+    shape = (*sides(self.kernel), x.shape[-1] // self.merged // self.groups, self.features)
     kernel = self.param('kernel', self.kernel_init, shape).astype(x.dtype)
+    if self.merged > 1:
+      return columns.conv(x, kernel, self.merged, self.groups)
     if self.kernel == 1 and self.stride == 1 and self.groups == 1 and self.padding == 0:
       return pointwise(x, kernel[0, 0])
     return conv_op.conv(x, kernel, stride=self.stride, padding=self.padding, groups=self.groups)
@@ -235,12 +240,20 @@ def _doubled(kernel: jax.Array) -> jax.Array:
 
 
 class Bias(nn.Module):
-  """A bias for each channel of `[..., C]`, zero at first; float32, added in the images' type."""
+  """A bias for each channel of `[..., C]`, zero at first; float32, added in the images' type.
+
+  Attributes:
+    merged: columns that are one in the images, see `columns`.
+  """
+
+  merged: int = 1
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Adds the bias."""
-    bias = self.param('bias', nn.initializers.zeros, (x.shape[-1],))
+    bias = self.param('bias', nn.initializers.zeros, (x.shape[-1] // self.merged,))
+    if self.merged > 1:
+      bias = jnp.tile(bias, self.merged)
     return x + channels.over_pixels(bias.astype(x.dtype)[None], x.shape)
 
 

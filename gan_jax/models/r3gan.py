@@ -23,7 +23,7 @@ from gan_jax.models.layers import (
   check_positive,
   sides,
 )
-from gan_jax.ops import resample
+from gan_jax.ops import columns, resample
 
 
 def _scaled_normal(fan_in: int, gain: float = 1.0) -> Initializer:
@@ -60,10 +60,12 @@ class _Block(nn.Module):
   depth: int  # residual blocks in the whole network: L of the gain
   expansion: int
   group_size: int
+  merged: int = 1  # columns that are one in the images, see `columns`
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    width = x.shape[-1]
+    n = self.merged
+    width = x.shape[-1] // n
     wide = width * self.expansion
     if wide % self.group_size:
       raise UserError(
@@ -72,18 +74,19 @@ class _Block(nn.Module):
       )
     # The gain of a leaky rectifier of slope 0.2, shared among L blocks: Section 3.3 and appendix.
     gain = math.sqrt(2 / 1.04) * self.depth**-0.25
-    y = Conv(wide, 1, kernel_init=_scaled_normal(width, gain), name='widen')(x)
-    y = nn.leaky_relu(Bias(name='bias1')(y), 0.2)
+    y = Conv(wide, 1, kernel_init=_scaled_normal(width, gain), merged=n, name='widen')(x)
+    y = nn.leaky_relu(Bias(n, name='bias1')(y), 0.2)
     y = Conv(
       wide,
       3,
       padding=1,
       groups=wide // self.group_size,
       kernel_init=_scaled_normal(self.group_size * 9, gain),
+      merged=n,
       name='mix',
     )(y)
-    y = nn.leaky_relu(Bias(name='bias2')(y), 0.2)
-    return x + Conv(width, 1, kernel_init=nn.initializers.zeros, name='narrow')(y)
+    y = nn.leaky_relu(Bias(n, name='bias2')(y), 0.2)
+    return x + Conv(width, 1, kernel_init=nn.initializers.zeros, merged=n, name='narrow')(y)
 
 
 class _Stages(nn.Module):
@@ -114,9 +117,14 @@ class _Stages(nn.Module):
         x = resample.upsample(x)
       elif not upwards and from_image > 0:
         x = self._change_width(resample.downsample(x), stage)
+      merged = columns.merging(x.shape, x.shape[-1])
+      x = columns.merge(x, merged)
       for block in range(self.blocks):
-        apply = lambda self, x, name: _Block(depth, self.expansion, self.group_size, name=name)(x)
-        x = stages.run(self, from_image, apply, x, f'stage{stage}_block{block}')
+        apply = lambda self, x, name, merged: _Block(
+          depth, self.expansion, self.group_size, merged, name=name
+        )(x)
+        x = stages.run(self, from_image, apply, x, f'stage{stage}_block{block}', merged)
+      x = columns.part(x, merged)
     return x
 
   def _change_width(self, x: jax.Array, stage: int) -> jax.Array:
@@ -169,8 +177,9 @@ class Generator(nn.Module):
     basis = self.param('basis', nn.initializers.normal(1.0), (*base, width))
     x = basis * x[:, None, None, :]
     x = _Stages.of(self)(x, upwards=True)
-    x = Conv(self.channels, 1, kernel_init=_scaled_normal(x.shape[-1]), name='image')(x)
-    return x.astype(jnp.float32)
+    n, init = columns.merging(x.shape, x.shape[-1]), _scaled_normal(x.shape[-1])
+    x = Conv(self.channels, 1, kernel_init=init, merged=n, name='image')(columns.merge(x, n))
+    return columns.part(x, n).astype(jnp.float32)
 
 
 class Discriminator(nn.Module):
@@ -222,7 +231,9 @@ class Discriminator(nn.Module):
     condition = self.discriminator_condition if self.num_classes else 'none'
     base = _base(self.resolution, self.widths)
     x = images.astype(stages.dtype(self, 0))
-    x = Conv(self.widths[-1], 1, kernel_init=_scaled_normal(self.channels), name='image')(x)
+    n, init = columns.merging(x.shape, self.widths[-1]), _scaled_normal(self.channels)
+    x = Conv(self.widths[-1], 1, kernel_init=init, merged=n, name='image')(columns.merge(x, n))
+    x = columns.part(x, n)
     x = _Stages.of(self)(x, upwards=False).astype(jnp.float32)
     # A depthwise valid convolution as large as the image: one weighted sum a channel.
     basis = self.param('basis', _scaled_normal(base[0] * base[1]), (*base, x.shape[-1]))

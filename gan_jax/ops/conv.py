@@ -7,11 +7,11 @@ both of their arguments, and the three operations are closed under differentiati
 
 Each is defined once, at the end, with the other two as its transposes, so that R1, R2 and path
 length, which differentiate twice, stay within the three. On a GPU each is the plain XLA
-convolution, and so on a TPU, with groups that fill its `lanes`. XLA's CPU backend has one fast
-path, for a convolution without groups or dilation, and its weight gradient; all else it runs up to
-a hundred times slower. There each operation is put in terms of that path
-(`parallel.compiler_options` keeps XLA from leaving it), or of matrix products. Where they pay,
-those of `winograd` need the fewest operations.
+convolution; those of a TPU are in `conv_tpu`. XLA's CPU backend has one fast path, for a
+convolution without groups or dilation, and its weight gradient; all else it runs up to a hundred
+times slower. There each operation is put in terms of that path (`parallel.compiler_options` keeps
+XLA from leaving it), or of matrix products. Where they pay, those of `winograd` need the fewest
+operations.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax.ops import lanes, linear, winograd
+from gan_jax.ops import conv_tpu, linear, winograd
 from gan_jax.ops.fusion import apart
 from gan_jax.ops.window import Window
 
@@ -128,21 +128,6 @@ def _forward_plain(window: Window, x: jax.Array, w: jax.Array) -> jax.Array:
 
 _input_gradient_plain, _weight_gradient_plain = linear.gradients(
   _forward_plain, _input_shape, _kernel_shape
-)
-
-
-# --- TPU: with groups that fill the lanes ---------------------------------------------------------
-
-
-def _forward_tpu(window: Window, x: jax.Array, w: jax.Array) -> jax.Array:
-  merged = lanes.merging(window.groups, min(w.shape[2], w.shape[3] // window.groups))
-  if merged > 1:
-    w = lanes.spread(w, window.groups, merged)
-  return _forward_plain(window._replace(groups=window.groups // merged), x, w)
-
-
-_input_gradient_tpu, _weight_gradient_tpu = linear.gradients(
-  _forward_tpu, _input_shape, _kernel_shape
 )
 
 
@@ -375,5 +360,5 @@ _forward, _input_gradient, _weight_gradient = linear.convolution(
   shapes=(_forward_shape, _input_shape, _kernel_shape),
   plain=(_forward_plain, _input_gradient_plain, _weight_gradient_plain),
   cpu=(_forward_cpu, _input_gradient_cpu, _weight_gradient_cpu),
-  tpu=(_forward_tpu, _input_gradient_tpu, _weight_gradient_tpu),
+  tpu=(conv_tpu.forward, conv_tpu.input_gradient, conv_tpu.weight_gradient),
 )

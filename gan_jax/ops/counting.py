@@ -11,12 +11,16 @@ from jax.extend import core
 _KERNELS = {
   'conv': (None, 1),
   'conv_input_gradient': (0, 1),
+  'conv_of_columns': (None, 1),
+  'conv_of_columns_input_gradient': (0, 1),
   'depthwise': (None, 1),
   'depthwise_input_gradient': (0, 1),
   'pointwise': (None, 1),
   'pointwise_input_gradient': (0, 1),
 }
-_WEIGHT_GRADIENTS = tuple(f'{name}_weight_gradient' for name in ('conv', 'depthwise', 'pointwise'))
+_WEIGHT_GRADIENTS = tuple(
+  f'{name}_weight_gradient' for name in ('conv', 'conv_of_columns', 'depthwise', 'pointwise')
+)
 
 
 def multiply_adds(
@@ -70,10 +74,11 @@ def _of_equation(eqn: Any) -> int:
   if name == 'conv_general_dilated':
     features = eqn.params['dimension_numbers'].rhs_spec[0]
     return math.prod(result) * math.prod(shapes[1]) // max(1, shapes[1][features])
+  merged = eqn.params['static'][1] if name.startswith('conv_of_columns') else 1
   if name in _KERNELS:
     places, kernel = _KERNELS[name]
     at = result if places is None else shapes[places]
-    return math.prod(at[:-1]) * math.prod(shapes[kernel])
+    return merged * math.prod(at[:-1]) * math.prod(shapes[kernel])
   if name in _WEIGHT_GRADIENTS:
-    return math.prod(shapes[1][:-1]) * math.prod(result)
+    return merged * math.prod(shapes[1][:-1]) * math.prod(result)
   return 0

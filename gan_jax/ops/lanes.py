@@ -40,6 +40,8 @@ def spread(kernel: jax.Array, groups: int, merged: int) -> jax.Array:
   Returns:
     `[kh, kw, merged * C / groups, F]`, zero between groups.
   """
+  if merged == 1:
+    return kernel
   channels, features = kernel.shape[2:]
   # Of rows and columns whole: parts of either would lie in tiles of their own.
   row = np.arange(merged * channels)[:, None] // channels

@@ -8,9 +8,9 @@ Elsewhere it is that product, for which nothing is moved.
 from typing import Any
 
 import jax
-from jax import lax
 
-from gan_jax.ops import linear
+from gan_jax.ops import conv_tpu, linear
+from gan_jax.ops.window import Window
 
 
 def pointwise(x: jax.Array, matrix: jax.Array) -> jax.Array:
@@ -44,16 +44,27 @@ _product_at_images, _product_at_matrix = linear.gradients(_product, _input_shape
 # --- TPU: a convolution ---------------------------------------------------------------------------
 
 
-def _convolved(_: Any, x: jax.Array, matrix: jax.Array) -> jax.Array:
-  if x.ndim != 4:
-    return _product(_, x, matrix)
-  return lax.conv_general_dilated(
-    x, matrix[None, None], (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+def _of_pixels(convolve: linear.Operation, product: linear.Operation) -> linear.Operation:
+  """A convolution by a window of one pixel; of what are no images, the product."""
+
+  def run(_: Any, a: jax.Array, b: jax.Array) -> jax.Array:
+    if a.ndim != 4:
+      return product(_, a, b)
+    window = Window((a.shape[1], a.shape[2]), (1, 1), 1, ((0, 0), (0, 0)), 1)
+    at_matrix = b.ndim == 4
+    found = convolve(window, a, b if at_matrix else b[None, None])
+    return found[0, 0] if at_matrix else found
+
+  return run
+
+
+_convolved, _convolved_at_images, _convolved_at_matrix = (
+  _of_pixels(convolve, product)
+  for convolve, product in (
+    (conv_tpu.forward, _product),
+    (conv_tpu.input_gradient, _product_at_images),
+    (conv_tpu.weight_gradient, _product_at_matrix),
   )
-
-
-_convolved_at_images, _convolved_at_matrix = linear.gradients(
-  _convolved, _input_shape, _matrix_shape
 )
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs.published import r3gan_cifar10, r3gan_ffhq256
+from configs.published import r3gan_1024, r3gan_cifar10, r3gan_ffhq256
 from gan_jax import build
 from gan_jax.errors import UserError
 from gan_jax.models import r3gan
@@ -49,6 +49,19 @@ def test_recipes_have_as_many_weights_as_their_originals(recipe, classes, genera
   assert (
     _count(_shapes(parts.discriminator, jnp.zeros((3, side, side, 3)), LABELS)) == discriminator
   )
+
+
+def test_the_recipe_for_1024_pixels_has_two_stages_more():
+  config = r3gan_1024.get_config()
+  parts = build.networks(config, 3, 0)
+  z = jnp.zeros((3, config.model.latent_size))
+  images = jax.ShapeDtypeStruct((3, 1024, 1024, 3), jnp.float32)
+  # Two blocks as above, the change of width before them, and the layer at the image.
+  block = lambda w: 2 * w * w + 2 * w * 16 * 9 + 2 * w * w + 4 * w
+  more = 2 * block(48) + 96 * 48 + 2 * block(24) + 48 * 24 + 3 * (24 - 96)
+  assert _count(_shapes(parts.generator, z, LABELS)) == 23_057_952 + more
+  init = lambda x: parts.discriminator.init(jax.random.key(0), x, LABELS, train=False)
+  assert _count(jax.eval_shape(init, images)) == 23_009_568 + more
 
 
 def test_a_change_of_width_adds_one_linear_map():

@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax.models.layers import Conv
 from gan_jax.models.r3gan import _Block
-from gan_jax.ops import conv, lanes, pointwise, resample
+from gan_jax.ops import conv, conv_tpu, lanes, pointwise, resample
 from gan_jax.ops.window import Window
 
 PADDED = ((1, 1), (1, 1))
@@ -65,11 +65,14 @@ def test_merged_groups_convolve_as_groups_do_and_so_do_both_gradients(name):
     (2, *window.outputs, features * window.groups),
   )
   for plain, ours, at in (
-    (conv._forward_plain, conv._forward_tpu, (x, w)),
-    (conv._input_gradient_plain, conv._input_gradient_tpu, (g, w)),
-    (conv._weight_gradient_plain, conv._weight_gradient_tpu, (x, g)),
+    (conv._forward_plain, conv_tpu.forward, (x, w)),
+    (conv._input_gradient_plain, conv_tpu.input_gradient, (g, w)),
+    (conv._weight_gradient_plain, conv_tpu.weight_gradient, (x, g)),
   ):
-    np.testing.assert_allclose(ours(window, *at), plain(window, *at), rtol=1e-4, atol=1e-4)
+    with jax.default_matmul_precision('float32'):
+      np.testing.assert_allclose(ours(window, *at), plain(window, *at), rtol=1e-4, atol=1e-4)
+    of_rounded = plain(window, *(a.astype(jnp.bfloat16).astype(jnp.float32) for a in at))
+    np.testing.assert_allclose(ours(window, *at), of_rounded, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('shape', [(2, 3, 4, 5), (3, 5)])
@@ -83,7 +86,8 @@ def test_pixels_are_multiplied_as_by_numpy_in_both_forms(shape):
   )
   for forms in (pointwise._products, pointwise._convolutions):
     for form, at, value in zip(forms, ((x, w), (g, w), (x, g)), expected, strict=True):
-      np.testing.assert_allclose(form(None, *at), value, rtol=1e-4, atol=1e-5)
+      with jax.default_matmul_precision('float32'):
+        np.testing.assert_allclose(form(None, *at), value, rtol=1e-4, atol=1e-5)
 
 
 def test_resampling_by_a_convolution_is_that_by_shifts():
@@ -103,6 +107,22 @@ def test_float32_is_resampled_in_float32_on_a_tpu():
   )
   assert text.count('stablehlo.convolution') == text.count('precision HIGHEST, precision HIGHEST')
   assert text.count('stablehlo.convolution') == 2
+
+
+@pytest.mark.parametrize(
+  ('precision', 'kinds'), [(None, {'bf16'}), ('bfloat16', {'bf16'}), ('float32', {'f32'})]
+)
+def test_a_tpu_convolves_what_is_rounded_beforehand_unless_told_otherwise(precision, kinds):
+  """Both gradients and their own as well; results are float32."""
+  x, w = jnp.zeros((2, 4, 4, 3)), jnp.zeros((3, 3, 3, 2))
+  length = lambda x, w: jnp.square(conv.conv(x, w, padding=1)).sum()
+  both = lambda x, w: jnp.square(jax.grad(length)(x, w)).sum()
+  with jax.default_matmul_precision(precision):
+    text = lowered(jax.grad(both, (0, 1)), 'tpu', x, w)
+  types = re.findall(r'stablehlo.convolution.* : \((.*)\) -> (.*)', text)
+  assert len(types) > 5
+  assert {kind for taken, _ in types for kind in re.findall(r'x([a-z]+\d+)>', taken)} == kinds
+  assert all(made.endswith('xf32>') for _, made in types)
 
 
 def lowered(function, platform, *arguments):

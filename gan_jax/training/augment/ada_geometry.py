@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gan_jax.ops import linear
 from gan_jax.training.augment.ada_draws import Draws
 
 # The orthogonal wavelet filter sym6 (Daubechies 1992), its sum 1: low-pass, and with its mirror
@@ -19,6 +20,7 @@ _SYM6 = (
   *(0.23895219, -0.05136248, -0.01489188, 0.03162528, 0.00124996, -0.00551593),
 )
 _EDGE = len(_SYM6) // 4  # pixels beyond the image that the last filter looks at
+_LARGE = 2**16  # pixels of an image, from which on a batch of them is not resampled at once
 
 
 def matrix(draws: Draws, size: tuple[int, int], settings: Any) -> jax.Array:
@@ -54,6 +56,19 @@ def resample(images: jax.Array, matrices: jax.Array) -> jax.Array:
   Twice as fine by sym6, looked up between four pixels, and back: so turning an image time and again
   blurs little. The reflection reaches as far as half a side and the filters; beyond is 0.
   """
+  if images.shape[1] * images.shape[2] < _LARGE:
+    return _resample(images, matrices)
+  return linear.by_platform(images, matrices, tpu=_resample_in_turn, plain=_resample)
+
+
+def _resample_in_turn(images: jax.Array, matrices: jax.Array) -> jax.Array:
+  """One image after the other: a TPU's scatter, the gradient, holds 1.4 GB for one of 1,024²."""
+  one = lambda pair: _resample(pair[0][None], pair[1][None])[0]
+  # The places of all pixels are found again for the gradient, rather than kept.
+  return jax.lax.map(jax.checkpoint(one), (images, matrices))
+
+
+def _resample(images: jax.Array, matrices: jax.Array) -> jax.Array:
   H, W = images.shape[1:3]
   margins = [min(side - 1, 2 * _EDGE + (side + 1) // 2) for side in (H, W)]
   images = jnp.pad(images, ((0, 0), *((m, m) for m in margins), (0, 0)), mode='reflect')
