@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import export_set, opening
-from gan_jax.audit import conduct, requests, views
+from gan_jax.audit import conduct, requests, scope, views
 from gan_jax.data import by_name
 from gan_jax.errors import UserError
 from gan_jax.sampling.about import OUTSIDE
@@ -87,8 +87,13 @@ def test_the_record_of_a_run_counts_classes_and_keeps_limits(run):
   assert about['not_for'].startswith('claims about full MNIST')
 
 
-def test_screened_samples_are_within_what_held_out_images_are(run, capsys):
-  found = requests.screen(asked(run, count=3), 0.001, True)
+def test_screened_samples_are_within_what_held_out_images_are(run, capsys, monkeypatch):
+  with pytest.raises(UserError, match=r'left out 20 times over \(outside: 60, copies: 0\)'):
+    requests.screen(asked(run, count=3), 0.001, True)  # the run has hardly learnt
+  draws = np.random.default_rng(0)
+  chance = lambda self, images: draws.uniform(size=len(images))
+  monkeypatch.setattr(scope.Outside, 'p_values', chance)
+  found = requests.screen(asked(run, count=3), 0.5, True)
   assert len(found.seeds) == 3
   assert 'left out and drawn again: ' in capsys.readouterr().out
   assert set(found.remarks) == {'Kept within', 'Copies left out at'}
