@@ -58,6 +58,16 @@ def counted(truth: np.ndarray, said: np.ndarray, categories: int) -> np.ndarray:
   return np.bincount(places, minlength=categories**2).reshape(categories, categories)
 
 
+def rates_of(confusion: np.ndarray) -> np.ndarray:
+  """M `[K, K]`: each column of the counts as shares."""
+  return confusion / confusion.sum(axis=0)
+
+
+def solved(counts: np.ndarray, confusion: np.ndarray) -> np.ndarray:
+  """M⁻¹ q, the shares `[K]` before they are brought within 0 and 1, without intervals."""
+  return np.linalg.solve(rates_of(confusion), counts / counts.sum())
+
+
 def shares(counts: np.ndarray, confusion: np.ndarray) -> Adjusted:
   """Shares of categories among N images.
 
@@ -68,9 +78,8 @@ def shares(counts: np.ndarray, confusion: np.ndarray) -> Adjusted:
   Raises:
     NotToldApartError: where M, by so many held-out images, may be singular.
   """
-  rates = confusion / confusion.sum(axis=0)
-  _check_told_apart(rates, confusion.sum(axis=0))
-  found = np.linalg.solve(rates, counts / counts.sum())
+  _check_told_apart(rates_of(confusion), confusion.sum(axis=0))
+  found = solved(counts, confusion)
   places = np.arange(len(found))
   inside = found.clip(0, 1)
   lows = _ends(counts, confusion, places, inside, 0.0)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
+from gan_jax.audit import adjusted
 from gan_jax.audit.groups import CLASS
 from gan_jax.audit.predictor import Predictor
 from gan_jax.audit.subject import Subject
@@ -130,12 +131,12 @@ def to_target(subject: Subject, predictor: Predictor, wanted: np.ndarray | None)
 
 def _weights(subject: Subject, predictor: Predictor, wanted: np.ndarray) -> np.ndarray:
   """Probabilities to keep an image, by what is said of all that have to be drawn for it, `[K]`."""
-  rates = predictor.confusion / predictor.confusion.sum(axis=0)
+  rates = adjusted.rates_of(predictor.confusion)
   needed = len(subject) + _DEVIATIONS * np.sqrt(len(subject))
   counts = np.zeros(len(rates))
   for _, _, _, images in _candidates(subject):
     counts += np.bincount(predictor.say(images).category, minlength=len(counts))
-    weights = keeping(np.linalg.solve(rates, counts / counts.sum()), rates, wanted)
+    weights = keeping(adjusted.solved(counts, predictor.confusion), rates, wanted)
     expected = float(counts @ weights)
     subject.watch('looking for the target', int(min(expected, needed)), int(needed))
     if expected >= needed:

@@ -55,6 +55,7 @@ class Outside:
       UserError: for a level that is none, or no held-out images.
     """
     self.views = views.of_content(subject)
+    self._known = [_directions(view.found.train.pooled) for view in self.views]
     self.units = views.units(subject, level)
     self._calibration = self._scores([v.found.holdout.pooled for v in self.views])[self.units.rows]
 
@@ -66,14 +67,21 @@ class Outside:
     """P-values `[N]` of images `[N, H, W, C]` as the data's are: small for foreign ones."""
     return self._p_values([view.see(images) for view in self.views])
 
+  def nearest(self, rows: np.ndarray) -> np.ndarray:
+    """Of some of the subject's images `[n]` the rows of the training images next to them.
+
+    By the first view, as rows of `Subject.train_rows`.
+    """
+    edges = self.views[0].found.generated.pooled[rows]
+    found, _ = neighbours.nearest(_directions(edges), self._known[0])
+    return found
+
   def _p_values(self, seen: list[np.ndarray]) -> np.ndarray:
     return conformal.p_values(self._scores(seen), self._calibration)
 
   def _scores(self, seen: list[np.ndarray]) -> np.ndarray:
-    known = [view.found.train.pooled for view in self.views]
-    near = [
-      neighbours.kth(_directions(x), _directions(y), 1) for x, y in zip(seen, known, strict=True)
-    ]
+    pairs = zip(seen, self._known, strict=True)
+    near = [neighbours.kth(_directions(x), known, 1) for x, known in pairs]
     return np.stack(near, axis=1)
 
 
@@ -133,12 +141,10 @@ def audit(subject: Subject, settings: Settings) -> Result:
   else:
     sentences.append(Sentence('The data know neither classes nor attributes.', 'unknown'))
   order = np.argsort(p, kind='stable')[:_IN_PICTURE]
-  view = detector.views[0]
-  edges, known = view.found.generated.pooled[order], view.found.train.pooled
-  rows, _ = neighbours.nearest(_directions(edges), _directions(known))
-  real = subject.train.fetch(subject.train_rows[rows])['image']
+  real = subject.train.fetch(subject.train_rows[detector.nearest(order)])['image']
   pairs = np.stack([subject.images[order], real], axis=1)
-  title = f'The edges: images with the least support, then the nearest real one ({view.name})'
+  view = detector.views[0].name
+  title = f'The edges: images with the least support, then the nearest real one ({view})'
   table = Table(
     'Images in the data', ('of', 'images'), tuple((what, f'{count:,}') for what, count in few)
   )
