@@ -80,8 +80,8 @@ def test_labels_of_fakes_are_as_frequent_as_asked(fakes, expected):
 
 def test_held_out_images_that_are_trained_on_are_refused_with_their_number(monkeypatch):
   asked = []
-  monkeypatch.setattr(data.source, 'open_dataset', lambda *args: asked.append(args[1]) or Rows(6))
-  monkeypatch.setattr(data.source, 'shared_images', lambda *args: len(args))
+  monkeypatch.setattr(data.by_name, 'open_dataset', lambda *args: asked.append(args[1]) or Rows(6))
+  monkeypatch.setattr(data.by_name, 'shared_images', lambda *args: len(args))
   with pytest.raises(
     UserError, match=r"holdout_split='test': 4 of its images are in .*split='train'"
   ):
@@ -94,7 +94,7 @@ def test_each_split_is_opened_for_its_own_use(monkeypatch):
   monkeypatch.setattr(
     data.source, 'open_dataset', lambda *args: opened.setdefault(args[1], Rows(len(args[1])))
   )
-  monkeypatch.setattr(data.source, 'shared_images', lambda *_: 0)
+  monkeypatch.setattr(data.by_name, 'shared_images', lambda *_: 0)
   found = build.datasets(config())
   assert (found.train, found.holdout) == (opened['train'], opened['test'])
 
@@ -118,8 +118,8 @@ def test_the_fingerprints_of_both_splits_are_recorded():
 def test_a_conditional_run_wants_classes(monkeypatch):
   rows = Rows(6)
   rows.name, rows.num_classes = 'a train', 0
-  monkeypatch.setattr(data.source, 'open_dataset', lambda *_: rows)
-  monkeypatch.setattr(data.source, 'shared_images', lambda *_: 0)
+  monkeypatch.setattr(data.by_name, 'open_dataset', lambda *_: rows)
+  monkeypatch.setattr(data.by_name, 'shared_images', lambda *_: 0)
   assert build.datasets(config()).train is rows
   with pytest.raises(UserError, match=r'model\.conditional=True: dataset a train has no labels'):
     build.datasets(config(model__conditional=True))

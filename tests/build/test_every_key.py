@@ -66,8 +66,8 @@ def looked_at(monkeypatch):
   monkeypatch.setattr(players.optim, 'adam', lambda settings: settings)
   monkeypatch.setattr(players.transfer, 'freeze', lambda *made: made)
   opened = lambda *args: read.setdefault('opened', []).append(args) or Images()
-  monkeypatch.setattr(data.source, 'open_dataset', opened)
-  monkeypatch.setattr(data.source, 'shared_images', lambda *args: read.update(shared=args) or 0)
+  monkeypatch.setattr(data.by_name, 'open_dataset', opened)
+  monkeypatch.setattr(data.by_name, 'shared_images', lambda *args: read.update(shared=args) or 0)
   monkeypatch.setattr(
     data.pipeline, 'batches', lambda *args, **how: read.update(batches=(args[1], how))
   )
