@@ -92,7 +92,7 @@ def test_held_out_images_that_are_trained_on_are_refused_with_their_number(monke
 def test_each_split_is_opened_for_its_own_use(monkeypatch):
   opened = {}
   monkeypatch.setattr(
-    data.source, 'open_dataset', lambda *args: opened.setdefault(args[1], Rows(len(args[1])))
+    data.by_name, 'open_dataset', lambda *args: opened.setdefault(args[1], Rows(len(args[1])))
   )
   monkeypatch.setattr(data.by_name, 'shared_images', lambda *_: 0)
   found = build.datasets(config())
