@@ -11,19 +11,10 @@ from configs.zoo import resnet_fashion
 
 
 def get_config() -> ConfigDict:
-  config = resnet_fashion.fashion()
+  config = resnet_fashion.hinge()
   config.model.name = 'biggan'
   config.biggan.width = 16
   config.biggan.discriminator_width = 16
   config.biggan.shared_embedding = 32
   config.biggan.attention = 16
-  config.loss.name = 'hinge'
-  config.regularisers = ('r1',)
-  config.r1.weight = 0.5
-  config.r1.interval = 4
-  config.anneal_images = 60_000  # about what a core shows in the time
-  config.generator_optimizer.learning_rate = 5e-4
-  config.generator_optimizer.learning_rate_final = 5e-5
-  config.discriminator_optimizer.learning_rate = 1e-3
-  config.discriminator_optimizer.learning_rate_final = 1e-4
   return config

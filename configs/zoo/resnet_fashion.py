@@ -30,10 +30,9 @@ def fashion() -> ConfigDict:
   return config
 
 
-def get_config() -> ConfigDict:
+def hinge() -> ConfigDict:
+  """What the two of the hinge loss add: R1 now and then, and rates that fall."""
   config = fashion()
-  config.model.name = 'resnet'
-  config.resnet.width = 16
   config.loss.name = 'hinge'
   config.regularisers = ('r1',)
   config.r1.weight = 0.5
@@ -43,4 +42,11 @@ def get_config() -> ConfigDict:
   config.generator_optimizer.learning_rate_final = 5e-5
   config.discriminator_optimizer.learning_rate = 1e-3
   config.discriminator_optimizer.learning_rate_final = 1e-4
+  return config
+
+
+def get_config() -> ConfigDict:
+  config = hinge()
+  config.model.name = 'resnet'
+  config.resnet.width = 16
   return config
