@@ -12,6 +12,7 @@ from gan_jax.ablation.status import State
 from gan_jax.text import columns, command, printable, say
 
 _ON_SCREEN = ('variant', 'runs', 'mean [95 %]', 'difference [95 %]', 'P(better) [95 %]', 'p (Holm)')
+_LEAST_SAVED = 3  # lines of a plan, for which another variant is named in their place
 
 
 def show_plan(plan: Plan, states: dict[str, State], root: str) -> None:
@@ -22,14 +23,12 @@ def show_plan(plan: Plan, states: dict[str, State], root: str) -> None:
   table.add_column('variant', overflow='fold')
   table.add_column('what it changes of the base', overflow='fold')
   table.add_column('seeds: run, where it is', overflow='fold')
+  changes = _changes(plan)
   for variant in sweep.variants:
-    changes = [
-      f'{key} {_value(base)} -> {_value(own)}' for key, (base, own) in plan.changes(variant).items()
-    ]
     of = [run for run in plan.runs if run.variant == variant]
     runs = [f'{run.seed}: {run.key} {states[run.key].value}' for run in of]
     name = f'{variant} (baseline)' if variant == sweep.baseline else variant
-    cells = (name, '\n'.join(changes) or 'nothing', '\n'.join(runs))
+    cells = (name, '\n'.join(changes[variant]) or 'nothing', '\n'.join(runs))
     table.add_row(*(Text(printable(cell)) for cell in cells))
   Console(width=columns()).print(table)
   done = sum(state in (State.FINISHED, State.DIVERGED) for state in states.values())
@@ -37,6 +36,27 @@ def show_plan(plan: Plan, states: dict[str, State], root: str) -> None:
     f'{len(plan.runs)} runs of {sweep.budget} each, {len(plan.distinct)} distinct, {done} done; '
     f'compared by {sweep.compared_by} {words.END[sweep.end]}; in {root}'
   )
+
+
+def _changes(plan: Plan) -> dict[str, list[str]]:
+  """What each variant changes, a line a key; what an earlier one changes as well is said by it."""
+  found: dict[str, list[str]] = {}
+  before: dict[str, dict[str, str]] = {}
+  for variant in plan.sweep.variants:
+    own = {
+      key: f'{key} {_value(base)} -> {_value(value)}'
+      for key, (base, value) in plan.changes(variant).items()
+    }
+    lines = found[variant] = list(own.values())
+    for other, theirs in before.items():
+      kept = [f'{key} as the base' for key in theirs if key not in own]
+      shorter = [f'as {other}, but', *kept]
+      shorter += [line for key, line in own.items() if line != theirs.get(key)]
+      if len(shorter) <= len(found[variant]) - _LEAST_SAVED:
+        found[variant] = shorter
+    if found[variant] is lines:
+      before[variant] = own
+  return found
 
 
 def show_estimate(found: Estimate, parallel: int) -> None:
