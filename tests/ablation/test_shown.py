@@ -44,7 +44,7 @@ def read(lines, others):
 def test_of_variants_alike_a_plan_says_what_is_not_and_no_change_is_lost(capsys, monkeypatch):
   monkeypatch.setenv('COLUMNS', '200')
   budget = sweep.Budget(images=192)
-  made = plan.plan('x', sweep.Sweep('?', smoke.get_config(), VARIANTS, 'plain', budget))
+  made = plan.plan('x', sweep.Sweep('?', smoke.get_config(), VARIANTS, 'plain', budget, (0,)))
   shown.show_plan(made, {run.key: State.NEW for run in made.runs}, 'root')
   cells = variants_of(capsys.readouterr().out)
   assert cells['another loss'][:2] == ['as many, but', 'train.batch_size as the base']
