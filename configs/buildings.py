@@ -11,7 +11,7 @@ from configs import characters
 
 
 def get_config() -> ConfigDict:
-  config = characters.styled()
+  config = characters.sprites()
   config.dataset.name = 'buildings'
   config.dataset.flip = True
   config.model.conditional = False
@@ -20,6 +20,5 @@ def get_config() -> ConfigDict:
   config.train.sample_images = 8_000
   config.train.checkpoint_images = 8_000
   config.evaluate.images = 16_000
-  config.evaluate.metrics = ('fd', 'kid', 'precision_recall', 'nearest')
   config.sample.rows = 10
   return config

@@ -11,7 +11,7 @@ from configs import characters
 
 
 def get_config() -> ConfigDict:
-  config = characters.styled()
+  config = characters.sprites()
   config.dataset.name = 'emoji'
   config.train.images = config.anneal_images = 60_000
   config.evaluate.images = 30_000

@@ -10,9 +10,9 @@ features would flatter what it taught: evaluation refuses them, or marks them.
 Fixed weights are in the collection `fixed`, which no pass changes and no optimiser sees.
 
 Grey images enter as three equal channels. Of RGBA the fixed network sees the picture laid over
-white, as scores do, and a further head, of half the first one's widths, judges the pixels and their
-alpha. Images below some 128 pixels gain by such a head in any case (`pixels`): the network halves
-what it sees before it looks, and lets a checkerboard pass.
+white, as scores do, and a further head, of half the first one's widths (`pixel_width`), judges the
+pixels and their alpha. Images below some 128 pixels gain by such a head in any case (`pixels`): the
+network halves what it sees before it looks, and lets a checkerboard pass.
 """
 
 import math
@@ -62,6 +62,7 @@ class Discriminator(nn.Module):
     separable: depthwise and 1×1 convolutions in the heads, as published with StyleGAN2's generator,
       in place of 4×4 ones, as with FastGAN's.
     pixels: a further head looks at the images themselves; that of RGBA is always there.
+    pixel_width: channels of that head at its largest map; those of the first head are 64.
     norm: of the heads, beside spectral norm: 'batch', as published, which hides from a head what
       all images of a batch have in common, such as their colours; or 'none'.
     deviation_group: images whose standard deviation is a further channel of each head's last
@@ -83,6 +84,7 @@ class Discriminator(nn.Module):
   heads: int = 4
   separable: bool = False
   pixels: bool = False
+  pixel_width: int = 32
   norm: str = 'batch'
   deviation_group: int = 0
   mixing: str = 'scales'
@@ -155,7 +157,9 @@ class Discriminator(nn.Module):
     halvings = _halvings(min(x.shape[1:3]), nominal)
     for _ in range(halvings):
       nominal //= 2
-      width = _WIDTHS[nominal] // (2 if of_pixels else 1)
+      width = _WIDTHS[nominal]
+      if of_pixels:
+        width = width * self.pixel_width // _WIDTHS[_SHALLOWEST]
       x = self._halved(x, width, name(str(nominal)), run, train)
     if self.deviation_group:
       x = with_deviation(x, self.deviation_group, self.batch_parts)
@@ -195,6 +199,8 @@ class Discriminator(nn.Module):
       raise refuse('mixing', 'scales, channels, none')
     if self.norm not in ('batch', 'none'):
       raise refuse('norm', 'batch, none')
+    if self.pixel_width < 1:
+      raise refuse('pixel_width', 'from 1')
     if self.deviation_group < 0:
       raise refuse('deviation_group', 'from 0')
     if not 1 <= self.heads <= 4:

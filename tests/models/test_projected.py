@@ -1,5 +1,7 @@
 """Against Projected GAN's own code: `fixtures/make_projected.py`; what is fixed; what enters."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -179,6 +181,20 @@ def test_an_image_is_judged_by_itself_but_for_normalisation_and_its_group(
   assert {row for row in range(4) if change[row] > 1e-5} == seen_by
 
 
+@pytest.mark.parametrize('width', [16, 32, 64])
+def test_the_head_on_pixels_has_the_channels_asked_for_twice_as_many_after_each_halving(width):
+  network = projected.Discriminator((64, 64), 4, side=64, pixel_width=width)
+  images = jnp.zeros((1, 64, 64, 4))
+  made = jax.eval_shape(
+    lambda: network.init(jax.random.key(0), images, LABELS[:1], train=False)['params']
+  )
+  kernels = {name: of['kernel'].shape for name, of in made.items() if 'kernel' in of}
+  on_pixels = [shape for name, shape in kernels.items() if name.startswith('head4')]
+  channels = [4, width, 2 * width, 4 * width, 8 * width, 1]
+  assert sorted(on_pixels) == sorted((4, 4, n, m) for n, m in itertools.pairwise(channels))
+  assert kernels['head0_64_conv'][-1] == 64
+
+
 def test_taps_end_in_what_the_classifier_sees():
   """The last tap, through the head's convolution and the pool, gives the features of scores."""
   release = efficientnet_lite.RELEASES['efficientnet_lite0']
@@ -205,6 +221,7 @@ def test_taps_end_in_what_the_classifier_sees():
     ('heads', 5, '1 to 4'),
     ('norm', 'layer', 'batch, none'),
     ('deviation_group', -1, 'from 0'),
+    ('pixel_width', 0, 'from 1'),
     ('side', 100, 'a multiple of 32'),
     ('side', 32, 'a multiple of 32 from 64'),
   ],
