@@ -13,7 +13,7 @@ SIZES = (100, 300, 1_000)
 def get_sweep() -> sweep.Sweep:
   base = characters.get_config()
   base.model.conditional = False
-  base.anneal_images = 26_000  # about what a core shows in the time
+  base.anneal_images = 42_000  # about what a core shows in the time
   base.train.checkpoint_images = 5_000
   base.evaluate.images = 10_000
   base.evaluate.features = ('efficientnet_lite2',)
@@ -28,7 +28,13 @@ def get_sweep() -> sweep.Sweep:
     question='Fixed features or a DCGAN, where there are few images and 20 minutes?',
     base=base,
     variants=sweep.grid(
-      {'images': data, 'method': {'projected': {}, 'DCGAN': sweep.changes(base, dcgan)}}
+      {
+        'images': data,
+        'method': {
+          'projected': {},
+          'DCGAN': {**sweep.changes(base, dcgan), 'train.batch_size': 16},
+        },
+      }
     ),
     baseline='1,000 characters, DCGAN',
     budget=sweep.Budget(seconds=20 * 60),

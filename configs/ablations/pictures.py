@@ -19,7 +19,9 @@ _PUBLISHED = {
   'projected.pixels': False,
   'diffaugment.policy': 'color,translation,cutout',
 }
+_SIXTEEN = {'train.batch_size': 16}  # of networks that are not short of updates
 _STYLEGAN2 = {
+  **_SIXTEEN,
   'model.name': 'stylegan2',
   'stylegan2.channel_base': 1024,
   'stylegan2.channel_max': 64,
@@ -37,7 +39,7 @@ def _dcgan(base: Any) -> sweep.Overrides:
   dcgan.model.conditional = base.model.conditional
   for name in ('dataset', 'train', 'evaluate', 'sample', 'checkpoint'):
     dcgan[name] = base[name]
-  return sweep.changes(base, dcgan)
+  return {**sweep.changes(base, dcgan), **_SIXTEEN}
 
 
 def get_sweep(dataset: str) -> sweep.Sweep:
@@ -59,7 +61,7 @@ def get_sweep(dataset: str) -> sweep.Sweep:
     'a head on pixels of 32 channels': {'projected.pixel_width': 32},
     'a head on pixels of 64 channels': {'projected.pixel_width': 64},
     'relativistic': {'loss.name': 'relativistic'},
-    'batches of 16': {'train.batch_size': 16, 'projected.deviation_group': 16},
+    'batches of 16': {**_SIXTEEN, 'projected.deviation_group': 16},
     'batches of 32': {'train.batch_size': 32, 'projected.deviation_group': 32},
     'half the rates': dict.fromkeys(_RATES, 2.5e-4),
     'separable heads': {'projected.separable': True},
@@ -79,6 +81,7 @@ def get_sweep(dataset: str) -> sweep.Sweep:
     },
     'StyleGAN2, DiffAugment': {**_STYLEGAN2, **_R1, 'model.discriminator': '', **augmented},
     'R3GAN, DiffAugment': {
+      **_SIXTEEN,
       'model.name': 'r3gan',
       'model.discriminator': '',
       'r3gan.widths': (64, 64, 64, 32, 16),
