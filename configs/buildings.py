@@ -13,6 +13,7 @@ from configs import characters
 def get_config() -> ConfigDict:
   config = characters.sprites()
   config.dataset.name = 'buildings'
+  config.train.batch_size = config.projected.deviation_group = 16
   config.dataset.flip = True
   config.model.conditional = False
   # Of 986 images it learns nothing more after some 16 passes.
