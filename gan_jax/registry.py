@@ -3,9 +3,11 @@
 A name that ends in `.py` is a file of the user's own, found by its path from the working directory.
 """
 
+import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import pathlib
 import pkgutil
 import sys
@@ -28,17 +30,24 @@ PARTS = {
 
 def names(room: str) -> list[str]:
   """Names of the modules of `gan_jax.<room>` that are of its kind, by their source."""
-  having = PARTS[room][0]
   package = importlib.import_module(f'gan_jax.{room}')
+  # Every config asks for all rooms: their files are read once, until a folder has others.
+  state = tuple((folder, os.stat(folder).st_mtime_ns) for folder in package.__path__)
+  return list(_names(PARTS[room][0], state))
+
+
+@functools.cache
+def _names(having: str, folders: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+  """Names of the modules in folders, each with its time of change, that define something."""
   found = []
-  for module in pkgutil.iter_modules(package.__path__):
+  for module in pkgutil.iter_modules([folder for folder, _ in folders]):
     spec = module.module_finder.find_spec(module.name, None)
     if spec is None or spec.origin is None:
       continue
     source = pathlib.Path(spec.origin).read_text(encoding='utf-8')
     if any(line.startswith((f'def {having}(', f'class {having}')) for line in source.split('\n')):
       found.append(module.name)
-  return sorted(found)
+  return tuple(sorted(found))
 
 
 def find(room: str, name: str, key: str, needed: tuple[str, ...] | None = None) -> ModuleType:
