@@ -45,7 +45,6 @@ import jax
 import pytest
 
 from configs import smoke
-from gan_jax import registry
 from gan_jax.data import by_name, source
 from gan_jax.features import classifier
 from gan_jax.runtime import cache, programs
@@ -87,9 +86,7 @@ def user_folders(tmp_path_factory):
   patch.setattr(classifier, 'RECIPE', small)
   # Each run decodes the same five thousand digits.
   patch.setattr(source, 'decode_image', functools.lru_cache(10_000)(source.decode_image))
-  # Hundreds of configs are made, each of all modules that there are, and a hundred runs say which
-  # packages they have: both are read from files, which stay.
-  patch.setattr(registry, 'names', functools.cache(registry.names))
+  # A hundred runs say which packages they have, which is read from files that stay.
   patch.setattr(circumstances, 'packages', functools.cache(circumstances.packages))
   yield folder
   patch.undo()
