@@ -4,7 +4,8 @@ After Sauer et al. 2021 (arXiv:2111.01007). Command:
 taskset -c 0 .venv/bin/python launch.py ablate --sweep=configs/ablations/few_shot.py
 """
 
-from configs import buildings_dcgan, characters
+from configs import characters
+from configs.ablations import pictures
 from gan_jax.ablation import sweep
 
 SIZES = (100, 300, 1_000)
@@ -18,10 +19,6 @@ def get_sweep() -> sweep.Sweep:
   base.evaluate.images = 10_000
   base.evaluate.features = ('efficientnet_lite2',)
   base.evaluate.metrics = ('fd', 'kid', 'precision_recall', 'nearest')
-  dcgan = buildings_dcgan.dcgan()
-  dcgan.model.conditional = False
-  for name in ('dataset', 'train', 'augment', 'diffaugment', 'evaluate', 'sample', 'checkpoint'):
-    dcgan[name] = base[name]
   data = {f'{n:,} characters': {'dataset.split': f'train[:{n}]'} for n in SIZES}
   data['buildings'] = {'dataset.name': 'buildings'}
   return sweep.Sweep(
@@ -30,10 +27,7 @@ def get_sweep() -> sweep.Sweep:
     variants=sweep.grid(
       {
         'images': data,
-        'method': {
-          'projected': {},
-          'DCGAN': {**sweep.changes(base, dcgan), 'train.batch_size': 16},
-        },
+        'method': {'projected': {}, 'DCGAN': pictures.dcgan(base, 'augment', 'diffaugment')},
       }
     ),
     baseline='1,000 characters, DCGAN',

@@ -33,13 +33,19 @@ _R1 = {'regularisers': ('r1',), 'r1.weight': 0.1, 'r1.interval': 16, 'loss.name'
 _RATES = ('generator_optimizer.learning_rate', 'discriminator_optimizer.learning_rate')
 
 
-def _dcgan(base: Any) -> sweep.Overrides:
-  """The DCGAN with R1 that stood here before, on the same data, by the same judges."""
-  dcgan = buildings_dcgan.dcgan()
-  dcgan.model.conditional = base.model.conditional
-  for name in ('dataset', 'train', 'evaluate', 'sample', 'checkpoint'):
-    dcgan[name] = base[name]
-  return {**sweep.changes(base, dcgan), **_SIXTEEN}
+def dcgan(base: Any, *kept: str) -> sweep.Overrides:
+  """Changes to the DCGAN with R1 that stood here before, on the same data, by the same judges.
+
+  Args:
+    base: config that is changed.
+    kept: further sections of it that stay.
+  """
+  other = buildings_dcgan.dcgan()
+  own_batch = other.train.batch_size
+  other.model.conditional = base.model.conditional
+  for name in ('dataset', 'train', 'evaluate', 'sample', 'checkpoint', *kept):
+    other[name] = base[name]
+  return {**sweep.changes(base, other), 'train.batch_size': own_batch}
 
 
 def get_sweep(dataset: str) -> sweep.Sweep:
@@ -70,10 +76,10 @@ def get_sweep(dataset: str) -> sweep.Sweep:
       'projected.side': 128,
     },
     'the two shallow heads alone': {'projected.heads': 2},
-    'DCGAN, R1': _dcgan(base),
-    'DCGAN, R1, DiffAugment': {**_dcgan(base), **augmented},
+    'DCGAN, R1': dcgan(base),
+    'DCGAN, R1, DiffAugment': {**dcgan(base), **augmented},
     "FastGAN's generator against a DCGAN with R1": {
-      **_dcgan(base),
+      **dcgan(base),
       **augmented,
       'model.name': 'fastgan',
       'model.discriminator': 'dcgan',
