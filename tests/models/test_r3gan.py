@@ -1,15 +1,28 @@
+"""Against R3GAN's own code: `fixtures/make_r3gan.py`; counts; sizes; first values."""
+
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from configs.published import r3gan_1024, r3gan_cifar10, r3gan_ffhq256
 from gan_jax import build
 from gan_jax.errors import UserError
 from gan_jax.models import r3gan
+from gan_jax.training import discriminator, optim, recipe
+from gan_jax.training import generator as generator_update
+from gan_jax.training.judging import Examples
+from gan_jax.training.losses import relativistic
+from gan_jax.training.regularisers import r1, r2
+from gan_jax.training.state import Player
+from gan_jax.training.view import Moment
+from tests.models import drawn, originals
 
+GAMMA = 0.3
+FIXTURE = originals.load('r3gan')
 LABELS = jnp.array([0, 1, 2])
 SMALL = {'widths': (16, 16, 8), 'blocks': 1, 'group_size': 8}
 
@@ -62,6 +75,57 @@ def test_the_recipe_for_1024_pixels_has_two_stages_more():
   assert _count(_shapes(parts.generator, z, LABELS)) == 23_057_952 + more
   init = lambda x: parts.discriminator.init(jax.random.key(0), x, LABELS, train=False)
   assert _count(jax.eval_shape(init, images)) == 23_009_568 + more
+
+
+def both_updates(generator, network):
+  """Makes what R3GAN's updates make of players and examples, gradients as optimisers' states."""
+  keep = optax.GradientTransformation(
+    lambda params: (), lambda grads, state, params=None: (grads, grads)
+  )
+  weight = optim.cosine(GAMMA, None, 0)
+  penalties = tuple(
+    recipe.Regulariser(name, part, part.Settings(), weight)
+    for name, part in (('r1', r1), ('r2', r2))
+  )
+  made = recipe.Recipe(
+    generator, network, keep, keep, relativistic, 4, weight, regularisers=penalties
+  )
+  moment = Moment(jnp.zeros((), jnp.int32), jnp.zeros(()), jax.random.key(0), jnp.zeros(()))
+
+  @jax.jit
+  def run(g, d, reals, latents, labels):
+    places = jnp.arange(len(reals))
+    keys = jax.random.split(jax.random.key(0), len(reals))
+    examples = lambda images: Examples(images, labels, places, keys, latents)
+    fakes = generator.apply({'params': g.params}, latents, labels, train=True)
+    of_d = discriminator.update(made, d, g, {}, examples(reals), examples(fakes), moment)
+    of_g = generator_update.update(made, g, d, {}, examples(reals), examples(fakes), None, moment)
+    return fakes, of_d, of_g
+
+  return run
+
+
+@pytest.mark.parametrize(('case', 'classes'), [('conditional', 3), ('unconditional', 0)])
+def test_images_and_both_updates_are_those_of_the_original(case, classes):
+  expected = {k.removeprefix(f'{case}/'): v for k, v in FIXTURE.items() if k.startswith(f'{case}/')}
+  sizes = {'widths': (12, 12, 8), 'group_size': 4}
+  generator = r3gan.Generator(16, 3, 6, classes, embedding_size=5, **sizes)
+  network = r3gan.Discriminator(16, 3, classes, discriminator_embedding_size=7, **sizes)
+  latents, labels = drawn.draw('latents', (4, 6)), jnp.arange(4) % max(classes, 1)
+  reals = np.tanh(drawn.draw('reals', (4, 16, 16, 3)))
+  player = lambda *words: Player(originals.variables(*words, labels)['params'], {}, ())
+  g, d = player(generator, 'g', latents), player(network, 'd', reals)
+  fakes, of_d, of_g = both_updates(generator, network)(g, d, reals, latents, labels)
+  (d, _, d_metrics), (g, _, _, g_metrics) = of_d, of_g
+  originals.close(fakes, expected['fakes'])
+  for name in ('real', 'fake'):
+    originals.close(d_metrics[f'{name}_logit'], expected[f'{name}_logits'].mean())
+  for name in ('r1', 'r2'):  # of the paper, where ours are halves of the squares
+    originals.close(2 * d_metrics[name], expected[name])
+  originals.close(d_metrics['d_loss'], expected['d_loss'])
+  originals.close(g_metrics['g_loss'], expected['g_loss'])
+  originals.check_gradient(d.opt_state, 'd', expected)
+  originals.check_gradient(g.opt_state, 'g', expected)
 
 
 def test_a_change_of_width_adds_one_linear_map():
