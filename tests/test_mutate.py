@@ -125,6 +125,11 @@ def test_texts_and_types_stay(source):
   assert {each.source for each in made if each is not None} <= {'pass'}
 
 
+def test_arguments_whose_order_is_the_same_to_a_function_stay():
+  made = (drawing.mutation('a.py', 'x = max(a, b)', c) for c in operators.changes('x = max(a, b)'))
+  assert {each.source for each in made if each is not None} == {'x = min(a, b)'}
+
+
 def test_every_change_by_hand_is_of_a_line_that_is_there_and_every_reason_of_a_line():
   rooms = drawing.files(command._ROOT)
   made = [m for room in rooms for m in drawing.written(command._ROOT, room)]
@@ -147,3 +152,6 @@ def test_the_nearest_tests_are_asked_first():
   (first, *_) = choosing.stages(command._ROOT, 'gan_jax/train.py')
   assert 'tests/test_train.py' in first
   assert all('/test_train' in path for path in first)
+  # A command is asked by its line, not imported.
+  named, called, *_ = choosing.stages(command._ROOT, 'gan_jax/commands/interpolate.py')
+  assert (named, called) == (['tests/test_interpolate.py'], ['tests/test_launch.py'])

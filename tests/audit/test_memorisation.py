@@ -47,6 +47,17 @@ def test_planted_copies_are_found_and_shown(blots):
   assert result.pictures[0].pixels.shape[1] == 8 * 16
 
 
+def test_the_most_suspicious_pairs_come_first(blots):
+  train, held, fresh = blots
+  fresh[:10] = changed(train.fetch(np.arange(10))['image'])
+  fresh[990:] = train.fetch(np.arange(10, 20))['image']  # to the bit
+  result = memorisation.audit(drawn.subject(fresh, train, held), memorisation.Settings())
+  rows = result.tables[0].rows
+  assert {(row[0], row[1]) for row in rows[:10]} == {(f'{990 + k}', f'{10 + k}') for k in range(10)}
+  assert [float(row[4]) for row in rows] == sorted(float(row[4]) for row in rows)
+  np.testing.assert_array_equal(result.pictures[0].pixels[:16, :16], fresh[int(rows[0][0])])
+
+
 def test_copying_of_many_is_bad_and_tells_members(blots):
   train, held, fresh = blots
   fresh[:200] = changed(train.fetch(np.arange(200))['image'])

@@ -26,6 +26,9 @@ def stages(root: pathlib.Path, path: str) -> list[list[str]]:
   room = sorted((tests / inner[0]).rglob('test_*.py')) if inner else []
   name = '.'.join(module.with_suffix('').parts).removesuffix('.__init__')
   importing = [each for each in sorted(tests.rglob('test_*.py')) if name in _imported(each)]
+  if inner == ('commands',):  # which tests call by their command lines
+    mirrored += sorted(tests.glob(f'test_{stem}*.py'))
+    importing += [tests / 'test_launch.py']
   core = []
   for each in CORE:
     core += sorted((root / each).glob('test_*.py')) if (root / each).is_dir() else [root / each]

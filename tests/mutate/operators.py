@@ -29,6 +29,8 @@ _PAIRS = [
   *[('height', 'width'), ('rows', 'columns'), ('generator', 'discriminator'), ('real', 'fake')],
 ]
 _OTHER_NAME = dict(_PAIRS) | {b: a for a, b in _PAIRS}
+# Functions that give the same whichever argument comes first.
+_COMMUTE = {'min', 'max', 'minimum', 'maximum', 'add', 'multiply', 'gcd', 'lcm'}
 
 
 def changes(source: str) -> list[Change]:
@@ -149,8 +151,9 @@ class _Finder(ast.NodeVisitor):
     self.visit(node.value)
 
   def visit_Call(self, node: ast.Call) -> None:
+    called = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
     for left, right in itertools.pairwise(node.args):
-      if _alike(left, right):
+      if _alike(left, right) and called not in _COMMUTE:
         (start, middle), (again, end) = self._place(left), self._place(right)
         between = self._source[middle:again].decode()
         text = f'{self._text(right)}{between}{self._text(left)}'
