@@ -61,14 +61,14 @@ def test_it_tells_what_tests_notice_from_what_they_do_not_and_leaves_the_tree(
   known = {(path, 'return max(values)', 'return max([*values])'): 'the same values'}
   monkeypatch.setattr(drawing, 'equivalent', lambda: known)
   results = toy / 'results.jsonl'
-  arguments = ['--room=sums', '--count=0', f'--json={results}']
+  arguments = ['--room=sums', '--count=0', f'--json={results}', '--workers=2']
   assert command.main(arguments, toy) == 1
   found = [json.loads(line) for line in results.read_text().splitlines()]
-  assert [(each['state'], each['by']) for each in found] == [
+  assert {(each['state'], each['by']) for each in found} == {
     ('noticed', 'tests/sums/test_numbers.py::test_the_sum'),
     ('not noticed', ''),
     ('equivalent', 'the same values'),
-  ]
+  }
   assert (toy / path).read_text() == SOURCE
   shown = capsys.readouterr().out
   assert '+  return min(values)' in shown

@@ -27,7 +27,7 @@ def stages(root: pathlib.Path, path: str) -> list[list[str]]:
   name = '.'.join(module.with_suffix('').parts).removesuffix('.__init__')
   importing = [each for each in sorted(tests.rglob('test_*.py')) if name in _imported(each)]
   if inner == ('commands',):  # which tests call by their command lines
-    mirrored += sorted(tests.glob(f'test_{stem}*.py'))
+    mirrored += sorted(tests.rglob(f'test_{stem}*.py'))
     importing += [tests / 'test_launch.py']
   core = []
   for each in CORE:
