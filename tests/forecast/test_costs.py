@@ -82,6 +82,10 @@ def test_a_gpu_is_estimated_by_the_plain_form_without_loops():
       100 * 2**30,
     ),
     ('RESOURCE_EXHAUSTED: in memory space hbm. Used 21.95G of 15.48G hbm.', int(21.95 * 2**30)),
+    *[
+      (f'RESOURCE_EXHAUSTED: Used 3{unit} of 2{unit} hbm.', 3 * 2**power)
+      for unit, power in {'': 0, 'K': 10, 'M': 20, 'T': 40}.items()
+    ],
     ('RESOURCE_EXHAUSTED: Out of memory allocating 4800000000 bytes.', None),
     ('INVALID_ARGUMENT: Used 21.95G of 15.48G hbm.', None),
   ],

@@ -25,6 +25,20 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeyp
   assert os.listdir(tmp_path) == ['config.json']
 
 
+def test_a_file_that_could_not_be_written_is_refused_before_it_is_made(tmp_path, monkeypatch):
+  refused = lambda path: pytest.raises(
+    UserError, match=f'--json={path}: must be a file in a folder'
+  )
+  files.check_writable(str(tmp_path / 'a.json'), '--json')
+  for path in (tmp_path, tmp_path / 'nowhere' / 'a.json'):
+    with refused(path):
+      files.check_writable(str(path), '--json')
+  monkeypatch.setattr(files.os, 'access', lambda path, mode: False)  # root may write anywhere
+  with refused(tmp_path / 'a.json'):
+    files.check_writable(str(tmp_path / 'a.json'), '--json')
+  assert os.listdir(tmp_path) == []
+
+
 def test_until_the_new_text_is_on_disk_readers_see_the_old_one(tmp_path, monkeypatch):
   path = tmp_path / 'config.json'
   files.write_json(str(path), {'a': 1})
