@@ -197,3 +197,10 @@ def test_what_cannot_be_made_again_is_refused(tmp_path, workdir, out, message):
   os.makedirs(tmp_path / 'run')
   with pytest.raises(UserError, match=message):
     reproduce.reproduce(str(tmp_path / workdir), str(tmp_path / out))
+
+
+def test_a_folder_whose_run_has_never_begun_is_refused(copy, tmp_path):
+  edit(copy, 'run.json', lambda content: content.pop('starts'))
+  with pytest.raises(UserError, match=r'then: holds no whole run \(no starts in run.json\)'):
+    reproduce.reproduce(str(copy), str(tmp_path / 'again'))
+  assert not (tmp_path / 'again').exists()

@@ -3,6 +3,7 @@
 import pytest
 
 from gan_jax.forecast import shown
+from tests.forecast.test_result import V5E, cost, forecast
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,10 @@ def test_sizes(count, text):
 )
 def test_durations(seconds, text):
   assert shown.duration(seconds) == text
+
+
+@pytest.mark.parametrize(('moved', 'text'), [(2e9, '2.00 GB'), (None, 'unknown')])
+def test_a_page_says_what_a_step_moves_or_that_it_is_not_known(moved, text):
+  found = forecast(V5E, 64, cost()._replace(bytes_accessed=moved))
+  names, values = (list(column.cells) for column in shown.page(found).columns)
+  assert values[names.index('bytes moved a step')] == f'{text}, each device'
