@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from gan_jax.audit.screen import Screen, screened
+from gan_jax.audit.screen import Screen, screen, screened
 from gan_jax.errors import UserError
 from gan_jax.sampling.plan import plan
+from tests.audit import drawn as audited
 from tests.sampling import drawn
 
 
@@ -46,3 +47,24 @@ def test_what_can_never_be_kept_is_refused(asked):
     UserError, match=r'12 of 12 images were left out 20 times over \(outside: 240'
   ):
     screened(asked, Screen({'outside': (lambda images: np.zeros(len(images)), 0.05)}))
+
+
+def test_what_is_asked_for_is_calibrated_on_held_out_images():
+  rng = np.random.default_rng(0)
+  train, held, fresh = (audited.blots(rng, count) for count in (400, 200, 60))
+  subject = audited.subject(fresh, audited.Drawn('train', train), audited.Drawn('test', held))
+  fresh[:20] = rng.integers(0, 256, fresh[:20].shape)  # noise
+  fresh[20:40] = train[:20]
+  noise, copied = np.arange(60) < 20, (np.arange(60) >= 20) & (np.arange(60) < 40)
+  keep, counts = screen(subject, 0.05, False).kept(fresh)
+  assert not keep[noise].any()
+  assert keep[~noise].mean() > 0.85
+  assert counts == {'outside': np.sum(~keep)}
+  keep, counts = screen(subject, None, True).kept(fresh)
+  assert not keep[copied].any()
+  assert keep[~copied & ~noise].mean() > 0.85
+  assert list(counts) == ['copies']
+  keep, counts = screen(subject, 0.05, True).kept(fresh)
+  assert not keep[noise | copied].any()
+  assert list(counts) == ['outside', 'copies']
+  assert screen(subject, None, False).kept(fresh)[0].all()

@@ -7,6 +7,7 @@ from gan_jax.audit.subject import Subject
 from gan_jax.data.subset import Subset
 from gan_jax.errors import UserError
 from gan_jax.features import classifier
+from gan_jax.metrics.estimate import Estimate
 
 TINY = classifier.RECIPE._replace(images=3_000, learning_rate=4e-3)
 
@@ -42,6 +43,24 @@ def gain(subject, few, fake, updates):
   weight = utility.weights(tested.labels, 7)['rare_recall']
   found, p = utility.paired.difference(other.right, one.right, weight, tested.labels)
   return utility._verdict('recall of 7', mixtures[1], found, p)
+
+
+@pytest.mark.parametrize(
+  ('interval', 'p', 'level', 'words'),
+  [
+    ((0.02, 0.01, 0.03), 0.01, 'good', 'they help'),
+    ((-0.02, -0.03, -0.01), 0.01, 'bad', 'they harm'),
+    ((0.02, 0.01, 0.03), 0.2, 'unknown', 'not shown, as several shares were tried'),
+    ((-0.02, -0.03, -0.01), 0.2, 'unknown', 'not shown, as several shares were tried'),
+    ((0.01, -0.01, 0.03), 0.01, 'unknown', 'the interval holds 0'),
+    ((0.0, 0.0, 0.0), 0.01, 'unknown', 'the interval holds 0'),
+    ((0.01, 0.0, 0.02), 0.01, 'unknown', 'the interval holds 0'),
+    ((-0.01, -0.02, 0.0), 0.01, 'unknown', 'the interval holds 0'),
+  ],
+)
+def test_help_and_harm_are_told_where_interval_and_p_agree_on_them(interval, p, level, words):
+  found = utility._verdict('recall of 7', Mixture('more', 0.5, True), Estimate(*interval), p)
+  assert (found.level, words in found.text) == (level, True)
 
 
 def test_other_real_images_help_a_class_of_two(digits, held_out_digits, few):

@@ -28,7 +28,7 @@ def stages(root: pathlib.Path, path: str) -> list[list[str]]:
   importing = [each for each in sorted(tests.rglob('test_*.py')) if name in _imported(each)]
   if inner == ('commands',):  # which tests call by their command lines
     mirrored += sorted(tests.rglob(f'test_{stem}*.py'))
-    importing += [tests / 'test_launch.py']
+    importing += [tests / 'test_launch.py', *_calling(tests, stem)]
   core = []
   for each in CORE:
     core += sorted((root / each).glob('test_*.py')) if (root / each).is_dir() else [root / each]
@@ -39,6 +39,13 @@ def stages(root: pathlib.Path, path: str) -> list[list[str]]:
     if new:
       found.append([each.relative_to(root).as_posix() for each in new])
   return found
+
+
+def _calling(tests: pathlib.Path, command: str) -> list[pathlib.Path]:
+  """Files of tests that run a command by its name."""
+  texts = {path: path.read_text() for path in sorted(tests.rglob('test_*.py'))}
+  runs = lambda text: 'tests.command_line' in text or 'launch.py' in text
+  return [path for path, text in texts.items() if f"'{command}'" in text and runs(text)]
 
 
 @functools.cache
