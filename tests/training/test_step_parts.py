@@ -17,6 +17,7 @@ from gan_jax.runtime import parallel
 from gan_jax.training import discriminator, draws, generator, optim, recipe, state
 from gan_jax.training import step as module
 from gan_jax.training.augmentation import Augmentation
+from gan_jax.training.regularisers import r1, r2
 
 BATCH, SIDE, LATENT = 4, 2, 3
 
@@ -174,10 +175,17 @@ def test_the_generator_meets_the_updated_discriminator(monkeypatch):
   assert equal(g.opponent.params, after.discriminator.params)
 
 
+@pytest.mark.parametrize('penalties', [(), (r1,), (r2,), (r1, r2)])
 @pytest.mark.parametrize(('loss', 'looks'), [(Wasserstein, 3), (Pairs, 4)])
-def test_collections_hold_every_pass_of_a_step(loss, looks):
-  """D judges reals and fakes for itself, fakes for G, and reals again where G's loss wants them."""
-  made = make(loss)
+def test_collections_hold_every_pass_of_a_step(loss, looks, penalties):
+  """D judges reals and fakes for itself, fakes for G, and reals again where G's loss wants them.
+
+  A penalty on one half makes two passes of what was one, and no image more.
+  """
+  parts = [
+    recipe.Regulariser(part.__name__, part, part.Settings(), constant(1.0)) for part in penalties
+  ]
+  made = make(loss, regularisers=tuple(parts))
   step = jax.jit(module.make_train_step(made))
   after, _ = step(start_of(made), batch())
   assert after.discriminator.mutable['judged']['count'] == looks * BATCH
