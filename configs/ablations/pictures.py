@@ -67,6 +67,7 @@ def get_sweep(dataset: str) -> sweep.Sweep:
     'a head on pixels of 32 channels': {'projected.pixel_width': 32},
     'a head on pixels of 64 channels': {'projected.pixel_width': 64},
     'relativistic': {'loss.name': 'relativistic'},
+    'batches of 8': {'train.batch_size': 8, 'projected.deviation_group': 8},
     'batches of 16': {**_SIXTEEN, 'projected.deviation_group': 16},
     'batches of 32': {'train.batch_size': 32, 'projected.deviation_group': 32},
     'half the rates': dict.fromkeys(_RATES, 2.5e-4),
