@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
   config.loss.name = 'soft_hinge'
   config.regularisers = ('reconstruction',)
   config.train.batch_size = 16
-  config.anneal_images = 60_000
+  config.anneal_images = 60_000  # by one run each: over 40,000 fd_classifier is 38.8
   for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
     optimizer.beta1 = 0.5
     optimizer.learning_rate = 1e-3  # the published 2e-4 is for twenty times as many updates
