@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 
 import pytest
@@ -61,7 +62,7 @@ def test_it_tells_what_tests_notice_from_what_they_do_not_and_leaves_the_tree(
   known = {(path, 'return max(values)', 'return max([*values])'): 'the same values'}
   monkeypatch.setattr(drawing, 'equivalent', lambda: known)
   results = toy / 'results.jsonl'
-  arguments = ['--room=sums', '--count=0', f'--json={results}', '--workers=2']
+  arguments = ['--room=sums', '--count=0', f'--json={results}']
   assert command.main(arguments, toy) == 1
   found = [json.loads(line) for line in results.read_text().splitlines()]
   assert {(each['state'], each['by']) for each in found} == {
@@ -77,6 +78,22 @@ def test_it_tells_what_tests_notice_from_what_they_do_not_and_leaves_the_tree(
   monkeypatch.setattr('tests.mutate.trying.Copy.attempt', None)
   assert command.main(arguments, toy) == 1
   assert len(results.read_text().splitlines()) == 3
+
+
+def test_parts_of_a_run_are_all_of_it_and_have_nothing_in_common(toy, monkeypatch, capsys):
+  changes = [('gan_jax/sums/numbers.py', '+ 0', f'+ {number}') for number in range(1, 6)]
+  monkeypatch.setattr(by_hand, 'CHANGES', changes)
+  arguments = ['--room=sums', '--count=0', '--list']
+  told = []
+  for part in ('1/2', '2/2', '1/1'):
+    assert command.main([*arguments, f'--part={part}'], toy) == 0
+    told.append(re.findall(r'\+  return sum\(values\) \+ (\d)', capsys.readouterr().out))
+  assert told == [['1', '3', '5'], ['2', '4'], ['1', '2', '3', '4', '5']]
+  for part in ('0/2', '3/2', '1', '1/0', 'x/2'):
+    with pytest.raises(SystemExit) as refused:
+      command.main([*arguments, f'--part={part}'], toy)
+    assert refused.value.code == 2
+    assert f'{part!r}: accepted: such as 1/2 and 2/2' in capsys.readouterr().err
 
 
 def test_a_draw_is_of_its_seed_and_has_no_change_twice(toy):

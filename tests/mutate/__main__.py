@@ -5,17 +5,15 @@
 Draws changes over the room's files in proportion to their lines, adds those of `by_hand.py`, and
 tries each in a copy of the tree, with the tests that can notice it. What is noticed, what is not,
 with its diff, and what `equivalent.json` says to change nothing, goes to a table and, one JSON a
-line, to a file: a run that was cut off goes on there by the same command.
+line, to a file: a run that was cut off goes on there by the same command. Parts of a run may fill
+one file side by side; without `--part` it is then told as a whole.
 """
 
 import argparse
-import contextlib
 import json
 import pathlib
-import queue
+import re
 import sys
-from collections.abc import Iterator
-from concurrent import futures
 from typing import Any
 
 from tests.mutate import drawing, trying
@@ -29,9 +27,6 @@ def main(arguments: list[str], root: pathlib.Path = _ROOT) -> int:
   rooms = drawing.files(root)
   flags = _flags(sorted(rooms)).parse_args(arguments)
   chosen = sorted(rooms) if flags.room == 'all' else flags.room.split(',')
-  if flags.workers < 1:
-    print(f'--workers={flags.workers}: accepted: numbers from 1', file=sys.stderr)
-    return 2
   for room in chosen:
     if room not in rooms:
       print(f'--room={room}: accepted: all, {", ".join(sorted(rooms))}', file=sys.stderr)
@@ -41,7 +36,7 @@ def main(arguments: list[str], root: pathlib.Path = _ROOT) -> int:
   if not flags.drawn_only:
     mutations += [m for room in chosen for m in drawing.written(root, room)]
   mutations += [m for room in chosen for m in drawing.draw(root, room, shares[room], flags.seed)]
-  results = _tried(root, mutations, flags)
+  results = _tried(root, mutations[flags.part], flags)
   print(table(results))
   return int(any(result['state'] == 'not noticed' for result in results))
 
@@ -55,12 +50,20 @@ def _flags(rooms: list[str]) -> argparse.ArgumentParser:
   parser.add_argument('--drawn_only', action='store_true', help='leave out those by hand')
   depth = 'ask the tests of the same name (1), those that import it (2), of its room (3), all (4)'
   parser.add_argument('--depth', type=int, default=4, help=depth)
-  workers = 'changes that are tried at a time, each in a copy of its own'
-  parser.add_argument('--workers', type=int, default=1, help=workers)
+  part = 'such as 1/2 and 2/2: every other change, where several of these commands run at a time'
+  parser.add_argument('--part', type=_every, default=slice(None), help=part)
   parser.add_argument('--slow', action='store_true', help='ask the tests marked slow, too')
   parser.add_argument('--list', action='store_true', help='show the changes and try none')
   parser.add_argument('--json', default='', help='file of results, a line each; also to go on')
   return parser
+
+
+def _every(part: str) -> slice:
+  """What 2/3 takes of a list: the second of three, and every third after it."""
+  found = re.fullmatch(r'([1-9]\d*)/([1-9]\d*)', part)
+  if found is None or int(found[1]) > int(found[2]):
+    raise argparse.ArgumentTypeError(f'{part!r}: accepted: such as 1/2 and 2/2')
+  return slice(int(found[1]) - 1, None, int(found[2]))
 
 
 def _shares(root: pathlib.Path, rooms: dict[str, list[str]], count: int) -> dict[str, int]:
@@ -80,53 +83,32 @@ def _tried(
   if kept is not None and kept.exists():
     results = [json.loads(line) for line in kept.read_text().splitlines()]
   known = {(each['path'], each['before'], each['after']) for each in results}
-  new = [mutation for mutation in mutations if mutation.key not in known]
-  if flags.list:
-    for mutation in new:
-      print(f'{mutation.path}: {mutation.operator}\n{mutation.diff(root)}', flush=True)
-    return results
-  for mutation, found in _outcomes(root, new, flags):
-    result = {
-      **{'room': drawing.room_of(mutation.path), 'path': mutation.path},
-      **{'operator': mutation.operator, 'before': mutation.before, 'after': mutation.after},
-      **found,
-    }
-    results.append(result)
-    print(f'{result["state"]:12} {mutation.path}: {mutation.operator} {result["by"]}', flush=True)
-    if result['state'] == 'not noticed':
-      print(mutation.diff(root), flush=True)
-    if kept is not None:
-      with kept.open('a', encoding='utf-8') as file:
-        file.write(json.dumps(result) + '\n')
-  return results
-
-
-def _outcomes(
-  root: pathlib.Path, mutations: list[drawing.Mutation], flags: argparse.Namespace
-) -> Iterator[tuple[drawing.Mutation, dict[str, str]]]:
-  """Yields each change as it is done, with `state` and `by`."""
   reasons = drawing.equivalent()
   options = [] if flags.slow else ['-m', 'not slow']
-  free: queue.SimpleQueue[trying.Copy] = queue.SimpleQueue()
-
-  def attempt(mutation: drawing.Mutation) -> dict[str, str]:
-    if mutation.key in reasons:
-      return {'state': 'equivalent', 'by': reasons[mutation.key]}
-    copy = free.get()
-    try:
-      outcome = copy.attempt(mutation, flags.depth, options)
-    finally:
-      free.put(copy)
-    return {'state': 'noticed' if outcome.noticed else 'not noticed', 'by': outcome.by}
-
-  with contextlib.ExitStack() as stack:
-    for _ in range(flags.workers):
-      free.put(stack.enter_context(trying.copied(root)))
-    pool = futures.ThreadPoolExecutor(flags.workers)
-    stack.callback(pool.shutdown, cancel_futures=True)
-    tried = {pool.submit(attempt, mutation): mutation for mutation in mutations}
-    for future in futures.as_completed(tried):
-      yield tried[future], future.result()
+  with trying.copied(root) as copy:
+    for mutation in mutations:
+      if mutation.key in known:
+        continue
+      result = {
+        **{'room': drawing.room_of(mutation.path), 'path': mutation.path},
+        **{'operator': mutation.operator, 'before': mutation.before, 'after': mutation.after},
+      }
+      if flags.list:
+        print(f'{mutation.path}: {mutation.operator}\n{mutation.diff(root)}', flush=True)
+        continue
+      if mutation.key in reasons:
+        result |= {'state': 'equivalent', 'by': reasons[mutation.key]}
+      else:
+        outcome = copy.attempt(mutation, flags.depth, options)
+        result |= {'state': 'noticed' if outcome.noticed else 'not noticed', 'by': outcome.by}
+      results.append(result)
+      print(f'{result["state"]:12} {mutation.path}: {mutation.operator} {result["by"]}', flush=True)
+      if result['state'] == 'not noticed':
+        print(mutation.diff(root), flush=True)
+      if kept is not None:
+        with kept.open('a', encoding='utf-8') as file:
+          file.write(json.dumps(result) + '\n')
+  return results
 
 
 def table(results: list[dict[str, Any]]) -> str:
