@@ -16,6 +16,15 @@ def load(name):
   return dict(np.load(FIXTURES / f'{name}.npz'))
 
 
+def part(fixture, prefix):
+  """The arrays of a fixture below a prefix, by the rest of their names."""
+  return {
+    name.removeprefix(f'{prefix}/'): value
+    for name, value in fixture.items()
+    if name.startswith(f'{prefix}/')
+  }
+
+
 def variables(module, prefix, *inputs, train=True, **options):
   """A network's variables, drawn by their paths; averages and counters as they begin.
 
@@ -60,11 +69,11 @@ def check_gradient(gradient, prefix, fixture, tolerance=1e-3):
   normalisation.
   """
   flat = traverse_util.flatten_dict(gradient, sep='/')
-  names = {name.removeprefix(f'{prefix}/') for name in fixture if name.startswith(f'{prefix}/')}
-  assert set(flat) == names
-  largest = max(fixture[f'{prefix}/{name}'][0] for name in names)
+  known = part(fixture, prefix)
+  assert set(flat) == set(known)
+  largest = max(length for length, _ in known.values())
   for name, value in flat.items():
-    expected = fixture[f'{prefix}/{name}']
+    expected = known[name]
     if expected[0] > 1e-4 * largest:
       found = drawn.told(name, np.asarray(value))
       assert np.abs(found - expected).max() <= tolerance * expected[0], (name, found, expected)

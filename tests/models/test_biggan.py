@@ -29,7 +29,7 @@ def of_case(case):
 
 @pytest.mark.parametrize('case', CASES)
 def test_images_logits_and_gradients_are_those_of_the_original(case):
-  expected = {k.removeprefix(f'{case}/'): v for k, v in FIXTURE.items() if k.startswith(f'{case}/')}
+  expected = originals.part(FIXTURE, case)
   generator, network = of_case(case)
   latents = drawn.draw('latents', (BATCH, generator.latent_size))
   reals = np.tanh(drawn.draw('reals', (BATCH, SIDE, SIDE, 3)))

@@ -16,10 +16,6 @@ LABELS = jnp.arange(BATCH) % CLASSES
 FIXTURE = originals.load('fastgan')
 
 
-def of_case(case):
-  return {k.removeprefix(f'{case}/'): v for k, v in FIXTURE.items() if k.startswith(f'{case}/')}
-
-
 @pytest.fixture
 def drawn_noise(monkeypatch):
   def planes(keys, number, shape):
@@ -39,7 +35,7 @@ def runner(network, variables):
 
 
 def test_both_players_are_those_of_the_original(drawn_noise):
-  expected = of_case('published')
+  expected = originals.part(FIXTURE, 'published')
   generator = fastgan.Generator(SIDE, 3, LATENT, width=WIDTH)
   latents = drawn.draw('latents', (BATCH, LATENT))
   g_variables = originals.in_float64(originals.variables(generator, 'g', latents, LABELS))
@@ -88,7 +84,7 @@ def test_both_players_are_those_of_the_original(drawn_noise):
 
 @pytest.mark.parametrize('case', ['two', 'one', 'conditional'])
 def test_the_generator_of_projected_gans_is_that_of_the_original(case, drawn_noise):
-  expected = of_case(case)
+  expected = originals.part(FIXTURE, case)
   generator = fastgan.Generator(
     SIDE, 3, LATENT, CLASSES if case == 'conditional' else 0, width=WIDTH, small_image=False,
     normalised_latent=True, image_bias=True, blocks='two' if case == 'two' else 'one',

@@ -107,7 +107,7 @@ def both_updates(generator, network):
 
 @pytest.mark.parametrize(('case', 'classes'), [('conditional', 3), ('unconditional', 0)])
 def test_images_and_both_updates_are_those_of_the_original(case, classes):
-  expected = {k.removeprefix(f'{case}/'): v for k, v in FIXTURE.items() if k.startswith(f'{case}/')}
+  expected = originals.part(FIXTURE, case)
   sizes = {'widths': (12, 12, 8), 'group_size': 4}
   generator = r3gan.Generator(16, 3, 6, classes, embedding_size=5, **sizes)
   network = r3gan.Discriminator(16, 3, classes, discriminator_embedding_size=7, **sizes)

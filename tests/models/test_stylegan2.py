@@ -32,7 +32,7 @@ def discriminator_of(size=SIDE, channels=3, classes=0, **options):
 
 @pytest.mark.parametrize('case', CASES)
 def test_players_losses_and_penalties_are_those_of_the_original(case, monkeypatch):
-  expected = {k.removeprefix(f'{case}/'): v for k, v in FIXTURE.items() if k.startswith(f'{case}/')}
+  expected = originals.part(FIXTURE, case)
   monkeypatch.setattr(
     noise, 'planes', lambda keys, number, shape: drawn.draw(f'noise{number}', (1, *shape, 1))
   )
