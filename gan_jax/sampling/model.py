@@ -2,7 +2,6 @@
 
 import functools
 import html
-import io
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
-from PIL import Image
 
 from gan_jax.errors import UserError, nearest
 from gan_jax.features.network import FeatureNetwork
@@ -19,9 +17,9 @@ from gan_jax.latents import space as spaces
 from gan_jax.latents.directions import Directions
 from gan_jax.pages import picture
 from gan_jax.runtime.tree import PyTree
-from gan_jax.sampling import programs
+from gan_jax.sampling import arguments, programs
 from gan_jax.sampling.classes import read_classes
-from gan_jax.sampling.grid import grid, grid_labels
+from gan_jax.sampling.grid import encoded, grid, grid_labels
 
 _SHOWN = 8  # rows and columns of what a notebook shows, at most
 _OF_OWN = 1000  # own samples that errors are shares of the variance of
@@ -147,6 +145,18 @@ class Model:
     rows = self.rows(latents, labels, truncation)
     return self._programs.images(*rows, fixed_noise)
 
+  def rows(
+    self, latents: Any, labels: Any = None, truncation: Any = 1.0
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each image is made of: latents, labels or weights, truncation, a row each; see `images`.
+
+    Raises:
+      UserError: for arrays that do not fit the model.
+    """
+    latents = arguments.latents(latents, self.z_dim)
+    shares = arguments.truncation(truncation, len(latents))
+    return latents, self._labels(labels, len(latents)), shares
+
   @property
   def has_styles(self) -> bool:
     """Whether there is a mapping network, and w."""
@@ -186,11 +196,7 @@ class Model:
   def batches_of_styles(self, w: np.ndarray) -> Iterator[np.ndarray]:
     """Yields what `images_of_styles` returns batch by batch, `[b, H, W, C]`."""
     self._need_styles()
-    w = np.asarray(w, np.float32)
-    if w.shape[1:] != self.styles_shape or not len(w):
-      raise UserError(f'w: has the shape {w.shape}; accepted: (N, {_text(self.styles_shape)})')
-    if not np.isfinite(w).all():
-      raise UserError('w: holds values that are no numbers; accepted: finite ones')
+    w = arguments.styles(w, self.styles_shape)
     return self._programs.images_of_styles(w)
 
   @functools.cached_property
@@ -219,9 +225,7 @@ class Model:
     return f'<figure><img src="{picture(self._shown())}"><figcaption>{about}</figcaption></figure>'
 
   def _repr_png_(self) -> bytes:
-    shown, file = self._shown(), io.BytesIO()
-    Image.fromarray(shown[..., 0] if shown.shape[-1] == 1 else shown).save(file, format='PNG')
-    return file.getvalue()
+    return encoded(self._shown())
 
   def __repr__(self) -> str:
     height, width = self.resolution
@@ -248,43 +252,10 @@ class Model:
     if not self.has_styles:
       raise UserError(f'{self.name} has no mapping network, and so no w; use its latents')
 
-  def rows(
-    self, latents: Any, labels: Any = None, truncation: Any = 1.0
-  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each image is made of: latents, labels or weights, truncation, a row each; see `images`.
-
-    Raises:
-      UserError: for arrays that do not fit the model.
-    """
-    latents = np.asarray(latents, np.float32)
-    if latents.ndim != 2 or latents.shape[1] != self.z_dim or not len(latents):
-      raise UserError(f'latents: have the shape {latents.shape}; accepted: (N, {self.z_dim})')
-    if not np.isfinite(latents).all():
-      raise UserError('latents: hold values that are no numbers; accepted: finite ones')
-    share = np.asarray(truncation, np.float32)
-    if share.shape not in ((), (len(latents),)) or not (np.isfinite(share) & (share >= 0)).all():
-      raise UserError(f'truncation={truncation}: accepted: numbers from 0, one or one an image')
-    shares = np.broadcast_to(share, len(latents))
-    return latents, self._labels(labels, len(latents)), shares
-
   def _labels(self, labels: Any, count: int) -> np.ndarray:
     if labels is None:
       return self.labels(count)
-    labels, classes = np.asarray(labels), self.num_classes
-    if classes and labels.shape == (count, classes) and labels.dtype.kind == 'f':
-      if not np.isfinite(labels).all():
-        raise UserError('labels: hold weights that are no numbers; accepted: finite ones')
-      return labels.astype(np.float32)
-    if labels.shape not in ((), (count,)) or labels.dtype.kind not in 'iu':
-      weights = f', or weights ({count}, {classes})' if classes else ''
-      raise UserError(
-        f'labels: {labels.dtype} of shape {labels.shape}; accepted: integers ({count},){weights}'
-      )
-    if labels.size and not (labels.min() >= 0 and labels.max() < max(1, classes)):
-      raise UserError(
-        f'labels: {labels.min()} to {labels.max()}; accepted: 0 to {max(1, classes) - 1}'
-      )
-    return np.broadcast_to(labels.astype(np.int32), count)
+    return arguments.labels(labels, count, self.num_classes)
 
   def interpolate(
     self,
@@ -369,13 +340,7 @@ class Model:
     """
     if space not in self._projectors:
       self._projectors[space] = self.projector(space)
-    shape = (*self.resolution, self.channels)
-    images = np.asarray(images)
-    if images.shape[1:] != shape or images.dtype != self.dtype or not len(images):
-      raise UserError(
-        f'images: {images.dtype} of shape {images.shape}; accepted: {self.dtype} '
-        f'(N, {_text(shape)})'
-      )
+    images = arguments.images(images, (*self.resolution, self.channels), self.dtype)
     known = None if labels is None else self._labels(labels, len(images))
     return self._projectors[space].project(images, known)
 
@@ -404,7 +369,3 @@ class Model:
 
 def _whole(batches: Iterator[Any]) -> np.ndarray:
   return np.concatenate(list(batches))
-
-
-def _text(shape: tuple[int, ...]) -> str:
-  return ', '.join(map(str, shape))
