@@ -52,7 +52,7 @@ def evaluate_runs(
   if len(workdirs) > 1:
     reals = {workdir: one.num_reals for workdir, one in asked.items()}
     scores.check_comparable(reals, options.allow_different_n, 'num_reals')
-  found, data = Found(options.tenths), {}
+  found, data = Found(), {}
   for workdir in workdirs:
     try:
       data[workdir] = _evaluate_run(

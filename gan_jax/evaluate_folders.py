@@ -61,7 +61,7 @@ def evaluate_folders(
   others = [opened(held_out, '--held_out', class_names=names)] if held_out else []
   folder.unite([real, *others, *fakes])
   sizes = _sizes(fakes, options)
-  found, evaluators = Found(options.tenths), {}
+  found, evaluators = Found(), {}
   for one in fakes:
     asked = _asked(real, sizes[one.name], options, bool(one.num_classes and real.num_classes))
     alike = asked.num_samples, asked.conditional
@@ -127,7 +127,7 @@ def evaluate_against(
   folder.unite([real, *others])
   for path, run in runs.items():
     _bring_to(path, run, [real, *others])
-  found, count = Found(options.tenths), options.num_samples or len(real)
+  found, count = Found(), options.num_samples or len(real)
   for path, run in runs.items():
     conditional = bool(run.generator.num_classes and real.num_classes)
     asked = build.judged(run.config, _asked(real, count, options, conditional), options)
@@ -209,4 +209,5 @@ def _asked(real: FolderImages, num_samples: int, options: Options, conditional: 
     conditional=conditional,
     generated=False,
     strict=strict(options.metrics),
+    tenths=options.tenths,
   )

@@ -122,6 +122,31 @@ def test_the_shown_real_image_is_the_nearest(digits, held_out_digits):
   np.testing.assert_array_equal(nearest.reshape(12, -1), (reals * 255)[every.argmin(1)].round())
 
 
+def test_the_tenths_are_of_the_images_that_are_scored_drawn_once(digits, held_out_digits):
+  of, drawn = subject.of_dataset('x', held_out_digits, np.arange(60)), []
+
+  def batches(seed, first, end):
+    for batch in of.batches(seed, first, end):
+      drawn.append((seed, len(batch)))
+      yield batch
+
+  known = {'metrics': ('fd',), 'features': ('pixels',), 'num_samples': 60, 'num_reals': 300}
+  asked = evaluator.Asked(**known, batch_size=64, seed=4, tenths=True)
+  made = evaluator.Evaluator(asked, digits, held_out_digits)
+  made.score(of._replace(batches=batches), repeats=2)
+  assert [sum(size for each, size in drawn if each == seed) for seed in (5, 6)] == [60, 60]
+  flat = lambda images: images.reshape(len(images), -1) / 255.0
+  reals = flat(digits.fetch(np.random.default_rng(4).permutation(len(digits))[:300])['image'])
+  every = flat(held_out_digits.fetch(np.arange(60))['image'])
+  fifth = lambda rows: np.sort(np.linalg.norm(rows[:, None] - reals[None], axis=-1), axis=1)[:, 4]
+  order = np.sort(fifth(every))
+  for tenth, first in zip(made.tenths, (0, 27, 54), strict=True):
+    np.testing.assert_allclose(
+      np.sort(fifth(flat(tenth.images))), order[first : first + 6], rtol=1e-4
+    )
+    np.testing.assert_allclose(tenth.distances, order[[first, first + 5]], rtol=1e-4)
+
+
 PIXELS = Options(num_samples=32, metrics=('fd',), features=('pixels',))
 
 

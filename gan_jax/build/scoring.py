@@ -59,6 +59,7 @@ def asked_of(config: ConfigDict, options: Options = Options()) -> Asked:  # noqa
     halves=config.checkpoint.best_score if section.get('halves', False) else '',
     teachers=players.teachers(config),
     strict=strict(options.metrics),
+    tenths=options.tenths,
   )
 
 

@@ -49,6 +49,7 @@ class Asked(NamedTuple):
     halves: the score, as configs call it, that both halves of the images are given, too; or ''.
     teachers: features that a run was trained on: what they score is marked in its name.
     strict: refuse a metric that none of the features can give, rather than leave it out.
+    tenths: pick some of a subject's best, middle and worst images, by the first of the features.
   """
 
   metrics: tuple[str, ...]
@@ -64,6 +65,7 @@ class Asked(NamedTuple):
   halves: str = ''
   teachers: tuple[str, ...] = ()
   strict: bool = False
+  tenths: bool = False
 
 
 class _Network(NamedTuple):
@@ -106,6 +108,7 @@ class Evaluator:
 
   Attributes:
     notes: what the user should know beside the scores.
+    tenths: of the subject that was scored last, where they are asked for.
   """
 
   def __init__(
@@ -129,6 +132,7 @@ class Evaluator:
         score.
     """
     self._asked, self._watch = asked, watch
+    self.tenths: list[sheets.Tenth] = []
     self._reals = Reals(
       compared,
       holdout,
@@ -166,10 +170,13 @@ class Evaluator:
       UserError: for images that can give none.
       NonFiniteError: for a generator whose images are not finite.
     """
-    runs = []
-    for repeat in range(repeats):
-      seed = self._asked.seed + 1 + repeat  # not the latents of the sample grids
-      runs.append(self._score_once(subject, seed))
+    first = self._asked.seed + 1  # not the latents of the sample grids
+    found = self._embed(subject, first, self._asked.tenths)
+    self.tenths = self._tenths(found, first) if self._asked.tenths else []
+    runs = [self._score_once(subject, first, found)]
+    del found  # the features of one seed at a time
+    for seed in range(first + 1, first + repeats):
+      runs.append(self._score_once(subject, seed, self._embed(subject, seed)))
     scores = []
     for value in runs[0].values():
       floor = self._floors.get(value.key)
@@ -204,15 +211,6 @@ class Evaluator:
     found = self._reals.compared.fetch(self._reals.rows[rows])
     return images, found['image'], distances
 
-  def tenths(self, subject: Subject) -> list[sheets.Tenth]:
-    """Some of a subject's best, middle and worst images, by the first network's features."""
-    embedder, reals = self._networks[0]
-    seed = self._asked.seed + 1
-    found = embed(subject, seed, [embedder], self._watch, keep_images=True)
-    assert found.images is not None  # as they were asked for
-    parts = sheets.tenths(found.images, found.features[0].pooled, reals.compared.pooled, seed)
-    return [part._replace(images=moved_to_disk(part.images)) for part in parts]
-
   def _open(self, name: str) -> _Network:
     asked, reals = self._asked, self._reals
     embedder = open_embedder(
@@ -223,13 +221,24 @@ class Evaluator:
     embedder.network = of._replace(name=marked(of.name, name, asked.teachers))
     return _Network(embedder, features)
 
-  def _score_once(self, subject: Subject, seed: int) -> dict[tuple[str, str], _Value]:
-    embedders = [network.embedder for network in self._networks]
-    keep = any(
+  def _embed(self, subject: Subject, seed: int, keep_images: bool = False) -> Embedded:
+    """The features of a subject, and its images where they or a metric are asked for."""
+    keep = keep_images or any(
       'images' in module.NEEDS and not self._missing(module, None)
       for module in self._metrics.values()
     )
-    found = embed(subject, seed, embedders, self._watch, keep)
+    embedders = [network.embedder for network in self._networks]
+    return embed(subject, seed, embedders, self._watch, keep)
+
+  def _tenths(self, found: Embedded, seed: int) -> list[sheets.Tenth]:
+    assert found.images is not None  # as they were asked for
+    real = self._networks[0].reals.compared.pooled
+    parts = sheets.tenths(found.images, found.features[0].pooled, real, seed)
+    return [part._replace(images=moved_to_disk(part.images)) for part in parts]
+
+  def _score_once(
+    self, subject: Subject, seed: int, found: Embedded
+  ) -> dict[tuple[str, str], _Value]:
     if found.constant:
       self.notes.append(f'{subject.name}: all {subject.size:,} images are one and the same')
     values: list[_Value] = []

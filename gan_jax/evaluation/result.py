@@ -47,9 +47,8 @@ class Evaluation(NamedTuple):
 class Found:
   """Gathers the rows of an evaluation, and pictures of each until the best is known."""
 
-  def __init__(self, tenths: bool = False) -> None:
-    """With `tenths` some of each row's best, middle and worst images are among the pictures."""
-    self._asks_tenths = tenths
+  def __init__(self) -> None:
+    """Begins without rows."""
     self._tenths: list[Sequence[Tenth]] = []
     self.rows: list[Scored] = []
     self.notes: list[str] = []
@@ -73,7 +72,7 @@ class Found:
       return row
     self.rows.append(row)
     self._galleries.append(Gallery(row.label, *evaluator.shown(of)))
-    self._tenths.append(evaluator.tenths(of) if self._asks_tenths else ())
+    self._tenths.append(evaluator.tenths)
     return row
 
   def finish(self, best_key: str, asked_for: bool) -> Evaluation:
