@@ -252,6 +252,7 @@ EVERYTHING = (
   'balanced_consistency',
   'latent_consistency',
   'logit_centring',
+  'mode_seeking',
   'orthogonal',
   'gradient_normalisation',
   'auxiliary_classifier',

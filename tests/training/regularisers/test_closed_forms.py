@@ -25,6 +25,7 @@ from gan_jax.training.regularisers import (
   lecam,
   level_consistency,
   logit_centring,
+  mode_seeking,
   orthogonal,
   path_length,
   r1,
@@ -283,6 +284,18 @@ def test_latent_consistency_of_linear_networks():
   np.testing.assert_allclose(found.value, expected, rtol=1e-3)
   np.testing.assert_allclose(g_found.value, -2 * np.mean(change**2), rtol=1e-3)
   assert 'generator_latent_consistency' in g_found.metrics
+
+
+def test_mode_seeking_of_a_linear_generator():
+  """With G(z) = Bz the inverse of mean |B(z − z′)| over mean |z − z′|, z′ a draw of its own."""
+  found, start, fake = g_term(mode_seeking)
+  key = draws.named(draws.named(jax.random.key(1), 'mode_seeking'), 'other')
+  keys = draws.per_example(key, jnp.arange(BATCH))
+  other = np.asarray(jax.vmap(lambda k: jax.random.normal(k, (5,)))(keys))
+  change = np.asarray(fake.latents) - other
+  images = change @ np.asarray(start.generator.params['b']['kernel'])
+  expected = np.mean(np.abs(change).mean(1) / np.abs(images).mean(1))
+  np.testing.assert_allclose(found.value, expected, rtol=1e-3)
 
 
 def test_path_length_of_a_linear_generator():
