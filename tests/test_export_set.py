@@ -1,5 +1,6 @@
 import csv
 import json
+import pathlib
 import shutil
 import subprocess
 
@@ -14,6 +15,9 @@ from gan_jax.data import by_name
 from gan_jax.errors import UserError
 from gan_jax.sampling.about import OUTSIDE
 from gan_jax.sampling.plan import plan
+from tests.sampling import drawn
+
+PUBLISHED = pathlib.Path(__file__).parent.absolute() / 'share' / 'fixtures'
 
 
 @pytest.fixture
@@ -85,6 +89,16 @@ def test_the_record_of_a_run_counts_classes_and_keeps_limits(run):
   assert about['class_counts'] == [400] * 10
   assert about['medical'] is False
   assert about['not_for'].startswith('claims about full MNIST')
+
+
+@pytest.mark.parametrize('origin', ['r3gan.pkl', ''])
+def test_a_model_of_another_origin_has_no_record_wherever_it_is(origin, tmp_path, monkeypatch):
+  model = opening.open_model(str(PUBLISHED / origin)) if origin else drawn.model()
+  (tmp_path / 'run.json').write_text('{"dataset": {"class_counts": [0, 0, 0]}}')
+  monkeypatch.chdir(tmp_path)  # a run that is not the model's
+  assert requests.data_of(model) == {}
+  both = plan(model, 0, 2, [0])
+  assert requests.check(both, False) is both
 
 
 def test_screened_samples_are_within_what_held_out_images_are(run, capsys, monkeypatch):

@@ -17,7 +17,7 @@ _DRAWN = 2  # images that a subject has to have, where its data alone are used
 
 def data_of(model: Model) -> Mapping[str, Any]:
   """What the record of a model's run says of its data; {} of a model of another origin."""
-  if model.config is None or not model.workdir:
+  if not model.workdir:
     return {}
   return record.read_circumstances(model.workdir).get('dataset') or {}
 

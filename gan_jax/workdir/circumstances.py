@@ -21,9 +21,13 @@ from gan_jax.workdir.files import read_json, write_sealed
 def read_circumstances(workdir: str) -> dict[str, Any]:
   """Reads `run.json`: `dataset`, and `starts`, one for every time the run was started.
 
+  Of what is no run, such as the file of a published network, that is {}.
+
   Raises:
     UserError: where it is damaged.
   """
+  if os.path.isfile(workdir):
+    return {}
   try:
     found = read_json(_path(workdir))
   except FileNotFoundError:
