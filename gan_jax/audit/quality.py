@@ -102,11 +102,14 @@ def worse(found: list[Quality]) -> list[int]:
   """
   bad = []
   for k, own in enumerate(found):
-    others = [each for j, each in enumerate(found) if j != k and each.distance is not None]
+    others = [
+      (each.distance.value, each.recall.value)
+      for j, each in enumerate(found)
+      if j != k and each.distance and each.recall
+    ]
     if own.distance is None or own.recall is None or not others:
       continue
-    distance = float(np.median([each.distance.value for each in others if each.distance]))
-    recall = float(np.median([each.recall.value for each in others if each.recall]))
+    distance, recall = np.median(others, axis=0).tolist()
     above = own.floor is None or own.distance.low > own.floor.high
     far = own.distance.low > _WORSE * max(distance, 0.0) and above
     if far or own.recall.high < recall / _WORSE:

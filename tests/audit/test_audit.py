@@ -111,6 +111,19 @@ class Brightness:
     yield None, np.stack([~bright, bright], axis=1) * 20.0
 
 
+def test_what_is_said_of_an_image_does_not_depend_on_those_beside_it():
+  images = np.arange(0, 250, 50, np.uint8)[:, None, None, None]
+  ramp = lambda images: iter([(None, np.stack([100.0 - images.ravel(), images.ravel()], axis=1))])
+  grouping = groups.Grouping('bright', ('no', 'yes'), np.zeros(1, int), np.zeros(1, int))
+  own = predictor.Predictor(grouping, grouping, np.arange(2), (ramp,), np.diag([1, 1]), 0.5)
+  together = own.say(images)
+  assert together.category.tolist() == [0, 0, 1, 1, 1]
+  for place in range(len(images)):
+    alone = own.say(images[place : place + 1])
+    assert alone.category[0] == together.category[place]
+    assert alone.sure[0] == pytest.approx(together.sure[place])
+
+
 def test_latents_are_rejected_to_a_target_that_a_generator_is_not_asked_for(
   small, tmp_path, monkeypatch
 ):
@@ -140,8 +153,11 @@ class Rare:
   def __len__(self):
     return 2000
 
+  def __init__(self):
+    self.told = {}
+
   def watch(self, what, done, total):
-    pass
+    self.told.setdefault(what, []).append((done, total))
 
   def draw(self, labels, seed, first=0):
     dark = np.random.default_rng((seed, first)).random(len(labels)) < 0.02
@@ -164,7 +180,13 @@ def test_what_is_drawn_decides_what_of_it_is_kept_for_a_rare_category():
   grouping = groups.Grouping('dark', ('no', 'yes'), np.zeros(1, int), np.zeros(1, int))
   confusion = np.array([[9950, 1000], [50, 9000]])
   errs = predictor.Predictor(grouping, grouping, np.arange(2), (Errs(),), confusion, 0.5)
-  found = mitigation.to_target(Rare(), errs, np.array([0.75, 0.25]))
+  rare = Rare()
+  found = mitigation.to_target(rare, errs, np.array([0.75, 0.25]))
+  for steps in rare.told.values():
+    done, (total, *_) = [each for each, _ in steps], [each for _, each in steps]
+    assert done == sorted(done)
+    assert done[0] < done[-1] == total
+  assert len(rare.told) == 2
   share = (found.images[:, 0, 0, 0] < 100).mean()
   assert len(found.images) == 2000
   # Of 27,000 images 2.3 % are called dark, known to 5 % of what is dark; and 2,000 are kept.

@@ -114,6 +114,9 @@ def test_worse_groups_are_told_from_others_by_their_intervals():
   assert quality.worse([one(1, 0.1), one(1, 0.1), one(5, 4)]) == []
   assert quality.worse([one(1, 0.1), one(1, 0.1, recall=0.1)]) == [1]
   assert quality.worse([one(1, 0.1)]) == []
+  few = quality.Quality(3)  # too few images for a score
+  assert quality.worse([one(1, 0.1), few]) == []
+  assert quality.worse([few, one(1, 0.1), one(1, 0.1), one(5, 0.5)]) == [3]
 
 
 class Known:
@@ -164,6 +167,16 @@ def test_groupings_are_values_ranges_and_intersections():
   crossed = by_name['sex x age']
   np.testing.assert_array_equal(crossed.train[known], crossed.pairs[sexes[known], ages[known]])
   assert {each.name for each in refused} == {'id', 'rare'}
+
+
+def test_many_values_are_a_category_where_each_has_images_enough():
+  columns = lambda each: {'site': np.repeat([f's{n}' for n in range(30)], each)}
+  (found,), refused = groups.of_subject(Known(columns(20), columns(10)), None)
+  assert len(found.categories) == 30
+  assert not refused
+  found, (refused,) = groups.of_subject(Known(columns(19), columns(10)), None)
+  assert not found
+  assert '30 values, most of them rare' in refused.reason
 
 
 @pytest.mark.parametrize('accuracy', [0.7, 0.95])
@@ -230,6 +243,23 @@ def test_categories_that_are_not_told_apart_are_counted_as_one():
   assert np.bincount(grouping.holdout).tolist() == [800, 400, 400]
   told = shares.sentences(found, [])
   assert any('a, c are counted as one' in each.text for each in told)
+
+
+def test_a_table_says_of_each_category_how_sure_the_predictor_and_the_difference_are():
+  rates = np.array([[0.9, 0.2], [0.1, 0.8]])
+  confusion = np.rint(1000 * rates).astype(int)
+  truth = np.repeat([0, 1], 1000)
+  grouping = groups.Grouping('kind', ('a', 'b'), truth, truth)
+  predictor = Predictor(grouping, grouping, np.arange(2), (), confusion, 0.0)
+  said = Said(np.repeat([0, 1], [550, 450]), np.ones(1000))  # halves, as in the data
+  found = shares.of_grouping(predictor, said, {})
+  for scores in ([], [quality.Quality(550), quality.Quality(450)]):
+    table = shares.table(found, scores, 50)
+    rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+    assert [row['recognised of held-out'] for row in rows] == ['90 %', '80 %']
+    assert [float(row['p']) for row in rows] == pytest.approx([1, 1])
+    assert not table.bad
+  assert [row['kernel distance (N=50)'] for row in rows] == ['too few: 550', 'too few: 450']
 
 
 def test_a_target_of_categories_that_are_counted_as_one_is_their_sum():
