@@ -16,6 +16,7 @@ from gan_jax.audit.result import Mark, Picture, Result, Sentence, Table
 from gan_jax.errors import UserError
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.workdir import record
+from tests.audit import drawn
 from tests.command_line import call
 
 
@@ -61,6 +62,19 @@ def test_a_page_fetches_nothing_and_shows_text_as_text(small):
 def test_images_of_a_run_are_those_that_its_seed_draws(small):
   again = small.draw(np.arange(40) * 0 if small.labels is None else small.labels, small.seed + 1)
   np.testing.assert_array_equal(again, small.images)
+
+
+def test_of_a_reference_all_that_is_not_held_out_is_compared_with(monkeypatch):
+  monkeypatch.setattr(subject, '_MOST_REALS', 10)
+  rng = np.random.default_rng(0)
+  images, reals, others = (drawn.blots(rng, count) for count in (4, 50, 30))
+  halved = drawn.subject(images, drawn.Drawn('reference', reals), None)
+  assert (len(halved.train), len(halved.holdout)) == (40, 10)
+  parts = [each.fetch(np.arange(len(each)))['image'] for each in (halved.train, halved.holdout)]
+  together = sorted(image.tobytes() for part in parts for image in part)
+  assert together == sorted(image.tobytes() for image in reals)
+  apart = drawn.subject(images, drawn.Drawn('reference', reals), drawn.Drawn('others', others))
+  assert (len(apart.train_rows), len(apart.holdout_rows)) == (10, 10)
 
 
 def test_settings_go_to_the_audits_that_have_them():

@@ -30,8 +30,43 @@ def test_a_model_that_copies_nothing_is_told_so(blots):
   assert copies.value < 0.04
   assert excess.low < 0
   assert not by_level(result, 'bad')
-  membership = result.numbers['membership_distance_aligned_pixels']
-  assert membership.low < 0.5 < membership.high
+  for way in ('aligned_pixels', 'pixels'):
+    membership = result.numbers[f'membership_distance_{way}']
+    assert membership.low < 0.5 < membership.high
+
+
+def test_membership_is_not_told_by_features_that_learnt_from_the_data(blots):
+  train, held, fresh = blots
+  subject = drawn.subject(fresh[:50], train, held)
+  embedder = subject.embedder('pixels')
+  embedder.network = embedder.network._replace(classes='dataset')
+  result = memorisation.audit(subject, memorisation.Settings())
+  ways = [key for key in result.numbers if key.startswith('membership_')]
+  assert ways == ['membership_distance_aligned_pixels']
+
+
+def test_without_the_discriminator_of_a_run_that_is_said_and_distances_are_told(blots, monkeypatch):
+  def gone(subject):
+    raise UserError('runs/a: holds no checkpoint of step 5')
+
+  train, held, fresh = blots
+  monkeypatch.setattr(memorisation.membership, 'logits', gone)
+  subject = drawn.subject(fresh[:50], train, held, run=object())
+  result = memorisation.audit(subject, memorisation.Settings())
+  assert any('discriminator: runs/a: holds no' in text for text in by_level(result, 'unknown'))
+  assert 'membership_discriminator' not in result.numbers
+  assert 'membership_distance_pixels' in result.numbers
+
+
+def test_by_few_held_out_images_those_beyond_all_of_them_are_suspected_and_the_rate_is_told(blots):
+  train, held, fresh = blots
+  fresh[:5] = train.fetch(np.arange(5))['image']
+  few = drawn.Drawn('test', held.fetch(np.arange(20))['image'])
+  result = memorisation.audit(drawn.subject(fresh[:50], train, few), memorisation.Settings())
+  suspected = result.about['suspected']
+  assert set(range(5)) <= set(suspected)
+  assert sorted(int(row[0]) for row in result.tables[0].rows) == suspected
+  assert any('tell no rate below 0.048' in text for text in by_level(result, 'unknown'))
 
 
 def test_planted_copies_are_found_and_shown(blots):

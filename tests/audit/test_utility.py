@@ -93,6 +93,18 @@ def test_an_audit_says_before_how_long_it_takes_and_has_every_mixture(
   assert {'macro_accuracy/fakes', 'calibration_error/reals_free'} <= set(result.numbers)
 
 
+@pytest.mark.parametrize('even', [True, False])
+def test_that_no_class_is_rare_is_told(digits, held_out_digits, few, even):
+  subject = planted(digits, held_out_digits, digits if even else few, 'reals')
+  tested = utility._held_out(subject)
+  chance = np.random.default_rng(0).random((2, len(tested.labels))) < 0.5
+  mixtures = utility._mixtures([0.5], False)
+  tried = [utility.Tried(mixture, chance, np.array([0.1, 0.2])) for mixture in mixtures]
+  result = utility._result(subject, tried, tested, 7, utility.Settings())
+  told = [each.text for each in result.sentences if each.text.startswith('No class is rare')]
+  assert told == (['No class is rare: 7, of the fewest, has 400 images'] if even else [])
+
+
 def test_scores_are_weighted_sums_of_hits():
   labels = np.array([0, 0, 0, 1])
   found = utility.weights(labels, 1)
