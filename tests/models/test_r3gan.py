@@ -165,6 +165,15 @@ def test_initial_weights_have_the_published_spread():
   np.testing.assert_allclose(np.std(embedding), 1 / math.sqrt(10 * 64), rtol=0.1)
 
 
+def test_the_basis_of_images_that_are_not_square_has_the_spread_of_its_pixels():
+  """Its weighted sum keeps the variance: 4 by 16 pixels at the lowest stage."""
+  module = r3gan.Discriminator((16, 64), 3, widths=(64, 8, 8), blocks=1, group_size=8)
+  made = lambda: module.init(jax.random.key(0), jnp.zeros((1, 16, 64, 3)), LABELS[:1], train=False)
+  basis = jax.jit(lambda: made()['params']['basis'])()
+  assert basis.shape == (4, 16, 64)
+  np.testing.assert_allclose(np.std(basis), 1 / 8, rtol=0.05)
+
+
 def test_at_the_start_blocks_pass_their_input_so_logits_are_linear_in_the_image():
   module = r3gan.Discriminator(16, 1, **SMALL)
   x = jax.random.normal(jax.random.key(1), (3, 16, 16, 1))
