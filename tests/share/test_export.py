@@ -233,6 +233,14 @@ def test_arrays_of_another_shape_type_or_name_or_cut_short_are_refused(hostile):
     build.brought(str(copy))
 
 
+@pytest.mark.parametrize(('count', 'more'), [(0, ''), (3, ''), (4, '1 more'), (6, '3 more')])
+def test_of_arrays_that_differ_some_are_named_and_the_others_counted(count, more):
+  right = {f'params/{n}': np.zeros(n, np.float32) for n in range(6)}
+  told = weights.differences(dict(list(right.items())[count:]), right)
+  assert told.count('holds nothing, wanted float32') == min(count, 3)
+  assert told.partition(' and ')[2] == more
+
+
 def test_damage_is_noticed(hostile):
   copy, _ = hostile
   path = copy / folder.DISCRIMINATOR

@@ -163,6 +163,30 @@ def test_everything_is_within_and_shows_as_text():
   }
 
 
+@pytest.mark.parametrize(('names', 'told'), [(NAMES, list(NAMES)), ((), ['0', '1', '2'])])
+def test_what_is_not_known_is_said_so_and_classes_have_their_names_or_numbers(names, told):
+  about = about_of(drawn.model('dcgan', (16, 16), 1), class_names=names)
+  text = page.page(about._replace(licence='', data_licence=''), b'model', FAKE, noisy=False)
+  shown = dict(re.findall('<dt>(.*?)</dt><dd>(.*?)</dd>', text))
+  assert shown['Licence of the weights'] == 'not stated'
+  assert shown['Licence of the data'].startswith('not known')
+  (given,) = re.findall(r'id="about-model">(.*?)</script>', text)
+  assert json.loads(given)['classes'] == told
+
+
+@pytest.mark.parametrize(
+  ('prints', 'line'),
+  [
+    ({}, 'Dataset scans/1.0.0.'),
+    ({'train': 'a1', 'test': 'b2'}, 'Dataset scans/1.0.0; fingerprints: train a1, test b2.'),
+  ],
+)
+def test_a_card_names_the_data_with_the_fingerprints_that_are_known(prints, line):
+  about = about_of(drawn.model('dcgan', (16, 16), 1))
+  text = card.text(about._replace(dataset={**about.dataset, 'fingerprints': prints}))
+  assert line in text.splitlines()
+
+
 def test_a_model_that_no_browser_could_hold_is_refused():
   page.check(37_500_000)
   with pytest.raises(UserError, match=r'--page: the generator has 151 MB; accepted: up to 150'):
