@@ -80,6 +80,22 @@ def test_operations_give_what_they_give_in_jax(name):
     np.testing.assert_allclose(found, np.asarray(function(x)), rtol=1e-4, atol=1e-5)
 
 
+def test_a_function_is_its_operations_in_order_with_calls_taken_apart_and_constants_known():
+  weights = jnp.linspace(-1, 1, 12).reshape(4, 3)
+  called = jax.jit(lambda x: jnp.tanh(x @ jnp.cos(weights)))
+  function = lambda x: jax.nn.relu(called(x)) + called(2 * x)
+  traced = tracing.trace(function, [jax.ShapeDtypeStruct((B, 4), np.float32)])
+  x = np.random.default_rng(0).standard_normal((B, 4)).astype(np.float32)
+  values = {traced.inputs[0]: x, **traced.known}
+  for one in traced.operations:
+    own = [values[each] if isinstance(each, int) else each for each in one.inputs]
+    values[one.outputs[0]] = one.primitive.bind(*own, **one.parameters)
+  np.testing.assert_allclose(values[traced.output], function(x), rtol=1e-5, atol=1e-6)
+  names = [one.name for one in traced.operations]
+  assert (names.count('tanh'), names.count('dot_general')) == (2, 2)
+  assert 'cos' not in names, 'it depends on nothing that is given'
+
+
 @needed
 @pytest.mark.parametrize('name', drawn.MODULES)
 def test_every_architecture_makes_the_same_images(name):
