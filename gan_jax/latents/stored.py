@@ -75,7 +75,9 @@ def read_directions(file: str | BinaryIO, where: str, space: str, size: int) -> 
       f'{where}: directions in {arrays["space"]} of shape {found.shape}; accepted of this model: '
       f'{space}, (n, {size})'
     )
-  names = arrays['names']
-  if names.shape != found.shape[:1] or names.dtype.kind != 'U' or not np.isfinite(found).all():
-    raise UserError(f'{where}: vectors and names do not go together, or are no numbers')
-  return Directions(space, tuple(names.tolist()), found.astype(np.float32), arrays['shares'])
+  names, shares = arrays['names'], arrays['shares']
+  alike = names.shape == shares.shape == found.shape[:1]
+  kinds = names.dtype.kind + shares.dtype.kind
+  if not alike or kinds != 'Uf' or not np.isfinite(found).all():
+    raise UserError(f'{where}: vectors, names and shares do not go together, or are no numbers')
+  return Directions(space, tuple(names.tolist()), found.astype(np.float32), shares)

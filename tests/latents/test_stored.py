@@ -49,6 +49,8 @@ def test_directions_come_back_and_are_of_their_space_alone(tmp_path):
     ({'vectors': np.zeros((2, 7))}, r'of shape \(2, 7\)'),
     ({'vectors': np.full((2, 8), np.nan)}, 'are no numbers'),
     ({'names': np.array(['a'])}, 'do not go together'),
+    ({'shares': np.zeros(3)}, 'do not go together'),
+    ({'shares': np.array(['a', 'b'])}, 'are no numbers'),
     ({'names': np.array([{}, {}], object)}, 'Object arrays'),
   ],
 )
