@@ -42,6 +42,10 @@ def test_a_number_of_images_is_chosen_of_each_by_the_seed(images, others):
   np.testing.assert_array_equal(found.compared.pooled, corner(images, reals.rows))
   assert found.rest is found.compared
   assert found.held_out.pooled.shape == (20, 2)
+  learnt_from = reals.training_images(7)
+  assert learnt_from.size == 7
+  (pixels,) = learnt_from.batches(0, 0, 7)
+  np.testing.assert_array_equal(pixels, images.fetch(reals.rows[:7])['image'])
   known = {tuple(row) for row in corner(others, np.arange(30))}
   assert {tuple(row) for row in found.held_out.pooled} <= known
   # A choice by the seed, not the first ones.
