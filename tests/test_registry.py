@@ -22,3 +22,13 @@ def test_a_module_that_is_added_to_a_room_is_found_and_one_of_another_kind_is_no
 def test_what_a_caller_does_to_the_names_stays_with_the_caller():
   registry.names('metrics').clear()
   assert 'fd' in registry.names('metrics')
+
+
+def test_a_file_is_imported_once_and_anew_when_it_has_changed(tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text('x = 1\n')
+  load = lambda: registry.load(str(path), 'config.loss.name')
+  first = load()
+  assert load() is first  # classes of it stay the same
+  path.write_text('x = 2\n')
+  assert (first.x, load().x) == (1, 2)
