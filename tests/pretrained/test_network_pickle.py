@@ -78,6 +78,7 @@ def malicious(marker):
     'the instruction EXT1': b'\x82\x01',
     'the instruction PERSID': b'Pevil\n',
     'names a storage outside': b')Q',
+    "names 'builtins.exec'": GLOBAL('builtins', 'exec'),  # and calls nothing
     'posix.system.,': persisted('Generator', '', within),
   }
 
