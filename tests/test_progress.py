@@ -1,6 +1,7 @@
 """What is said to the user, and proposed to be done next."""
 
 import importlib
+import re
 import shlex
 
 import pytest
@@ -47,3 +48,19 @@ def test_images_of_medicine_are_never_mirrored(capsys, kind, medical, size, clas
 def test_other_images_are_trained_on_as_before(capsys):
   config = proposed(capsys, kind='rgb', medical=False, image_shape=[64, 64, 3])
   assert config.dataset.flip
+
+
+def test_scores_stand_beside_those_of_the_untrained_generator_and_of_real_images(capsys):
+  fd = {'fd': 2.0, 'fd_low': 1.5, 'fd_high': 2.5, 'floor_fd': 0.25, 'untrained_fd': 9.0}
+  progress.show_run('/runs/a', {**fd, 'n_fake': 1000, 'n_real': 5000, 'n_floor': 400})
+  said = capsys.readouterr().out
+  rows = [
+    [cell.strip() for cell in re.split('[┃│]', line)[1:-1]]
+    for line in said.splitlines()
+    if line.startswith(('┃', '│'))
+  ]
+  assert rows == [
+    ['score', 'generated', 'untrained', 'held-out reals'],
+    ['fd', '2 [1.5, 2.5]', '9', '0.25'],
+  ]
+  assert 'N: 1,000 generated, 400 held-out, against 5,000 training images' in said
