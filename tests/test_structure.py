@@ -9,6 +9,7 @@ import pytest
 
 from configs import default
 from gan_jax import build, registry
+from gan_jax.commands import COMMANDS
 from gan_jax.errors import UserError
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -107,6 +108,13 @@ def test_only_parallel_knows_of_pmap():
   for path in (ROOT / 'gan_jax').rglob('*.py'):
     calls = [n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)]
     assert 'pmap' not in calls or path.name == 'parallel.py', path
+
+
+def test_a_command_that_asks_which_host_is_the_first_joins_the_others():
+  # Of processes that have not joined, each is the first, and writes what one is to write.
+  for name, command in COMMANDS.items():
+    asks = 'from gan_jax.runtime import hosts' in pathlib.Path(command.__file__).read_text()
+    assert getattr(command, 'SEVERAL_HOSTS', False) == asks, name
 
 
 def test_the_visible_top_level_is_what_was_agreed():
