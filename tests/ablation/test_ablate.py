@@ -96,6 +96,15 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path):
   assert not (tmp_path / 'root').exists()
 
 
+def test_of_a_sweep_that_is_done_no_run_is_begun_again(written, capsys):
+  root, made = written({'a': [[3], [4]], 'b': [[1], [2]]})
+  found = ablate.ablate(made, ablate.Options(root.path))
+  assert [(run.state, run.value) for row in found.rows for run in row.runs] == [
+    ('finished', value) for value in (3, 4, 1, 2)
+  ]
+  assert 'begins' not in capsys.readouterr().out
+
+
 SWEEP = 'ablate', '--sweep=configs/ablations/losses.py'
 PICTURES = '--sweep=configs/ablations/pictures.py'
 
