@@ -4,6 +4,7 @@ import http.client
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -70,6 +71,16 @@ def test_all_checkpoints_of_a_run_can_be_shown_the_newest_first(finished):
   assert found[-1] == Entry('/nowhere')
   with pytest.raises(UserError, match='/nowhere: holds no run'):
     Gallery(found).painter(len(found) - 1)
+
+
+def test_what_a_training_is_saving_meanwhile_is_left_to_it(finished, tmp_path):
+  checkpoints = tmp_path / 'checkpoints'
+  shutil.copytree(pathlib.Path(finished[0]) / 'checkpoints', checkpoints)
+  saving = checkpoints / '000000099.orbax-checkpoint-tmp'
+  saving.mkdir()
+  before = sorted(checkpoints.iterdir())
+  assert 99 not in [each.step for each in entries([str(tmp_path)])]
+  assert sorted(checkpoints.iterdir()) == before
 
 
 @pytest.mark.slow
