@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gan_jax
 from gan_jax import interpolate
 from gan_jax.errors import UserError
 from gan_jax.interpolate import Film
 from gan_jax.sampling import about, mixing
 from gan_jax.sampling.grid import enlarged, opaque
+from tests.command_line import call
 from tests.sampling import drawn
 from tests.test_sample import KINDS, xmp_of
 
@@ -48,6 +50,22 @@ def test_walks_side_by_side_are_each_the_walk_of_their_keyframes(plain, tmp_path
   for columns, rows in ((3, 1), (8, 1), (0, 1)):
     with pytest.raises(UserError, match=f'--grid={columns}x{rows}: .*accepted: '):
       interpolate.divided(keys, columns, rows)
+
+
+def test_the_command_walks_as_its_flags_say(finished, tmp_path):
+  out = tmp_path / 'a.webp'
+  flags = '--seeds=0-3', '--classes=3', '--frames=2', '--fps=4', '--noloop', '--grid=2x1'
+  said = call('interpolate', f'--workdir={finished[0]}', f'--out={out}', '--size=16', *flags)
+  assert said.code == 0, said.err
+  assert f'{out}: 3 frames, 0.8 s' in said.out
+  model = gan_jax.open(finished[0])
+  with Image.open(out) as file:
+    assert (file.n_frames, file.size) == (3, (32, 16))
+    file.seek(1)
+    shown = np.asarray(file.convert('L'))
+  for cell in range(2):
+    alone = model.interpolate([2 * cell, 2 * cell + 1], [3, 3], frames=2)
+    np.testing.assert_array_equal(shown[:, 16 * cell : 16 * (cell + 1)], alone[1, ..., 0])
 
 
 def test_one_seed_goes_through_the_classes_and_a_file_comes_before_seeds(plain, styled, tmp_path):
