@@ -6,6 +6,7 @@ import pytest
 
 from gan_jax import runs
 from gan_jax.errors import UserError
+from tests.command_line import call
 
 
 def test_runs_are_found_with_their_checkpoints_and_scores(finished, tmp_path):
@@ -21,6 +22,24 @@ def test_runs_are_found_with_their_checkpoints_and_scores(finished, tmp_path):
   assert good.score == ('fd_classifier', scores['fd_classifier'])
   assert bad.config is None
   assert 'config.json: damaged' in bad.trouble
+
+
+def test_the_command_has_a_row_for_each_run_and_a_line_for_what_is_none(
+  finished, tmp_path, monkeypatch
+):
+  shutil.copytree(finished[0], tmp_path / 'good')
+  shutil.copytree(finished[0], tmp_path / 'bad')
+  (tmp_path / 'bad' / 'config.json').write_text('{')
+  monkeypatch.chdir(tmp_path)  # a short name is in one line
+  said = call('runs', '--root=.')
+  assert said.code == 0, said.err
+  (row,) = [line for line in said.out.splitlines() if line.startswith('│')]
+  cells = [cell.strip() for cell in row.strip('│').split('│')]
+  assert cells[1:5] == ['dcgan', 'digits', '192', '192']
+  assert cells[5].endswith('128, 192')
+  assert cells[6] == f'fd_classifier {finished[1]["fd_classifier"]:.4g}'
+  assert 'bad: ' in said.out
+  assert 'config.json: damaged' in said.out
 
 
 def test_a_run_without_checkpoints_or_scores_is_listed_too(finished, tmp_path):
