@@ -10,6 +10,7 @@ import gan_jax
 from gan_jax import project
 from gan_jax.errors import UserError
 from gan_jax.latents.projection import Settings
+from tests.command_line import call
 from tests.sampling import drawn
 
 QUICK = Settings(candidates=60, starts=2, short_steps=3, kept=1, steps=6)
@@ -58,6 +59,27 @@ def test_latents_make_the_same_images_in_the_opened_model(found, finished):
   model = gan_jax.open(finished[0])
   again = model.images(found.projections.latents, found.projections.labels, fixed_noise=True)
   assert np.abs(again.astype(int) - found.projections.images).max() <= 1
+
+
+def test_the_command_asks_what_its_flags_say_and_tells_what_was_found(
+  found, finished, own, tmp_path, monkeypatch
+):
+  asked = []
+  monkeypatch.setattr(project, 'project', lambda *given: asked.append(given) or found)
+  flags = '--space=z', '--classes=3', '--references=5', '--fit=pad', '--against=samples'
+  said = call('project', f'--workdir={finished[0]}', f'--images={own}', f'--out={tmp_path}', *flags)
+  assert said.code == 0, said.err
+  ((_, images, chosen, _),) = asked
+  assert images == own
+  expected = project.Asked('z', '3', references=5, fit='pad', against='samples')
+  assert chosen == expected._replace(settings=Settings(way=0))
+  rows = list(csv.DictReader((tmp_path / project.TABLE).read_text().splitlines()))
+  errors = [float(row['pixel_error']) for row in rows]
+  median, most = f'{np.median(errors):.2%}', f'{max(errors):.2%}'
+  assert f'3 images in z: pixel error {median} of the variance of digits train' in said.out
+  assert f'{most} at most' in said.out
+  assert 'not read: torn.png: ' in said.out
+  assert '5 images of digits test are too few to tell' in said.out
 
 
 def test_without_data_samples_are_the_reference_and_the_note_says_so(own):
@@ -117,3 +139,8 @@ def test_a_film_shows_the_way_from_the_nearest_draw_to_the_projection(own, tmp_p
   shown = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
   assert len(shown) == 10 + project._HELD
   assert height / width == 2 * 2 * model.resolution[0] / (2 * model.resolution[1])
+  project._write_film(found, way[:1], str(tmp_path / 'one.mp4'))  # and no empty place
+  reader = imageio_ffmpeg.read_frames(str(tmp_path / 'one.mp4'))
+  width, height = next(reader)['size']
+  reader.close()
+  assert height / width == 2 * model.resolution[0] / model.resolution[1]
