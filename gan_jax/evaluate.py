@@ -49,9 +49,8 @@ def evaluate_runs(
   for each in asked.values():
     check_best(options.best, each.metrics, each.features, each.resize, each.teachers)
   best_key = options.best or configs[workdirs[0]].checkpoint.best_score
-  if len(workdirs) > 1:
-    reals = {workdir: one.num_reals for workdir, one in asked.items()}
-    scores.check_comparable(reals, options.allow_different_n, 'num_reals')
+  reals = {workdir: one.num_reals for workdir, one in asked.items()}
+  scores.check_comparable(reals, options.allow_different_n, 'num_reals')
   found, data = Found(), {}
   for workdir in workdirs:
     try:
