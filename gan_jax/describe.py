@@ -110,7 +110,7 @@ def _player(name: str, network: nn.Module, x: Any, labels: Any) -> Player:
     path = '/'.join(context.module.path)
     shapes = tuple(leaf.shape for leaf in jax.tree.leaves(result) if hasattr(leaf, 'shape'))
     # Of several calls, the last: a network itself is called once.
-    if context.method_name == '__call__' or path == '':
+    if context.method_name == '__call__':
       order[path] = (type(context.module).__name__, shapes)
     return result
 
