@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import jax
 import pytest
 import yaml
 
@@ -206,6 +207,24 @@ def test_files_that_are_in_the_cluster_need_not_be_here(train, tmp_path):
   place = *PLACE, f'--manifest={tmp_path}/run.yaml', '--executor=k8s'
   assert train(*words, *place)[0] == 0
   assert weights in container(yaml.safe_load((tmp_path / 'run.yaml').read_text()))['command']
+
+
+@pytest.mark.parametrize(
+  ('words', 'code'),
+  [
+    ((*ASKED, *PLACE, '--executor=k8s'), 0),
+    ((ASKED[0], '--executor=slurm', '--nodes=3', '--devices=1'), 2),
+  ],
+)
+def test_a_run_that_is_to_be_elsewhere_takes_no_accelerator_here(train, tmp_path, words, code):
+  manifest = [f'--manifest={tmp_path}/run.yaml'] if code == 0 else []
+  before = jax.config.jax_platforms
+  jax.config.update('jax_platforms', 'cuda')
+  try:
+    assert train(*words, *manifest)[0] == code
+    assert jax.config.jax_platforms == 'cpu'
+  finally:
+    jax.config.update('jax_platforms', before)
 
 
 def test_the_arguments_of_a_flag_file_are_written_out(train, tmp_path):
