@@ -1,6 +1,7 @@
 """What `launch.py bench` counts, against what the networks and a product say themselves."""
 
 import json
+import time
 
 import jax
 import jax.numpy as jnp
@@ -130,11 +131,16 @@ def test_devices_are_simulated_in_a_process_of_their_own(monkeypatch):
 def test_the_result_has_what_was_asked_for_and_is_json(tmp_path):
   config = small(dcgan64.get_config)
   config.evaluate.features = ()
+  start = time.perf_counter()
   result = bench.bench(config, ('step', 'input'), 2)
+  whole = time.perf_counter() - start
   bench.write(str(tmp_path / 'result.json'), result)
   read = json.loads((tmp_path / 'result.json').read_text())
   low, high = read['images_per_second_range']
   assert 0 < low <= read['images_per_second'] <= high
+  parts = [read.get(f'{part}_seconds', 0) for part in ('compile', 'load_compiled', 'first_step')]
+  assert min(parts) >= 0
+  assert 0 < sum(parts) < whole
   assert read['input_images_per_second'] > 0
   work = read['input_cpu_seconds_per_image'] * read['input_images_per_second']
   assert work == pytest.approx(read['input_cores_busy'])  # the same work, by image and by second
