@@ -66,6 +66,8 @@ def test_what_does_not_fit_comes_with_changes(small, monkeypatch, capsys):
   estimate.show([found], None)
   said = capsys.readouterr().out
   assert 'It does not fit' in said
+  assert 'dcgan.width=4' in said
+  assert 'largest batch that fits: about none, ' in said
   assert 'dataset on disk: not there' in said
 
 
