@@ -1,6 +1,7 @@
 """TensorBoard reads what a run writes, and a run does without it where it cannot be written."""
 
 import numpy as np
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_jax.workdir.board import Board
@@ -37,13 +38,14 @@ def test_what_was_undone_is_hidden(tmp_path):
   assert (96, 96.0) not in scalars(tmp_path, 'a')
 
 
-def test_a_full_disk_is_told_once(tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize('call', ['write_event', 'flush'])
+def test_a_full_disk_is_told_once(tmp_path, monkeypatch, caplog, call):
   board = Board(str(tmp_path), 0)
 
-  def full(event):
+  def full(*_):
     raise OSError(28, 'No space left on device')
 
-  monkeypatch.setattr(board._writer, 'write_event', full)
+  monkeypatch.setattr(board._writer, call, full)
   for images in (1, 2, 3):
     board.numbers({'a': 0.0}, images)
   board.close()
