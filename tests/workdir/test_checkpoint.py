@@ -117,6 +117,17 @@ def test_a_state_of_another_form_is_refused_in_one_line(tmp_path, other):
   assert '\n' not in str(stopped.value)
 
 
+@pytest.mark.parametrize(('count', 'more'), [(3, ''), (4, ' and 1 more'), (6, ' and 3 more')])
+def test_three_leaves_that_differ_are_named_and_the_others_counted(tmp_path, count, more):
+  checkpoints = Checkpointer(str(tmp_path))
+  checkpoints.save(1, tree(1))
+  added = {f'b{n}': np.zeros(2, np.float32) for n in range(count)}
+  with pytest.raises(UserError) as stopped:
+    checkpoints.restore({**tree(0), **added})
+  asked = '; '.join(f'b{n}: nothing is saved, float32 [2] asked for' for n in range(3))
+  assert str(stopped.value).endswith(f'does not fit the config: {asked}{more}')
+
+
 def test_branches_of_another_kind_are_no_damage(tmp_path):
   """What is whole, and has the leaves that are asked for, may still be of another form."""
   x = np.zeros((3, 2), np.float32)
