@@ -95,6 +95,13 @@ def test_a_damaged_file_of_the_record_is_named(tmp_path, name, bad):
   assert '\n' not in str(stopped.value)
 
 
+@pytest.mark.parametrize('held', [{'dataset': []}, {'dataset': 'digits'}, {'starts': {}}])
+def test_circumstances_of_another_form_are_damage(tmp_path, held):
+  (tmp_path / 'run.json').write_text(json.dumps({'dataset': {}, 'starts': [], **held}))
+  with pytest.raises(UserError, match=r'run\.json: damaged'):
+    record.read_circumstances(str(tmp_path))
+
+
 @pytest.fixture
 def looked_at(monkeypatch):
   """The lines that are read as JSON."""
