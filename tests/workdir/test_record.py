@@ -1,12 +1,13 @@
 import json
 import os
+import types
 
 import pytest
 from ml_collections import ConfigDict
 
 from configs import default, smoke
 from gan_jax.errors import UserError
-from gan_jax.workdir import record
+from gan_jax.workdir import circumstances, record
 
 
 def test_a_config_comes_back_as_it_was_tuples_included(tmp_path):
@@ -76,6 +77,13 @@ def test_other_data_is_refused(tmp_path):
     record.check_dataset(str(tmp_path), about('xyz'), 'go elsewhere')
   run = json.loads((tmp_path / 'run.json').read_text())
   assert run['starts'][0]['packages'].keys() >= {'jax', 'flax', 'orbax-checkpoint'}
+
+
+def test_an_installed_package_whose_metadata_have_no_name_is_left_out(monkeypatch):
+  some = [types.SimpleNamespace(name=name, version='1') for name in ('Zlib', None, 'absl')]
+  monkeypatch.setattr(circumstances.metadata, 'distributions', lambda: some)
+  plain = circumstances.packages.__wrapped__  # one that does not remember
+  assert list(plain().items()) == [('absl', '1'), ('zlib', '1')]
 
 
 def test_large_images_beside_a_grid_that_was_undone_are_set_aside_with_it(tmp_path):
