@@ -23,6 +23,15 @@ def test_w_comes_before_z_where_the_model_has_it(styled, plain, tmp_path):
   assert latent_file.read_latents(path, styled).w.shape == (1, 6, 16)
 
 
+def test_a_model_that_has_w_takes_z_where_there_is_no_w(styled, tmp_path):
+  path, z = str(tmp_path / 'a.npz'), np.random.default_rng(0).standard_normal((2, 8))
+  np.savez(path, z=z, labels=[2, 0])
+  found = latent_file.read_latents(path, styled)
+  np.testing.assert_array_equal(found.z, z.astype(np.float32))
+  np.testing.assert_array_equal(found.labels, [2, 0])
+  assert found.w is None
+
+
 @pytest.mark.parametrize(
   ('held', 'said'),
   [
