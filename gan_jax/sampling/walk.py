@@ -52,7 +52,7 @@ def keyframes(
   """
   latents, labels, _ = model.rows(latents, labels, truncation)
   if goes_in_w(model, space):
-    return Keyframes(model.styles(latents, labels, _share(model, truncation)), in_w=True)
+    return Keyframes(model.styles(latents, labels, truncation), in_w=True)
   if not model.num_classes:
     return Keyframes(latents)
   one_hot = np.eye(model.num_classes, dtype=np.float32)
@@ -64,12 +64,6 @@ def goes_in_w(model: Model, space: str | None) -> bool:
   if space not in (None, 'z', 'w'):
     raise UserError(f'--space={space}: accepted: z, w')
   return space == 'w' or (space is None and model.has_styles)
-
-
-def _share(model: Model, truncation: float) -> float:
-  if not model.has_mean and truncation != 1:
-    raise UserError(f'--truncation={truncation:g}: {model.name} keeps no mean of w; accepted: 1')
-  return truncation
 
 
 def times(count: int, frames: int, loop: bool, easing: str = 'linear') -> np.ndarray:

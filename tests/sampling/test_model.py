@@ -66,6 +66,15 @@ def test_w_is_truncated_towards_its_mean(models, name):
   assert model.styles_shape == w.shape[1:]
 
 
+def test_w_without_a_mean_has_no_truncation(models, monkeypatch):
+  model = models('stylegan2')
+  monkeypatch.setattr(type(model), 'has_mean', False)
+  latents = model.latents(4)
+  for call in (model.styles, model.interpolate):
+    with pytest.raises(UserError, match='stylegan2 keeps no mean of w; accepted: 1'):
+      call(latents, truncation=0.5)
+
+
 def test_without_a_mapping_network_there_is_no_w(models):
   model = models('dcgan')
   assert not model.has_styles
