@@ -1,5 +1,6 @@
 """The page of an ablation, read as text and in a real browser."""
 
+import json
 import os
 import pathlib
 import re
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import report
-from gan_jax.ablation import status
+from gan_jax.ablation import charts, status
 from gan_jax.workdir import record
 
 HOSTILE = '</script><script>alert(1)</script><b>&"\''
@@ -73,6 +74,16 @@ def test_provenance_failures_and_differences_are_told(page):
   assert 'failed (1)' in text
   assert 'diverged' in text
   assert 'dcgan.width' in text
+
+
+def test_of_more_variants_than_colours_no_two_are_drawn_alike():
+  points = [(10, 1.0, 0.5), (20, 2.0, 0.25)]
+  curves = [charts.Curve(f'{n}', [(0, points)]) for n in range(len(charts.COLOURS) + 2)]
+  text = json.dumps(charts._chart('fd', 'images', 'linear', curves))
+  drawn = re.findall(
+    r'"line_color": "(#\w+)", "line_width": [\d.]+(?:, "line_dash": ([^}]+))?}', text
+  )
+  assert len(drawn) == len(set(drawn)) == len(curves)
 
 
 def test_a_run_has_a_page_of_its_own(finished, tmp_path):
