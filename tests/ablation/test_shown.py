@@ -1,7 +1,7 @@
 """What is printed of a plan says all of it."""
 
 from configs import smoke
-from gan_jax.ablation import plan, shown, sweep
+from gan_jax.ablation import plan, results, shown, sweep
 from gan_jax.ablation.status import State
 
 PLAYER = {
@@ -56,3 +56,24 @@ def test_of_variants_alike_a_plan_says_what_is_not_and_no_change_is_lost(capsys,
     for key, (base, own) in made.changes(name).items():
       value = lambda x: ','.join(map(str, x)) or '()' if isinstance(x, list) else str(x)
       assert understood[name][key] == f'{key} {value(base)} -> {value(own)}'
+
+
+def test_the_table_on_the_screen_has_a_row_for_each_variant(written, capsys):
+  root, made = written({'a': [[3], [4], [5]], 'b': [[2], [2], [2]], 'c': [[1], [1], []]})
+  found = results.read(root, made.name, root.sweeps()[made.name])
+  shown.show_results(found, root.path)
+  printed = capsys.readouterr().out
+  cells = [
+    [cell.strip() for cell in line.strip('│').split('│')]
+    for line in printed.splitlines()
+    if line.startswith('│')
+  ]
+  # Student's interval of 3, 4, 5: its half is 4.303 / √3; Clopper and Pearson's of 3 of 3.
+  assert cells == [
+    ['a', '3, 4, 5', '4 [1.516, 6.484]', '–', '–', '–'],
+    ['b', '2, 2, 2', '2 [2, 2]', '−2 [−4.484, 0.4841]', '1.00 [0.29, 1.00]', '0.5'],
+    ['c', '1, 1, diverged', '–', '–', '0.67 [0.09, 0.99]', '1'],
+  ]
+  assert '\n  c: 1 of 3 diverged' in printed
+  assert '\nNo difference from a is shown by fd_pixels.' in printed
+  assert f'launch.py report --root={root.path} --out=report.html' in printed
