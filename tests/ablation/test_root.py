@@ -5,6 +5,7 @@ import pytest
 from configs import smoke
 from gan_jax.ablation.root import Root, key_of
 from gan_jax.errors import UserError
+from gan_jax.workdir import record
 
 
 def test_a_key_is_of_what_decides_a_run_alone():
@@ -52,6 +53,14 @@ def test_a_folder_without_a_sweep_and_a_damaged_one_say_so(tmp_path):
   (tmp_path / 'sweeps' / 'tiny.json').write_text(json.dumps([1]))
   with pytest.raises(UserError, match=r'tiny\.json: damaged'):
     root.sweeps()
+
+
+def test_the_config_that_a_run_is_started_with_is_kept_by_its_key(tmp_path):
+  root, config = Root(str(tmp_path)), smoke.get_config()
+  root.make()
+  for _ in range(2):  # another attempt at the same run
+    root.keep_config('abc', config)
+  assert record.load_config(root.config('abc')).to_dict() == config.to_dict()
 
 
 def test_a_root_that_cannot_be_made_is_refused(tmp_path):
