@@ -61,6 +61,11 @@ def test_parts_of_a_batch_are_all_counted():
   assert whole.flops <= parts.flops < 1.5 * whole.flops
 
 
+def test_a_step_without_products_has_no_work_and_one_round():
+  step = costs.Step(lambda state, batch: state + batch, jnp.zeros(3), jnp.zeros(3))
+  assert costs.work(step) == (0.0, 1.0)
+
+
 def test_a_gpu_is_estimated_by_the_plain_form_without_loops():
   """Operations are those that products and convolutions take, and what lies between them."""
   config = small(r3gan32.get_config)
