@@ -13,6 +13,7 @@ from gan_jax.latents.projection import Settings
 from tests.command_line import call
 from tests.sampling import drawn
 
+SEARCHES = ('searching', 'projecting')
 QUICK = Settings(candidates=60, starts=2, short_steps=3, kept=1, steps=6)
 
 
@@ -28,10 +29,16 @@ def own(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def found(finished, own):
-  """The images in the latents of a run, ranked among five held-out ones."""
-  model = gan_jax.open(finished[0])
-  return project.project(model, own, project.Asked(references=5, settings=QUICK))
+def watched(finished, own):
+  """The images in the latents of a run, ranked among five held-out ones; what was told of it."""
+  model, told = gan_jax.open(finished[0]), []
+  watch = lambda *line: told.append(line)
+  return project.project(model, own, project.Asked(references=5, settings=QUICK), watch), told
+
+
+@pytest.fixture(scope='module')
+def found(watched):
+  return watched[0]
 
 
 def test_files_say_what_was_found(found, tmp_path):
@@ -53,6 +60,18 @@ def test_files_say_what_was_found(found, tmp_path):
   assert {row['p_value'] * 6 for row in about['images']} <= set(map(float, range(1, 7)))
   with Image.open(tmp_path / project.PICTURE) as image:
     assert image.width % 3 == 0
+
+
+def test_of_all_that_takes_time_is_told_how_many_of_how_many_images_are_done(watched):
+  done = {}
+  for what, count, total in watched[1]:
+    done.setdefault((what, total), []).append(count)
+  searches = [(f'{what}{of}', n) for of, n in (('', 3), (' references', 5)) for what in SEARCHES]
+  assert set(searches) <= set(done)
+  for what, total in searches:
+    counts = done[what, total]
+    assert (counts[0], counts[-1]) == (0, total), what
+    assert counts == sorted(counts)
 
 
 def test_latents_make_the_same_images_in_the_opened_model(found, finished):
