@@ -152,6 +152,17 @@ def test_gradients_at_the_images(module):
   np.testing.assert_allclose(found.value, expected[::2].mean(), rtol=1e-4)
 
 
+@pytest.mark.parametrize('one_in', [1, 2])
+@pytest.mark.parametrize('module', [r1, r2])
+def test_where_some_images_alone_are_penalised_no_gradient_is_taken_at_the_others(module, one_in):
+  made = make(regulariser(module, one_in=one_in))
+  start, real, fake, moment = scene(made)
+  judged = lambda own: judge_both(made, made.regularisers, own, real, fake, moment.strength)
+  both = jax.eval_shape(judged, start.discriminator)
+  taken = [half for half in ('real', 'fake') if getattr(both, half).norms is not None]
+  assert taken == ([{r1: 'real', r2: 'fake'}[module]] if one_in == 1 else [])
+
+
 @pytest.mark.parametrize(('module', 'exact'), [(approximate_r1, r1), (approximate_r2, r2)])
 def test_finite_differences_have_the_exact_penalty_as_their_mean(module, exact):
   """Over draws of n: E (aᵀn)² = ‖a‖², and the spread of the mean is √(2 / N) of it."""
