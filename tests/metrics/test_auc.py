@@ -4,6 +4,7 @@ from scipy import stats
 
 from gan_jax.errors import UserError
 from gan_jax.metrics.auc import auc
+from gan_jax.metrics.estimate import from_share_with_error
 
 
 def test_the_area_is_mann_whitneys():
@@ -12,6 +13,16 @@ def test_the_area_is_mann_whitneys():
   statistic = stats.mannwhitneyu(own, theirs).statistic
   assert auc(own, theirs).value == pytest.approx(statistic / (40 * 30))
   assert auc(theirs, own).value == pytest.approx(1 - statistic / (40 * 30))
+
+
+def test_the_error_is_delongs_of_all_pairs():
+  """The variances over either side, without bias, of the shares of pairs that are won."""
+  rng = np.random.default_rng(0)
+  own, theirs = rng.integers(0, 9, 7), rng.integers(0, 7, 5)
+  won = (own[:, None] > theirs) + 0.5 * (own[:, None] == theirs)
+  error = np.sqrt(won.mean(1).var(ddof=1) / 7 + won.mean(0).var(ddof=1) / 5)
+  expected = from_share_with_error(won.mean(), error, 10**6)  # by the error alone
+  assert auc(own, theirs) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(('shift', 'sizes'), [(0, (60, 60)), (0.2, (400, 50)), (2.3, (80, 80))])

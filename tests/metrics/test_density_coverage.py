@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gan_jax.errors import UserError
 from gan_jax.metrics import density_coverage
 from gan_jax.metrics.features import Features
 
@@ -73,3 +74,12 @@ def test_no_hit_has_the_poisson_upper_limit_and_no_lower_end_is_below_0():
 def test_the_interval_holds_the_mean_of_other_images(coverage, name):
   once = lambda rng: compute(draw(rng, 150), draw(rng, 120, 1.4))[name]
   assert 0.92 <= coverage(once, count=150) <= 0.99
+
+
+def test_fewer_images_than_two_halves_with_five_neighbours_each_are_refused():
+  x = draw(np.random.default_rng(4), 12)
+  assert compute(x, x)['coverage'].value == 1
+  with pytest.raises(UserError, match=r'^real: 11 images; at least 12 are needed$'):
+    compute(x[1:], x)
+  with pytest.raises(UserError, match=r'^generated: 11 images; at least 12 are needed$'):
+    compute(x, x[1:])

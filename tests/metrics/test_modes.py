@@ -34,6 +34,13 @@ def test_one_class_alone_is_one_mode():
   assert found['modes_kl'].value == pytest.approx(np.log(4))
 
 
+def test_no_images_show_less_than_one_class_or_more_than_there_are():
+  found = compute(np.arange(20) % 4, [0, 0], 4)['modes']
+  assert (found.value, found.low) == (1, 1)
+  found = compute(np.arange(20) % 4, [0, 1, 2, 3], 4)['modes']
+  assert (found.value, found.high) == (4, 4)
+
+
 @pytest.mark.parametrize(('count', 'classes'), [(300, 1000), (2000, 1000), (500, 100)])
 @pytest.mark.parametrize('even', [True, False])
 def test_the_interval_holds_the_mean_number_of_other_images(coverage, count, classes, even):

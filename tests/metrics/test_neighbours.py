@@ -77,11 +77,12 @@ def test_near_copies_far_from_the_others_keep_their_distance():
   np.testing.assert_allclose(apart, abs(float(x[2, 0]) - float(x[5, 0])), rtol=1e-9)
 
 
-def test_hits_of_halves_are_those_of_the_halves_alone():
-  centres, points, k = draw(120), draw(100, seed=1), 3
+@pytest.mark.parametrize(('count', 'few'), [(120, 60), (8, 4)])  # 4: each has three others
+def test_hits_of_halves_are_those_of_the_halves_alone(count, few):
+  centres, points, k = draw(count), draw(100, seed=1), 3
   found = neighbours._Balls.of(centres, points, k)
   rng = np.random.default_rng(0)
-  half, other = rng.permutation(120) < 60, rng.permutation(100) < 50
+  half, other = rng.permutation(count) < few, rng.permutation(100) < 50
   for kept, seen in ((half, None), (None, other), (half, other), (None, None)):
     a = centres if kept is None else centres[kept]
     b = points if seen is None else points[seen]
