@@ -1,5 +1,6 @@
 """Processes that belong together: known by their variables, started, and ended with one another."""
 
+import re
 import subprocess
 import sys
 import time
@@ -54,6 +55,17 @@ def test_gpus_are_dealt_out(monkeypatch, tmp_path):
   assert [(tmp_path / str(n)).read_text() for n in (0, 1)] == ['0,1', '4,5']
   with pytest.raises(UserError, match='--processes=5: CUDA_VISIBLE_DEVICES names 4'):
     processes.run(['true'], 5)
+
+
+def test_each_is_told_where_the_first_listens_how_many_there_are_and_which_it_is(tmp_path):
+  names = 'JAX_COORDINATOR_ADDRESS', 'JAX_NUM_PROCESSES', 'JAX_PROCESS_ID'
+  said = f'" ".join(os.environ[name] for name in {names})'
+  code = f'open({str(tmp_path)!r} + f"/{{n}}", "w").write({said}) * 0'
+  assert processes.run([sys.executable, '-c', ECHO.format(code)], 3) == 0
+  found = [(tmp_path / str(n)).read_text().split(' ') for n in range(3)]
+  assert [rest for _, *rest in found] == [['3', '0'], ['3', '1'], ['3', '2']]
+  (address,) = {address for address, *_ in found}
+  assert re.fullmatch(r'localhost:\d+', address)
 
 
 @pytest.mark.parametrize('given', [['--processes=2'], ['--processes', '2'], ['-processes', '2']])
