@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from gan_jax.monitoring import alarms
 from gan_jax.monitoring.clock import Clock
 from gan_jax.monitoring.log import MetricsLog
 from gan_jax.runtime import parallel
@@ -111,3 +112,18 @@ def test_a_diagnosis_stands_in_the_line_of_its_step():
     log.add(step, metrics(1.0), on_devices({'d_overfit_gap': 0.25}) if step == 3 else None)
   log.drain(0)
   assert writer.lines[0][3]['d_overfit_gap'] == 0.25
+
+
+def test_an_alarm_is_a_line_beside_that_of_its_step_and_is_said():
+  log, writer = log_of()
+  said = []
+  log._bar.say = said.append
+  for step in range(1, INTERVAL * alarms.WINDOW + 1):
+    log.add(step, metrics(1.0, g_grad_norm=0.0))
+  log.drain(0)
+  last = INTERVAL * alarms.WINDOW
+  kind, step, images, values = writer.lines[-1]
+  assert (kind, step, images) == ('alarm', last, PER_STEP * last)
+  assert values['alarm'] == 'dead generator'
+  assert writer.lines[-2][:3] == ('train', last, PER_STEP * last)
+  assert said == [f'! {images:,} images: {values["text"]}']
