@@ -181,6 +181,7 @@ def test_findings_say_what_to_do(looked):
   assert 'train has no image of 1 class ("ogres")' in found
   assert 'train has 1 unreadable image' in found
   assert 'train has 2 blank images' in found
+  assert not re.search(r'\b0 ', found)  # what is not there is no finding
 
 
 @pytest.mark.parametrize(

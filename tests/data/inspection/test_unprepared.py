@@ -41,6 +41,17 @@ def test_a_folder_is_counted_by_size_and_class_and_what_is_broken_is_named(folde
   assert any('unreadable' in sentence for sentence in findings(found))
 
 
+def test_of_images_in_order_nothing_is_found(folder):
+  (folder / 'cats' / 'broken.jpg').unlink()
+  assert findings(opened(folder)) == []
+
+
+def test_where_no_image_can_be_read_there_are_no_moments(tmp_path):
+  (tmp_path / 'broken.jpg').write_bytes(b'no image')
+  (split,) = opened(tmp_path).splits
+  assert (split.mean, split.std, len(split.unreadable)) == ((), (), 1)
+
+
 def test_an_archive_and_an_array_are_looked_at_as_well(folder, tmp_path):
   with zipfile.ZipFile(tmp_path / 'photos.zip', 'w') as archive:
     for path in folder.rglob('*.png'):
