@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import unicodedata
 
@@ -273,6 +274,14 @@ def test_a_group_that_is_neither_column_nor_pattern_is_refused(table_of):
 def test_classes_are_in_the_order_of_their_values_or_the_alphabet(order):
   assert labels.class_names(order[::-1] * 2) == order
   assert labels.class_names(sorted(order)) == order
+
+
+def test_a_label_file_has_no_more_than_256_mib(tmp_path):
+  path = tmp_path / 'l.csv'
+  path.touch()
+  os.truncate(path, 2**28 + 1)  # sparse
+  with pytest.raises(UserError, match=r'268,435,457 bytes; accepted: at most 268,435,456$'):
+    labels.read_table(str(path), '', NAMES)
 
 
 @pytest.mark.parametrize('where', ['file', 'folder', 'zip', 'tar'])

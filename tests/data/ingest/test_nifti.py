@@ -108,9 +108,10 @@ def test_volumes_of_a_series_are_read_in_turn_each_in_its_own_range():
   assert [picture.name for picture in longer[:1]] == ['a/volume.nii#s0000']
 
 
-def test_a_single_slice_is_a_volume():
-  [picture] = read(np.arange(1, 13, dtype=np.uint8).reshape(3, 4))
-  assert picture.pixels.shape == (4, 3, 1)
+@pytest.mark.parametrize(('shape', 'shown'), [((3, 4), (4, 3, 1)), ((12,), (1, 12, 1))])
+def test_a_single_slice_or_line_is_a_volume(shape, shown):
+  [picture] = read(np.arange(1, 13, dtype=np.uint8).reshape(shape))
+  assert picture.pixels.shape == shown
 
 
 def test_voxels_that_are_not_finite_are_black_and_do_not_count():

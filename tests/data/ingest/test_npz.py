@@ -66,6 +66,13 @@ def test_arrays_are_known_by_the_usual_names(tmp_path, names):
   assert [file.label for file in found.files] == list('01234')
 
 
+def test_two_dimensions_alone_are_one_image(tmp_path):
+  image = noise(0, 6, 5)
+  np.savez(tmp_path / 'a.npz', image=image)
+  (file,) = opened(tmp_path / 'a.npz').files
+  np.testing.assert_array_equal(file.read(), image[..., None])
+
+
 @pytest.mark.parametrize('order', ['C', 'F'])
 @pytest.mark.parametrize('dtype', [np.uint8, '>u2', np.float32])
 def test_rows_are_numpys_in_any_order_of_asking(tmp_path, order, dtype):
