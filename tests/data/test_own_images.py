@@ -47,6 +47,13 @@ def test_without_a_note_the_largest_centred_part_is_cut_out(folder):
   np.testing.assert_allclose(found.images[0, ..., 0], np.asarray(expected), atol=1)
 
 
+def test_whoever_waits_is_told_how_many_of_the_files_are_read(folder):
+  told = []
+  options = {'watch': lambda *counts: told.append(counts)}
+  own_images.read(str(folder), '--images', (8, 8, 3), np.uint8, {}, **options)
+  assert told == [(0, 3), (1, 3), (2, 3)]
+
+
 def test_what_cannot_be_read_is_told_and_the_rest_is_taken(folder):
   (folder / 'a' / 'broken.png').write_bytes(b'\x89PNG\r\n\x1a\n')
   found = own_images.read(str(folder), '--images', (8, 8, 3), np.uint16, {})
