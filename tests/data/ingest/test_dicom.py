@@ -562,6 +562,21 @@ def test_jpeg_with_an_adobe_marker_is_converted_once(kind):
   np.testing.assert_allclose(picture.pixels.astype(int), red, atol=3)
 
 
+@pytest.mark.parametrize('count', [256, 258, 0])  # 0: 65,536
+def test_a_palette_of_bytes_has_at_most_256_entries(count):
+  table = np.random.default_rng(0).integers(0, 256, (3, count or 2**16), np.uint8)
+  elements = {}
+  for colour, entries in zip(('Red', 'Green', 'Blue'), table, strict=True):
+    name = f'{colour}PaletteColorLookupTable'
+    elements |= {f'{name}Descriptor': [count, 0, 8], f'{name}Data': entries.tobytes()}
+  if count == 256:
+    shown = read(RAMP, kind='PALETTE COLOR', **elements).pixels
+    np.testing.assert_array_equal(shown, table.T[RAMP])
+    return
+  with pytest.raises(RefusedError, match=f'a palette of {count} entries of 8 bits'):
+    read(RAMP, kind='PALETTE COLOR', **elements)
+
+
 def test_colours_that_are_not_known_are_refused():
   pixels = np.zeros((4, 4, 3), np.uint8)
   with pytest.raises(RefusedError, match='colours in HSV'):
