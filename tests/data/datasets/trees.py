@@ -54,6 +54,8 @@ def assert_whole(examples, builder, shape, dtype):
   """Every group is on one side; images and labels are as the features say; both sides have some."""
   assert all(len(side) == 1 for side in sides_of_groups(examples).values())
   assert {example['split'] for example in examples.values()} == {'train', 'test'}
+  told = builder.info.features['image']
+  assert (told.shape, told.np_dtype) == (shape, dtype)
   for example in examples.values():
     assert (example['image'].shape, example['image'].dtype) == (shape, dtype)
     assert 0 <= example['label'] < builder.info.features['label'].num_classes
