@@ -65,8 +65,9 @@ def _why_not(results: Results, base: Row) -> str:
   least = max(found.least_p for found in compared) * len(compared)
   text = ''
   if least > _ALPHA:
+    seeds = 'One seed' if fewest == 1 else f'{fewest} seeds'
     text = (
-      f'{fewest} seeds cannot show one here: the smallest p that the test can give, corrected for '
+      f'{seeds} cannot show one here: the smallest p that the test can give, corrected for '
       f'{len(compared)} comparisons, is {min(1.0, least):.2g}. '
     )
   finite = [row for row in results.rows if math.isfinite(row.mean.value)]
