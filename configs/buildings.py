@@ -16,6 +16,5 @@ def get_config() -> ConfigDict:
   config.dataset.name = 'buildings'
   config.dataset.flip = True
   config.model.conditional = False
-  config.projected.pixel_width = 64
   config.sample.rows = 10
   return config

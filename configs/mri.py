@@ -16,7 +16,6 @@ def get_config() -> ConfigDict:
   config = characters.sprites()
   config.dataset.name = 'mri'
   config.dataset.flip = False  # left and right of a head are not the same
-  config.projected.pixel_width = 64  # half as wide it lets dots pass in the folds
   config.train.images = config.anneal_images = 40_000
   config.train.sample_images = 10_000
   return config

@@ -14,6 +14,7 @@ SIZES = (100, 300, 1_000)
 def get_sweep() -> sweep.Sweep:
   base = characters.get_config()
   base.model.conditional = False
+  base.projected.pixel_width = 32  # that of the table in README.md
   base.anneal_images = 42_000  # about what a core shows in the time
   base.train.checkpoint_images = 5_000
   base.evaluate.images = 10_000
