@@ -89,7 +89,7 @@ def shares_of(grouping: Grouping, targets: Targets) -> np.ndarray | None:
         f'{nearest(name, grouping.categories)}'
       )
   found = np.array([wanted.get(name, 0.0) for name in grouping.categories])
-  if (found < 0).any() or abs(found.sum() - 1) > 0.01:
+  if not ((found >= 0).all() and abs(found.sum() - 1) <= 0.01):
     raise UserError(
       f'--target: the shares of {grouping.name} sum to {found.sum():g}; accepted: shares from 0 '
       'that sum to 1'

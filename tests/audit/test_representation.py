@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from gan_jax.audit import adjusted, groups, mitigation, quality, representation, shares
+from gan_jax.audit import adjusted, groups, mitigation, quality, representation, shares, target
 from gan_jax.audit.predictor import Predictor, Said
 from gan_jax.audit.representation import Settings
+from gan_jax.audit.result import Sentence
 from gan_jax.audit.subject import Subject
 from gan_jax.errors import UserError
 
@@ -77,6 +78,20 @@ def test_a_folder_is_sampled_to_a_target_and_looked_at_again(digits, held_out_di
   assert {'to_target/class/mmd_before', 'to_target/class/mmd_after'} <= set(result.numbers)
 
 
+@pytest.mark.parametrize('conditional', [True, False])
+def test_faults_come_first_and_only_of_generators_asked_for_classes_that_is_said(
+  digits, held_out_digits, monkeypatch, conditional
+):
+  found = [Sentence(level, level) for level in ('unknown', 'note', 'good', 'bad')]
+  monkeypatch.setattr(representation.shares, 'sentences', lambda one, scores: found)
+  monkeypatch.setattr(Subject, 'conditional', conditional)
+  images, _ = drawn(digits, np.ones(10), 50)
+  result = representation.audit(of_images(images, digits, held_out_digits), Settings())
+  levels = [each.level for each in result.sentences]
+  assert levels == ['bad', 'good', *['note'] * (1 + conditional), 'unknown']
+  assert ('Classes were asked for' in said(result, 'note')) == conditional
+
+
 def test_without_classes_and_attributes_nothing_can_be_told(digits, held_out_digits, monkeypatch):
   images, _ = drawn(digits, np.ones(10), 50)
   subject = of_images(images, digits, held_out_digits)
@@ -91,6 +106,8 @@ def test_without_classes_and_attributes_nothing_can_be_told(digits, held_out_dig
     (Settings(target='class'), '--target=class: accepted: '),
     (Settings(target='class=a:x'), "--target=class=a:x: 'a:x'; accepted"),
     (Settings(target='class=0:0.5,1:0.2'), 'the shares of class sum to 0.7'),
+    (Settings(target='class=0:nan,1:1'), 'the shares of class sum to nan'),
+    (Settings(target='class=0:-0.5,1:1.5'), 'accepted: shares from 0 that sum to 1'),
     (Settings(target='class=cat:1'), "class has no value 'cat'"),
     (Settings(target='clas=uniform'), "--target=clas: unknown; did you mean 'class'"),
     (Settings(mitigate=True), '--mitigate: 0 targets'),
@@ -101,6 +118,29 @@ def test_what_cannot_be_asked_for_is_one_line(digits, held_out_digits, settings,
   images, _ = drawn(digits, np.ones(10), 50)
   with pytest.raises(UserError, match=message):
     representation.audit(of_images(images, digits, held_out_digits), settings)
+
+
+@pytest.mark.parametrize(
+  ('content', 'accepted'),
+  [
+    ({'class': {'0': 0.25, '1': 0.75}, 'ink': 'uniform'}, True),
+    ({'class': {'0': 0, '1': 1}}, True),
+    ({'class': {'0': 'half', '1': 0.5}}, False),
+    ({'class': {'0': [0.5], '1': 0.5}}, False),
+    ({'class': 'even'}, False),
+    ({'class': 0.5}, False),
+    ({}, False),
+    (['class'], False),
+  ],
+)
+def test_a_file_of_targets_has_a_number_for_each_value_or_a_word(tmp_path, content, accepted):
+  path = tmp_path / 'target.json'
+  path.write_text(json.dumps(content))
+  if accepted:
+    assert target.parse(str(path)) == content
+    return
+  with pytest.raises(UserError, match=r'target.json: accepted: ATTRIBUTE=uniform'):
+    target.parse(str(path))
 
 
 def test_worse_groups_are_told_from_others_by_their_intervals():
