@@ -42,7 +42,9 @@ def test_numbers_go_to_json_csv_and_one_line_of_a_record(small, tmp_path):
   report.write(small, [found()], str(tmp_path))
   content = json.loads((tmp_path / 'audit.json').read_text())
   assert content['images'] == 40
-  assert content['audits'][0]['numbers']['bad']['value'] is None
+  (audit,) = content['audits']
+  assert (audit['name'], audit['title']) == ('representation', 'Title plain')
+  assert audit['numbers']['bad']['value'] is None
   rows = list(csv.DictReader((tmp_path / 'audit.csv').open()))
   assert [row['key'] for row in rows] == ['share/class/a', 'bad']
   line = result.flat([found()])

@@ -30,7 +30,8 @@ def test_a_model_that_copies_nothing_is_told_so(blots):
   assert copies.value < 0.04
   assert excess.low < 0
   assert not by_level(result, 'bad')
-  for way in ('aligned_pixels', 'pixels'):
+  assert result.about['views'] == ['aligned_pixels', 'pixels']
+  for way in result.about['views']:
     membership = result.numbers[f'membership_distance_{way}']
     assert membership.low < 0.5 < membership.high
 
@@ -171,3 +172,15 @@ def test_too_few_groups_or_images_are_said_to_be_so(blots):
   assert 'of 30 groups, too few for a rate of 0.01' in units.caution
   with pytest.raises(UserError, match=r'--false_alarms=1: accepted: above 0 and below 1'):
     copying.Detector(subject, 1)
+
+
+@pytest.mark.parametrize(
+  ('sizes', 'several'), [((1,) * 12, False), ((6, 6), False), ((4, 4, 4), True), ((), False)]
+)
+def test_groups_are_compared_where_there_are_more_than_two_and_some_have_several_images(
+  sizes, several
+):
+  images = drawn.blots(np.random.default_rng(0), 18)
+  groups = np.repeat(np.arange(len(sizes)), sizes).astype(str) if sizes else None
+  train, test = drawn.Drawn('train', images[:12], groups=groups), drawn.Drawn('test', images[12:])
+  assert copying.Detector(drawn.subject(images[12:], train, test), 0.5).several == several

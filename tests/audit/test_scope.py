@@ -1,9 +1,11 @@
+import types
+
 import matplotlib
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_jax.audit import scope
+from gan_jax.audit import scope, views
 from gan_jax.audit import subject as audit_subject
 from gan_jax.audit.subject import Subject
 from gan_jax.data.subset import Subset
@@ -42,6 +44,29 @@ def test_the_audit_says_how_many_images_are_outside_and_shows_the_edges(subject)
   assert '--keep_within=0.05' in result.sentences[0].text
   assert result.pictures[0].pixels.shape == (16 * 6, 16 * 8, 1)
   assert result.pictures[0].pixels[:16, :16].mean() > 127  # the first is one of those
+
+
+@pytest.mark.parametrize(
+  ('features', 'compared'),
+  [
+    (('classifier', 'inception_v3', 'dinov2_vits14'), ['inception_v3', 'pixels']),
+    (('inception_v3', 'classifier'), ['inception_v3', 'pixels']),
+    (('classifier', 'pixels'), ['classifier', 'pixels']),  # for want of another
+    (('pixels',), ['pixels']),
+  ],
+)
+def test_content_is_compared_by_one_network_that_knows_other_images_and_by_pixels(
+  features, compared
+):
+  classes = lambda name: 'dataset' if name == 'classifier' else 'own'
+  network = lambda name: types.SimpleNamespace(classes=classes(name))
+  known = types.SimpleNamespace(
+    features=features,
+    teachers=(),
+    embedder=lambda name: types.SimpleNamespace(network=network(name)),
+    features_of=lambda name: None,
+  )
+  assert [view.name for view in views.of_content(known)] == compared
 
 
 def test_what_the_data_hold_a_few_times_is_told(subject):
