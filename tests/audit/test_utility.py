@@ -93,6 +93,29 @@ def test_an_audit_says_before_how_long_it_takes_and_has_every_mixture(
   assert {'macro_accuracy/fakes', 'calibration_error/reals_free'} <= set(result.numbers)
 
 
+class Clocked:
+  """A learner by whose own clock an update takes 2 s and a prediction 0.5 s."""
+
+  updates, now = 60, 100.0
+
+  def learn(self, mixture, real, fake, seed, updates):
+    self.now += 2 * updates
+
+  def probabilities(self, params, images):
+    self.now += 0.5 * len(images)
+
+
+def test_the_time_that_is_foretold_is_that_of_all_updates_and_predictions(monkeypatch, capsys):
+  clocked = Clocked()
+  monkeypatch.setattr(utility.time, 'monotonic', lambda: clocked.now)
+  mixtures = [Mixture('reals'), Mixture('free', 0, True)]
+  some = Pool(np.zeros((4, 8, 8, 1)), np.zeros(4, int))
+  tested = Pool(np.zeros((1_200, 8, 8, 1)), np.zeros(1_200, int))
+  utility._foretell(clocked, mixtures, 3, some, some, tested)
+  # Six trainings, each of 120 s and of 600 s of predictions.
+  assert '6 trainings of 60 updates, about 72.0 minutes' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize('even', [True, False])
 def test_that_no_class_is_rare_is_told(digits, held_out_digits, few, even):
   subject = planted(digits, held_out_digits, digits if even else few, 'reals')
