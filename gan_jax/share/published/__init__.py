@@ -66,10 +66,8 @@ def _networks(path: str) -> dict[str, Network]:
   heads = {name.split('.')[0] for name in tensors}
   names = (*_GENERATORS, *_DISCRIMINATORS)
   if heads & set(names):  # one file of several
-    of = lambda name: {
-      k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f'{name}.')
-    }
-    return {name: Network('', of(name), {}) for name in names if name in heads}
+    of = lambda name: Network('', _within(tensors, f'{name}.'), {})
+    return {name: of(name) for name in names if name in heads}
   network = Network('', tensors, {})
   generates = any(module.generates(tensors) for module in _ARCHITECTURES)
   return {'G_ema' if generates else 'D': network}
