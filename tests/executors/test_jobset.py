@@ -123,6 +123,12 @@ def test_devices_are_asked_for_by_their_names():
   assert 'annotations' not in made(GPUS)['metadata']
 
 
+@pytest.mark.parametrize(('nodes', 'topology'), [(1, '2x2'), (2, '2x4'), (4, '4x4')])
+def test_pods_are_placed_together_where_a_slice_is_of_several_hosts(nodes, topology):
+  metadata = made(jobset.Pods('x', nodes, 4, tpu=jobset.Tpu('tpu-v6e-slice', topology)))['metadata']
+  assert ('annotations' in metadata) == (nodes > 1)
+
+
 @pytest.mark.parametrize('text', ['digits', 'My_run.2', '2026-11', '___', 'ü', 'a' * 80, 'a-' * 40])
 def test_names_of_runs_become_names_of_hosts(text):
   name = jobset.name_of(text)

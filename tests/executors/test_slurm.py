@@ -27,6 +27,12 @@ echo "$@" >> {folder}/asked
 echo "JobId=$4 JobName=gan_jax JobState={state} Reason=None"
 """
 
+KEEPS = """#!/bin/sh
+[ "$1" = show ] && echo JobState=RUNNING && exit 0
+echo 'Requested operation is presently disabled' >&2
+exit 1
+"""
+
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
@@ -203,6 +209,15 @@ def test_a_task_that_was_stopped_is_queued_again_unless_slurm_has_decided(
   assert ended(slurm.Task(['train'])) == 75
   found = (folder / 'asked').read_text().splitlines() if (folder / 'asked').exists() else []
   assert found == asked
+
+
+def test_a_task_that_slurm_does_not_queue_again_says_so_and_why(cluster, monkeypatch, capfd):
+  _, write = cluster
+  write('scontrol', KEEPS)
+  command(monkeypatch, 'exit(75)')
+  assert ended(slurm.Task(['train'])) == 75
+  said = 'job 4711 is not queued again: Requested operation is presently disabled'
+  assert said in capfd.readouterr().out
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
