@@ -120,6 +120,39 @@ def test_images_are_distorted_by_each_of_the_settings():
     np.testing.assert_allclose(without, images, atol=1e-5)
 
 
+def test_turns_scales_and_shifts_go_both_ways_as_far_as_told_and_each_by_itself():
+  """Read off the ramps of rows and columns, which a map of the places keeps as ramps."""
+  side, count, told = 16, 200, classifier.Recipe()
+  y, x = np.indices((side, side)) - (side - 1) / 2
+  ramps = np.broadcast_to(np.stack([y, x], axis=-1), (count, side, side, 2)).astype(np.float32)
+  found = np.asarray(jax.jit(classifier.distort, static_argnums=0)(told, jax.random.key(0), ramps))
+  middle = slice(4, 12)  # which nothing moves beyond the edge
+  at = np.stack([y, x, np.ones_like(y)], axis=-1)[middle, middle].reshape(-1, 3)
+  seen = np.moveaxis(found[:, middle, middle].reshape(count, -1, 2), 0, 1).reshape(len(at), -1)
+  rows, columns = np.linalg.lstsq(at, seen, rcond=None)[0].reshape(3, count, 2).transpose(2, 0, 1)
+  draws = {
+    'rotation': np.arctan2(rows[1], rows[0])[None] / told.rotation,
+    'log_scale': np.log([np.hypot(*each[:2]) for each in (rows, columns)]) / told.log_scale,
+    'shift': np.stack([rows[2], columns[2]]) / (side * told.shift),
+  }
+  for name, each in draws.items():
+    assert np.abs(each).max() <= 1 + 1e-3, name
+    assert (each.min(axis=1) < -0.9).all(), name
+    assert (each.max(axis=1) > 0.9).all(), name
+  together = np.corrcoef(np.concatenate([*draws.values()]))
+  assert np.abs(together - np.eye(5)).max() < 4 / np.sqrt(count)
+
+
+@pytest.mark.parametrize(
+  ('size', 'left'), [((16, 16), 2 * 2), ((32, 32), 4 * 4), ((28, 28), 4 * 4), ((64, 96), 4 * 6)]
+)
+def test_every_layer_halves_the_resolution_down_to_about_four_pixels(size, left):
+  model = classifier.Classifier(3, classifier.Recipe())
+  images = jax.ShapeDtypeStruct((2, *size, 1), np.float32)
+  params = jax.eval_shape(model.init, jax.random.key(0), images)['params']
+  assert params['Dense_0']['kernel'].shape == (left * 64, 128)
+
+
 def test_it_learns_from_distorted_images_by_draws_of_each_step_ever_less(monkeypatch):
   seen, strengths = [], []
 
