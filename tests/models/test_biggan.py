@@ -1,5 +1,7 @@
 """Against the authors' and StudioGAN's BigGAN: `fixtures/make_biggan.py`; counts; pieces of z."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,6 +100,32 @@ def test_there_are_as_many_weights_as_published(
   assert count(made, jnp.zeros((1, latent))) == pytest.approx(generator, rel=3e-3)
   judge = biggan.Discriminator(size, 3, classes, **of_d)
   assert count(judge, jnp.zeros((1, size, size, 3))) == pytest.approx(discriminator, rel=3e-3)
+
+
+@pytest.mark.parametrize(
+  ('size', 'taken', 'given', 'judged'),
+  [
+    (64, [16, 16, 8, 4], [16, 8, 4, 2], [1, 2, 4, 8, 16]),
+    (256, [16, 16, 8, 8, 4, 2], [16, 8, 8, 4, 2, 1], [1, 2, 4, 8, 8, 16, 16]),
+  ],
+)
+def test_blocks_are_as_wide_as_the_authors_have_them(size, taken, given, judged):
+  """`G_arch` and `D_arch` of github.com/ajbrock/BigGAN-PyTorch, in units of their `ch`."""
+  generator = biggan.Generator(size, 3, 8, width=8, hierarchical=False)
+  network = biggan.Discriminator(size, 3, discriminator_width=8)
+
+  def widths(module, conv, x):
+    run = lambda: module.init(jax.random.key(0), x, LABELS[:1], train=False)['params']
+    params = jax.eval_shape(run)
+    count = sum(name.endswith(conv) for name in params)
+    return [params[f'block{n}_{conv}']['kernel'].shape[2:] for n in range(count)]
+
+  wide = lambda pairs: [(8 * a, 8 * b) for a, b in pairs]
+  found = widths(generator, 'conv1', jnp.zeros((1, 8)))
+  assert found == wide(zip(taken, given, strict=True))
+  (image, first), *rest = widths(network, 'conv1', jnp.zeros((1, size, size, 3)))
+  assert (image, first) == (3, 8 * judged[0])
+  assert rest == wide(itertools.pairwise(judged))
 
 
 @pytest.fixture(scope='module')
