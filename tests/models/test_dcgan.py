@@ -180,3 +180,10 @@ def test_settings_of_spectral_normalisation_reach_it_from_the_config():
 def test_sizes_that_no_network_has_are_refused(change, message):
   with pytest.raises(UserError, match=message):
     _shapes(dcgan.Discriminator(16, 1, **change), jnp.zeros((3, 16, 16, 1)), LABELS)
+
+
+@pytest.mark.parametrize('key', ['width', 'max_width', 'embedding_size'])
+def test_sizes_that_no_generator_has_are_refused(key):
+  generator = dcgan.Generator(16, 1, 8, num_classes=3, **{key: 0})
+  with pytest.raises(UserError, match=f'config.dcgan.{key}=0: must be positive'):
+    _shapes(generator, jnp.zeros((3, 8)), LABELS)

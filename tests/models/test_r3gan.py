@@ -174,6 +174,14 @@ def test_the_basis_of_images_that_are_not_square_has_the_spread_of_its_pixels():
   np.testing.assert_allclose(np.std(basis), 1 / 8, rtol=0.05)
 
 
+def test_the_basis_that_images_begin_with_has_variance_one():
+  module = r3gan.Generator(16, 3, 8, widths=(64, 8, 8), blocks=1, group_size=8)
+  made = lambda: module.init(jax.random.key(0), jnp.zeros((1, 8)), LABELS[:1], train=False)
+  basis = jax.jit(lambda: made()['params']['basis'])()
+  assert basis.shape == (4, 4, 64)
+  np.testing.assert_allclose(np.std(basis), 1, rtol=0.1)
+
+
 def test_at_the_start_blocks_pass_their_input_so_logits_are_linear_in_the_image():
   module = r3gan.Discriminator(16, 1, **SMALL)
   x = jax.random.normal(jax.random.key(1), (3, 16, 16, 1))

@@ -180,6 +180,22 @@ def test_groups_of_the_deviation_are_of_one_part_and_however_a_batch_is_divided(
   np.testing.assert_allclose(found[:4], np.full((4, 4, 4), expected), rtol=1e-4)
 
 
+def test_a_logit_is_the_product_with_the_class_by_the_root_of_its_length_at_any_width():
+  sizes = {'channel_base': 64, 'channel_max': 64}  # no width is at its bound
+  network = discriminator_of(8, classes=CLASSES, discriminator_architecture='skip', **sizes)
+  x = drawn.draw('reals', (BATCH, 8, 8, 3))
+
+  @jax.jit
+  def run():
+    variables = network.init(jax.random.key(0), x, LABELS, train=False)
+    return network.apply(variables, x, LABELS, train=False, capture_intermediates=True)
+
+  logits, kept = run()
+  features, classes = (kept['intermediates'][each]['__call__'][0] for each in ('logit', 'mapping'))
+  assert classes.shape == (BATCH, 64 // 4)
+  np.testing.assert_allclose(logits, (features * classes).sum(axis=1) / 4, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize('size', [(8, 8), (16, 24), (64, 32)])
 @pytest.mark.parametrize('channels', [1, 4])
 def test_every_size_makes_and_scores_its_images(size, channels):
