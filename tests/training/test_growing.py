@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from configs import default
 from gan_jax.errors import UserError
 from gan_jax.models import dcgan, growing, r3gan, stylegan2
 from gan_jax.ops import resample
@@ -190,6 +191,19 @@ def test_every_array_is_taken_or_new_and_every_new_one_is_soon_trained(family, p
   before, after = leaves({'params': variables['params']}), leaves({'params': params})
   still = [path for path in before if np.array_equal(before[path], after[path])]
   assert not still
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize(('start', 'end'), [(0, 1), (0, 2), (1, 2)])
+def test_growing_takes_the_settings_with_which_these_networks_begin_as_the_smaller(
+  name, start, end
+):
+  module, _, before, *after = NETWORKS[name]
+  section = module.__name__.split('.')[-1]
+  plain = default.get_config()[section].to_dict()
+  full = [{**plain, **before, **each} for each in ({}, *after)]
+  needed = growing.RULES[section].settings(full[start], full[end], end - start)
+  assert needed == {key: full[end][key] for key in needed}
 
 
 def test_other_stages_are_refused_by_name():
