@@ -121,6 +121,24 @@ def test_the_hub_reads_its_card(finished, exported):
   assert all(line in found.text for line in limits.sentences({}))
 
 
+def test_a_card_has_the_finite_scores_of_its_own_checkpoint_alone(tmp_path):
+  def score(name, value, floor):
+    interval = {'value': value, 'low': value - 1, 'high': value + 1}
+    return {'name': name, 'metric': 'fd', **interval, 'floor': floor, 'n': 50, 'n_real': 40}
+
+  rows = [
+    {'step': 5, 'scores': [score('fd_a', 3.0, None)]},
+    {'step': 9, 'scores': [score('fd_a', 2.0, {'value': 0.5}), score('fd_b', 7.0, None)]},
+    {'step': 9, 'scores': [score('fd_c', float('nan'), None)]},
+    {'scores': [score('fd_d', 1.0, None)]},  # of no checkpoint
+  ]
+  path = tmp_path / 'evaluation' / 'scores.json'
+  path.parent.mkdir()
+  path.write_text(json.dumps({'rows': rows}))
+  found = [(each.name, each.value, each.floor) for each in card.scores(str(tmp_path), 9)]
+  assert found == [('fd_a', 2.0, 0.5), ('fd_b', 7.0, None)]
+
+
 def test_names_are_no_markup_and_no_paths_of_this_machine_go_along(exported, finished):
   assert card._plain('a|b\n# <img src=x> `c`') == r'a\|b \# &lt;img src=x&gt; \`c\`'
   for path in exported.iterdir():

@@ -96,6 +96,14 @@ def test_a_function_is_its_operations_in_order_with_calls_taken_apart_and_consta
   assert 'cos' not in names, 'it depends on nothing that is given'
 
 
+def test_what_is_given_and_what_is_of_the_batchs_size_are_no_constants():
+  function = lambda x, share: jnp.ones((len(x), 3)) + jnp.tanh(2 * share) * x[:, :1]
+  shapes = [jax.ShapeDtypeStruct(shape, np.float32) for shape in ((B, 4), ())]
+  traced = tracing.trace(function, shapes)
+  assert 'tanh' in [one.name for one in traced.operations]
+  assert not [value for value in traced.known.values() if B in np.shape(value)]
+
+
 @needed
 @pytest.mark.parametrize('name', drawn.MODULES)
 def test_every_architecture_makes_the_same_images(name):

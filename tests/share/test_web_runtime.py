@@ -117,6 +117,15 @@ def test_damaged_archives_and_other_files_are_refused(tmp_path):
   refused(str(tmp_path / 'nowhere.tgz'), 'there is nothing there; `npm pack onnxruntime-web@1')
 
 
+def test_a_file_that_the_system_does_not_give_is_refused_with_its_reason(tmp_path, monkeypatch):
+  def denied(path):
+    raise PermissionError(13, 'Permission denied')
+
+  path = archive(tmp_path / 'a.tgz', FILES)
+  monkeypatch.setattr(web_runtime.beginnings, 'open_tar', denied)
+  refused(path, r'cannot be read \(Permission denied\); accepted')
+
+
 def test_without_it_a_line_says_what_to_run_before_anything_is_done(tmp_path):
   out = tmp_path / 'out'
   with pytest.raises(UserError, match=r'--page: .*run `npm pack onnxruntime-web@1\.30\.0`'):
