@@ -46,6 +46,22 @@ def test_membership_is_not_told_by_features_that_learnt_from_the_data(blots):
   assert ways == ['membership_distance_aligned_pixels']
 
 
+def test_membership_is_of_groups_where_both_sides_of_the_split_know_them(blots):
+  train, held, fresh = blots
+  groups = np.repeat(np.arange(20), 3).astype(str)
+  images = [each.fetch(np.arange(60))['image'] for each in (train, held)]
+
+  def told(*known):
+    sides = zip(('train', 'test'), images, known, strict=True)
+    parts = [drawn.Drawn(name, own, groups=of) for name, own, of in sides]
+    result = memorisation.audit(drawn.subject(fresh[:50], *parts), memorisation.Settings(0.1))
+    return result.numbers['membership_distance_pixels']
+
+  plain = told(None, None)
+  assert told(None, groups) == told(groups, None) == plain
+  assert told(groups, groups) != plain
+
+
 def test_without_the_discriminator_of_a_run_that_is_said_and_distances_are_told(blots, monkeypatch):
   def gone(subject):
     raise UserError('runs/a: holds no checkpoint of step 5')
