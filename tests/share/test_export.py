@@ -210,6 +210,15 @@ def test_a_config_that_no_export_writes_is_refused_by_name(hostile, keys, value)
   assert str(copy) in str(refused.value) or keys[-1] in str(refused.value)
 
 
+@pytest.mark.parametrize('value', [10**12, -(10**12), {'a': 1}, [1] * 1000, [8, 10**12]])
+def test_a_setting_beyond_all_bounds_is_refused_before_a_network_is_made(hostile, value):
+  copy, config = hostile
+  config['config']['dcgan']['width'] = value
+  put(copy, config)
+  with pytest.raises(UserError, match=r'config\.json: says what no export .*config\.dcgan\.width='):
+    folder.read(str(copy))
+
+
 def test_a_network_of_more_layers_than_the_file_has_arrays_is_not_traced(hostile):
   copy, config = hostile
   del config['config']['dcgan']
