@@ -135,6 +135,17 @@ def test_sixteen_bits_and_transparency(channels, dtype):
 
 
 @needed
+def test_the_file_tells_that_images_are_synthetic_and_have_one_noise():
+  import onnxruntime
+
+  model = drawn.model('dcgan')
+  made = onnx_model.generator(model.generator, model.variables, model.dtype)
+  session = onnxruntime.InferenceSession(made, providers=['CPUExecutionProvider'])
+  told = session.get_modelmeta().custom_metadata_map
+  assert told == {'about': 'images are synthetic', 'noise': 'the same for all images'}
+
+
+@needed
 def test_what_is_not_known_is_named():
   shape = jax.ShapeDtypeStruct((B, 4), np.float32)
   with pytest.raises(UserError, match='ONNX: the operation sort of this network is not known'):
