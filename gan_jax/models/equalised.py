@@ -111,10 +111,6 @@ class Modulated(nn.Module):
     style = Dense(x.shape[-1], bias_init=1.0, name='style')(w)
     if self.demodulate:
       squares = jnp.square(kernel).sum(axis=(0, 1))
-      if x.dtype != jnp.float32:  # neither factor may leave the range of the type
-        kernel /= math.sqrt(shape[2] * self.kernel**2) * jnp.abs(kernel).max(axis=(0, 1, 2))
-        squares = jnp.square(kernel).sum(axis=(0, 1))
-        style /= jnp.abs(style).max(axis=1, keepdims=True)
       length = jax.lax.rsqrt(jnp.square(style) @ squares + 1e-8)
     else:
       style = style / math.sqrt(shape[2] * self.kernel**2)
