@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from gan_jax import report
-from gan_jax.ablation import charts, status
+from gan_jax.ablation import charts, pictures, results, status
+from gan_jax.ablation import page as pages_of
 from gan_jax.workdir import record
 
 HOSTILE = '</script><script>alert(1)</script><b>&"\''
@@ -74,6 +75,31 @@ def test_provenance_failures_and_differences_are_told(page):
   assert 'failed (1)' in text
   assert 'diverged' in text
   assert 'dcgan.width' in text
+
+
+@pytest.mark.parametrize(('size', 'enlarged'), [((50, 20), True), ((40, 800), False)])
+def test_a_small_picture_is_shown_larger_and_none_smaller_than_it_is(size, enlarged):
+  shown = pictures._picture(np.zeros((*size, 1), np.uint8), 'what it shows', 'a')
+  assert shown.width / shown.height == pytest.approx(size[1] / size[0], rel=0.05)
+  if enlarged:
+    assert shown.height > size[0]
+    assert shown.width > size[1]
+  else:
+    assert (shown.height, shown.width) == size
+
+
+@pytest.mark.parametrize('values', [(3.0, 5.0, 13.0), (4.0, 4.0, 4.0)])
+def test_dots_of_runs_stand_evenly_by_their_scores_and_all_within_the_drawing(written, values):
+  root, made = written({'a': [[value] for value in values]})
+  (row,) = results.read(root, made.name, root.sweeps()[made.name]).rows
+  low, high = min(values), max(values)
+  drawn = pages_of._dots(row, low, high)
+  width = next(line['x2'] for line in drawn['lines'] if line['zero'])
+  assert all(0 <= place <= width for place in drawn['places'])
+  if high > low:
+    first, second, last = drawn['places']
+    assert (second - first) / (last - first) == pytest.approx(2 / 10, abs=0.01)
+    assert last - first > width / 2
 
 
 def test_of_more_variants_than_colours_no_two_are_drawn_alike():
