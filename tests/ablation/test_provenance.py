@@ -39,6 +39,14 @@ def test_what_all_runs_have_in_common_is_one_sentence(two):
   assert rows[0][-1].startswith('.venv/bin/python launch.py train --config=configs/recorded.py:')
 
 
+def test_a_run_that_has_not_ended_has_no_seconds_and_one_that_has_its_whole_ones(two):
+  begun, ended = two
+  begun = begun._replace(lines=[line for line in begun.lines if line['kind'] != 'end'])
+  ended = ended._replace(lines=[*begun.lines, {'kind': 'end', 'seconds': 1234.4}])
+  _, _, rows = provenance.of([begun, ended])
+  assert [row[3] for row in rows] == ['–', '1,234']
+
+
 def test_where_runs_differ_is_told(two):
   edit(two[1], lambda run: run['starts'][-1].update(python='3.99.0'))
   _, (line,), _ = provenance.of(two)

@@ -92,6 +92,14 @@ def test_too_few_seeds_are_said_in_plain_words_with_how_many_more_would_decide(w
   )
 
 
+def test_of_differences_whose_mean_is_zero_it_is_said_that_no_number_of_seeds_would_decide(written):
+  found = read(*written({'a': [[1], [2], [3]], 'b': [[2], [2], [2]]}))
+  assert words.seeds_note(found.rows[1]) == (
+    'too few seeds: with 3 the test cannot go below p = 0.25; '
+    'at such differences no number of seeds would decide'
+  )
+
+
 def test_an_answer_that_the_numbers_support(written):
   few = [[5 + 0.1 * i] for i in range(7)]
   scores = {
