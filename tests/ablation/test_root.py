@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from gan_jax.workdir import record
 def test_a_key_is_of_what_decides_a_run_alone():
   config = smoke.get_config()
   key = key_of(config)
+  assert re.fullmatch('[0-9a-f]{12}', key)  # as folders of runs are named that are there already
   config.dataset.data_dir = '/elsewhere'
   config.dataset.memory_budget_mb = 1
   assert key_of(config) == key

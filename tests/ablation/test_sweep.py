@@ -132,6 +132,13 @@ def test_a_budget_of_steps_is_the_same_number_of_updates_whatever_the_batch():
   assert set(steps.values()) == {10}
 
 
+@pytest.mark.parametrize('end', sweep.ENDS)
+def test_every_run_scores_both_halves_so_that_the_best_checkpoint_can_be_asked_for_later(end):
+  made = a_sweep(end=end)
+  assert made.config('plain', 0).evaluate.halves
+  assert made.config_of_base().evaluate.halves
+
+
 def test_a_budget_of_seconds_ends_by_the_clock():
   config = a_sweep(budget=Budget(seconds=90)).config('plain', 0)
   assert config.train.seconds == 90
