@@ -163,6 +163,34 @@ def test_a_run_that_is_asked_to_stop_before_it_heeds_signals_has_not_failed(tmp_
   assert Leases(root.leases).take(planned.key)
 
 
+def test_runs_at_a_time_have_cores_of_their_own_and_all_is_told_of_them(tmp_path, monkeypatch):
+  """Processes that fail at once, in the place of trainings."""
+  root = Root(str(tmp_path / 'root'))
+  root.make()
+  path = tmp_path / 'tiny.py'
+  path.write_text(SWEEP.format(variants=TWO, seeds='(0,)'))
+  made = plan.plan(*ablate.load(str(path)))
+  cores, told, said = [], [], []
+
+  def failing(parent, own, *words):
+    cores.append(own)
+    return [sys.executable, '-c', 'raise SystemExit(3)']
+
+  monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0, 1, 2, 3})
+  monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
+  monkeypatch.setattr(local.child, 'command', failing)
+  monkeypatch.setattr(local, '_TICK', 0.02)
+  watch = lambda states, at_work: told.append((dict(states), set(at_work)))
+  found = local.work(made, root, 2, 0, said.append, watch)
+  keys = set(made.distinct)
+  assert cores == [[0, 1], [2, 3]]
+  assert found == dict.fromkeys(keys, State.FAILED)
+  assert told[0] == (dict.fromkeys(keys, State.NEW), set())
+  assert told[-1] == (found, set())
+  assert set().union(*(at_work for _, at_work in told)) == keys
+  assert sum('failed (exit code 3)' in line for line in said) == 2
+
+
 def test_cores_and_gpus_are_shared_out(monkeypatch):
   monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0, 1, 2, 3, 4})
   monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
