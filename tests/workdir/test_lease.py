@@ -98,6 +98,16 @@ def test_beats_are_written(folder, monkeypatch):
   assert beat() >= 3
 
 
+def test_a_number_that_was_given_away_before_is_not_taken_once_more(folder, monkeypatch):
+  """Between a look at the newest and the making of the next, others had that one and a later."""
+  write(folder, 1, **{**lease.about_me(folder), 'released': True})
+  write(folder, 3, host='elsewhere', pid=1, started='1', beat=0)
+  newest, looks = lease.newest, [1]
+  monkeypatch.setattr(lease, 'newest', lambda *of: looks.pop() if looks else newest(*of))
+  assert Leases(folder).take(KEY) is None
+  assert sorted(os.listdir(folder)) == [f'{KEY}.000001.json', f'{KEY}.000003.json']
+
+
 def test_many_processes_take_each_run_once(folder):
   """Eight processes, twenty runs of which each is stale: every one goes to one of them."""
   keys = [f'{number:012x}' for number in range(20)]
