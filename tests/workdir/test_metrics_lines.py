@@ -85,6 +85,19 @@ def test_a_line_that_is_none_is_named_by_its_number(tmp_path, bad):
   assert '\n' not in str(stopped.value)
 
 
+def test_a_line_within_another_is_none_of_its_own_kind(tmp_path):
+  inner = {'kind': 'train', 'step': 1, 'images': 10}
+  record.append_line(str(tmp_path), 'note', 1, 10, {'of': inner})
+  append(str(tmp_path), 2)
+  assert [line['step'] for line in record.read_metrics(str(tmp_path), 'train')] == [2]
+  assert [line['of'] for line in record.read_metrics(str(tmp_path), 'note')] == [inner]
+
+
+def test_a_record_that_has_not_begun_has_no_bytes_and_nothing_to_undo(tmp_path):
+  assert record.Unkept(str(tmp_path)).size() == 0
+  assert record.undo(str(tmp_path), 0) == 0
+
+
 @pytest.mark.parametrize('name', ['config.json', 'run.json'])
 @pytest.mark.parametrize('bad', [b'', b'{"a": ', b'[]', b'\xff\xff', b'"text"', b'null'])
 def test_a_damaged_file_of_the_record_is_named(tmp_path, name, bad):
