@@ -85,12 +85,18 @@ def begun(tmp_path):
   return str(tmp_path)
 
 
-def test_a_run_that_goes_on_is_the_same_one_and_another_is_not(libraries, begun):
-  for _ in range(2):
-    record.keep_circumstances(begun, short(), {})
-    trackers.Tracker('wandb', begun).close()
-  first, second = libraries['wandb'].of('init')
-  assert first['id'] == second['id']
+@pytest.mark.parametrize(('name', 'known_by'), [('wandb', 'id'), ('trackio', 'name')])
+def test_a_run_that_goes_on_is_the_same_one_and_another_is_not(
+  libraries, begun, tmp_path_factory, name, known_by
+):
+  other = str(tmp_path_factory.mktemp('other'))
+  for workdir in (begun, begun, other):
+    record.keep_config(workdir, short())
+    record.keep_circumstances(workdir, short(), {})
+    trackers.Tracker(name, workdir).close()
+  first, second, third = libraries[name].of('init')
+  assert first[known_by] == second[known_by] != third[known_by]
+  assert {begun['project'] for begun in (first, second, third)} == {'gan_jax'}
   assert first['resume'] == 'allow'
 
 
