@@ -136,6 +136,20 @@ def test_a_save_that_fails_beside_the_training_is_an_error_at_the_next_look(tmp_
   assert Checkpointer(str(tmp_path)).steps() == [1]
 
 
+def test_a_save_that_fails_while_all_is_closed_is_not_passed_over(tmp_path, monkeypatch):
+  checkpoints = Checkpointer(str(tmp_path))
+  checkpoints.save(1, tree(1), ABOUT)
+
+  def full(source, *_):
+    raise OSError(28, 'No space left on device', str(source))
+
+  monkeypatch.setattr(pathlib.Path, 'rename', full)
+  monkeypatch.setattr(os, 'rename', full)
+  checkpoints.save(2, tree(2), ABOUT)
+  with pytest.raises(Exception, match='No space left on device'):
+    checkpoints.close()
+
+
 RECORD = ('config.json', 'run.json', 'metrics.jsonl', 'samples', 'tensorboard')
 
 

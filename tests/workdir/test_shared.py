@@ -1,9 +1,12 @@
 """What each of several hosts keeps of a run."""
 
 import os
+import pathlib
 
 import jax.numpy as jnp
+import pytest
 
+from gan_jax.errors import NotDoneError
 from gan_jax.workdir import record, shared
 
 
@@ -26,3 +29,18 @@ def test_a_host_that_is_not_the_first_keeps_nothing(tmp_path, monkeypatch):
   assert left[False] == ([], [], [])
   steps, lines, _ = left[True]
   assert (steps, [line['step'] for line in lines]) == ([3], [3])
+
+
+def test_whoever_waits_hears_that_a_save_has_failed(tmp_path, monkeypatch):
+  checkpoints = shared.Checkpoints(str(tmp_path), keep_last=2, keep_best=0, scores={})
+  checkpoints.save(1, {'a': jnp.ones((1, 2))}, {})
+
+  def full(source, *_):
+    raise OSError(28, 'No space left on device', str(source))
+
+  monkeypatch.setattr(pathlib.Path, 'rename', full)
+  monkeypatch.setattr(os, 'rename', full)
+  checkpoints.save(2, {'a': jnp.ones((1, 2))}, {})
+  with pytest.raises(NotDoneError, match='step 2 could not be saved: No space left on device'):
+    checkpoints.wait()
+  checkpoints.close()
