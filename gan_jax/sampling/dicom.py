@@ -128,7 +128,7 @@ def _pixels(image: np.ndarray) -> Mapping[str, object]:
     'BitsStored': bits,
     'HighBit': bits - 1,
     'PixelRepresentation': 0,
-    'PixelData': data + b'\0' * (len(data) % 2),
+    'PixelData': data,  # of an odd length it is padded as it is written
   }
   if channels == 1:
     found |= {'WindowCenter': 2 ** (bits - 1), 'WindowWidth': 2**bits}

@@ -33,6 +33,7 @@ def test_pydicom_reads_the_pixels_that_were_made(tmp_path, dtype, channels):
   assert np.array_equal(found.pixel_array.reshape(image.shape), image)
   assert found.pixel_array.dtype == image.dtype
   assert found.BitsStored == 8 * image.dtype.itemsize
+  assert len(found.PixelData) % 2 == 0  # as every value is in a file (PS3.5 7.1.1)
   assert found.PhotometricInterpretation == ('MONOCHROME2' if channels == 1 else 'RGB')
 
 

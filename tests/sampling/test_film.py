@@ -113,6 +113,8 @@ def test_a_film_that_breaks_off_leaves_nothing(tmp_path):
 
 def test_endings_and_rates_that_cannot_be_are_refused():
   assert film.check('A.MP4', 30) == '.mp4'
+  for out, most in (('a.mp4', 240), ('a.gif', 50), ('a.webp', 1000)):
+    assert film.check(out, 0.1) == film.check(out, most) == out[1:]
   for out in ('a.avi', 'a', 'a.png'):
     with pytest.raises(UserError, match=r'accepted: FILE\.mp4, FILE\.gif, FILE\.webp'):
       film.check(out, 30)
