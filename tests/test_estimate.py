@@ -31,7 +31,9 @@ def small(tmp_path_factory):
 
 
 def test_json_holds_every_forecast_and_the_first_at_the_top(small, tmp_path, capsys):
-  found = estimate.estimate(small(), Images(3), ['gpu:h100:2'], [8, 128], Options(efficiency=0.5))
+  config = small()
+  config.train.images = 1000
+  found = estimate.estimate(config, Images(3), ['gpu:h100:2'], [8, 128], Options(efficiency=0.5))
   path = tmp_path / 'forecast.json'
   estimate.write(str(path), estimate.as_json(found, 123))
   told = json.loads(path.read_text())
@@ -40,6 +42,7 @@ def test_json_holds_every_forecast_and_the_first_at_the_top(small, tmp_path, cap
     assert told[key] == first[key] > 0
   assert told['dataset_bytes'] == 123
   assert (first['batch_size'], second['batch_size']) == (8, 128)
+  assert (first['steps'], second['steps']) == (125, 8)  # of 1,000 images, the last batch not full
   assert second['temporary_bytes'] > first['temporary_bytes']
   assert second['flops'] == pytest.approx(16 * first['flops'], rel=0.3)
   least = max(first['flops'] / 494.7e12, first['bytes_accessed'] / 3350e9)

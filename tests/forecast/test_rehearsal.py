@@ -1,7 +1,9 @@
 """A short run in a process of its own, as it is then forecast."""
 
 import json
+import os
 
+import jax
 import pytest
 
 from configs import smoke
@@ -73,6 +75,14 @@ def test_a_run_is_measured_by_its_own_loop_where_its_images_are_there(
   assert len(asked) == 1
 
 
+def test_a_process_has_its_own_number_of_devices_and_this_one_keeps_its(monkeypatch):
+  monkeypatch.setenv('JAX_PLATFORMS', 'of before')
+  monkeypatch.delenv('JAX_NUM_CPU_DEVICES', raising=False)
+  before = dict(os.environ)
+  assert rehearsal._in_a_process(3, os.getenv, 'JAX_NUM_CPU_DEVICES') == '3'
+  assert dict(os.environ) == before
+
+
 def test_what_does_not_fit_is_added_up_and_not_run(monkeypatch):
   """In this process: what is there, and what a step needs beside it."""
   config = smoke.get_config()
@@ -80,7 +90,10 @@ def test_what_does_not_fit_is_added_up_and_not_run(monkeypatch):
   config.model.conditional = False
   monkeypatch.setattr(machine, 'free_bytes', lambda: 0)
   monkeypatch.setattr(machine, 'resident_bytes', lambda: 10**12)
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 1.0)  # as JAX begins
   found = rehearsal._rehearse(config, Images(3), True)
+  # What it compiles is kept for the run after it, however short it took.
+  assert jax.config.jax_persistent_cache_min_compile_time_secs == 0
   assert found.step_seconds is found.checkpoint_bytes is None
   assert found.process_bytes >= 10**12 + found.cost.memory.temporary
 
