@@ -54,6 +54,12 @@ def test_on_a_chip_that_is_known_it_tells_the_least_time(monkeypatch):
   )
 
 
+def test_a_step_of_no_products_has_no_operations_and_takes_as_long_as_its_moves(monkeypatch):
+  on(monkeypatch, 'TPU v5 lite', 'tpu')
+  told = short.line(default.get_config(), compiled(0, 0, bytes_accessed=819e9), STATE)
+  assert '; 0 GFLOP and 819.00 GB moved a step; at least 1 s a step' in told
+
+
 def test_on_a_cpu_and_of_loops_it_tells_of_memory_alone(monkeypatch):
   config, program = default.get_config(), compiled(3_000_000, 4_000_000, flops=1.0)
   assert 'GFLOP' not in short.line(config, program, STATE)

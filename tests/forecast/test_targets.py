@@ -65,6 +65,7 @@ def test_without_libtpu_the_command_that_brings_it_is_named(monkeypatch):
     ('NVIDIA H100 80GB HBM3', 60e9),
     ('NVIDIA A100-SXM4-40GB', 30e9),
     ('NVIDIA A100-SXM4-80GB', 60e9),
+    ('Tesla T4', 12e9),
   ],
 )
 def test_chips_are_known_by_what_jax_calls_them(kind, memory):
