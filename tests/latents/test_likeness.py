@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from gan_jax.features.network import FeatureNetwork
 from gan_jax.latents.likeness import likeness
@@ -15,17 +16,18 @@ def brightness(params, images):
   return params * jnp.asarray(images, jnp.float32).mean(axis=(1, 2)), None
 
 
-def test_squared_distances_are_shares_of_the_variance():
+@pytest.mark.parametrize(('given', 'weight'), [({'weight': 0.5}, 0.5), ({}, 1.0)])
+def test_squared_distances_are_shares_of_the_variance(given, weight):
   data = images()
   network = FeatureNetwork('brightness', jnp.float32(2), brightness, {})
-  found = likeness(data, 'noise', [network], weight=0.5)
+  found = likeness(data, 'noise', [network], **given)
   shown = data / 127.5 - 1
   vectors = np.asarray(found.vectors(found.arrays, jnp.asarray(shown, jnp.float32)))
   pixel = np.mean((shown[0] - shown[1]) ** 2) / shown.var(axis=0).mean()
   features = 2 * data.mean(axis=(1, 2))
   feature = np.sum((features[0] - features[1]) ** 2) / features.var(axis=0).sum()
   distance = np.sum((vectors[0] - vectors[1]) ** 2)
-  np.testing.assert_allclose(distance, pixel + 0.5 * feature, rtol=1e-4)
+  np.testing.assert_allclose(distance, pixel + weight * feature, rtol=1e-4)
   np.testing.assert_allclose(found.pixel_errors(data[:1], data[1:2]), [pixel], rtol=1e-4)
 
 

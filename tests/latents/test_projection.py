@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gan_jax.latents import projection
 from gan_jax.latents.projection import Settings, _at_most
 from tests.sampling import drawn
 
@@ -95,12 +96,19 @@ def test_colours_alpha_sixteen_bits_and_other_shapes(channels, dtype, size):
   assert np.isfinite(found.distances).all()
 
 
-def test_an_image_alone_is_found_as_among_others():
+def test_an_image_alone_is_found_as_among_others(monkeypatch):
+  monkeypatch.setattr(projection, '_MOST_AT_ONCE', 32)
   model = drawn.model('dcgan')
   images = model.sample(3, seed=3)
   projector = model.projector(settings=QUICK, data=images)
   together, alone = projector.project(images), projector.project(images[1:2])
   np.testing.assert_allclose(together.latents[1], alone.latents[0], atol=1e-3)
+  # Neither are many drawn at once than there is room for, nor many more than are asked for.
+  sizes = {name: set() for name, _ in projector._programs}
+  for name, size in projector._programs:
+    sizes[name].add(size)
+  assert sizes.pop('candidates') == {32}  # of 60
+  assert set(map(frozenset, sizes.values())) == {frozenset({1, 4})}
 
 
 def test_a_film_is_kept_of_those_images_alone_of_which_it_is_wanted():
