@@ -130,6 +130,7 @@ def test_every_file_says_how_it_was_made_and_that_it_is_synthetic(model, tmp_pat
     sample.write_samples(several, str(tmp_path / name))
   with zipfile.ZipFile(tmp_path / 'a.zip') as archive:
     second = Image.open(io.BytesIO(archive.read('00000/img00000001.png')))
+    whole = json.loads(archive.read('dataset.json'))
   for image in (Image.open(tmp_path / 'folder' / '000001_猫.png'), second):
     told = {
       **{'Model': 'dcgan', 'Run': 'pets', 'Images shown': '4000', 'Seed': '9', 'Index': '0'},
@@ -142,9 +143,10 @@ def test_every_file_says_how_it_was_made_and_that_it_is_synthetic(model, tmp_pat
     assert described['Class'] == '猫'
     assert described['description'].startswith('Synthetic image')
   with Image.open(tmp_path / 'grid.png') as image:
-    assert image.text['Seeds'] == '3,9'
-    assert image.text['Classes'] == 'a dog, 猫'
-    assert xmp_of(image)['DigitalSourceType'] == about.SYNTHETIC
+    assert image.text['Seeds'] == whole['recipe']['Seeds'] == '3,9'
+    assert image.text['Classes'] == whole['recipe']['Classes'] == 'a dog, 猫'
+    for told in (xmp_of(image), whole['recipe']):
+      assert told['DigitalSourceType'] == about.SYNTHETIC
 
 
 def test_images_larger_than_in_their_grid_are_whole_in_a_folder_beside_it(
