@@ -42,3 +42,11 @@ def test_classes_are_drawn_as_often_as_they_should(probabilities):
   some = expected > 0
   if some.sum() > 1:
     assert scipy.stats.chisquare(counts[some], expected[some]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(('u', 'drawn'), [(0.0, 1), (0.25, 3), (1.0, 3)])
+def test_at_the_very_ends_of_an_interval_no_class_is_drawn_that_cannot_be(monkeypatch, u, drawn):
+  monkeypatch.setattr(labels.jax.random, 'uniform', lambda key: jnp.float32(u))
+  keys = jax.random.split(jax.random.key(0), 2)
+  probabilities = jnp.array([0.0, 0.25, 0.0, 0.75, 0.0])
+  np.testing.assert_array_equal(labels.draw(keys, probabilities), [drawn] * 2)
