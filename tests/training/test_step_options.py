@@ -108,6 +108,21 @@ def test_a_lazy_regulariser_adds_up_to_the_one_of_every_step(name, player):
   assert not np.array_equal(*weights)
 
 
+def test_each_regulariser_is_used_at_its_own_interval_and_at_no_other():
+  used = (
+    regulariser('r1'),
+    regulariser('lecam', interval=3),
+    regulariser('path_length', interval=3),
+    regulariser('r2', interval=2),
+  )
+  made = make(regularisers=used)
+  names = lambda part: {
+    interval: [each.name for each in group] for interval, group in made.by_interval(part).items()
+  }
+  assert names('discriminator') == {1: ['r1'], 2: ['r2'], 3: ['lecam']}
+  assert names('generator') == {3: ['path_length']}
+
+
 LOSSES = nonsaturating, relativistic
 
 

@@ -17,6 +17,7 @@ from gan_jax.runtime import parallel
 from gan_jax.training import discriminator, draws, generator, optim, recipe, state
 from gan_jax.training import step as module
 from gan_jax.training.augmentation import Augmentation
+from gan_jax.training.player import descend
 from gan_jax.training.regularisers import r1, r2
 
 BATCH, SIDE, LATENT = 4, 2, 3
@@ -114,7 +115,10 @@ def given(monkeypatch, made, data):
     return discriminator.update(*args)
 
   def of_g(*args):
-    calls['g'].append(types.SimpleNamespace(opponent=args[2], real=args[4], fake=args[5]))
+    made = args[6]
+    calls['g'].append(
+      types.SimpleNamespace(opponent=args[2], real=args[4], fake=args[5], made=made)
+    )
     return generator.update(*args)
 
   monkeypatch.setattr(module, 'discriminator', types.SimpleNamespace(update=of_d))
@@ -151,6 +155,7 @@ def test_players_share_reals_latents_and_labels_or_nothing_of_them(share, monkey
   rows = {tuple(row) for each in (d, g) for row in np.asarray(each.fake.latents).tolist()}
   assert len(rows) == (BATCH if share else 2 * BATCH)
   assert np.array_equal(d.fake.latents, g.fake.latents) == share
+  assert (g.made is not None) == share  # of the same latents images are made once
   # What D judges is what G makes of these latents and labels, before its update.
   variables = {'params': start.generator.params, **start.generator.mutable}
   expected = made.generator.apply(variables, d.fake.latents, d.fake.labels, train=False)
@@ -239,6 +244,13 @@ class Ridge:
 
 def adam_at(rate):
   return optim.adam(optim.Adam(rate, 0.0, constant(0.9)))
+
+
+def test_an_optimiser_that_does_not_ask_for_images_shown_takes_its_steps():
+  tx = optax.GradientTransformation(lambda params: (), lambda g, state, params: (-0.5 * g, state))
+  before = state.Player(params=jnp.array([1.0, -2.0]), mutable={}, opt_state=())
+  after, _ = descend(before, jnp.array([2.0, 4.0]), tx, jnp.zeros(()))
+  np.testing.assert_array_equal(after.params, [0.0, -4.0])
 
 
 @pytest.mark.parametrize('interval', [1, 2])
