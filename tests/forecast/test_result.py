@@ -1,5 +1,6 @@
 """Times, energy and the largest batch, by closed forms."""
 
+import jax
 import pytest
 
 from configs import default
@@ -9,6 +10,7 @@ from gan_jax.forecast.costs import Cost
 from gan_jax.forecast.result import Forecast
 from gan_jax.runtime.programs import Memory
 
+EFFORTS = 'exec_time_optimization', 'memory_fitting'
 V5E = targets.parse('tpu:v5e:2x2')
 V4 = targets.parse('tpu:v4:2x2x1')
 
@@ -67,3 +69,8 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused():
     result.check(config, V5E)
   config.train.batch_size = 52
   result.check(config, V5E)
+
+
+def test_unless_asked_a_compiler_for_tpus_tries_as_hard_as_in_a_run():
+  of_a_run = {jax.config.values[f'jax_{of}_effort'] for of in EFFORTS}
+  assert of_a_run == {result.Options().effort}

@@ -77,6 +77,7 @@ def test_other_data_is_refused(tmp_path):
     record.check_dataset(str(tmp_path), about('xyz'), 'go elsewhere')
   run = json.loads((tmp_path / 'run.json').read_text())
   assert run['starts'][0]['packages'].keys() >= {'jax', 'flax', 'orbax-checkpoint'}
+  assert run['starts'][0]['step'] == run['starts'][0]['images'] == 0
 
 
 def test_an_installed_package_whose_metadata_have_no_name_is_left_out(monkeypatch):
