@@ -68,3 +68,15 @@ def test_with_fewer_than_twice_as_many_images_as_features_the_interval_says_so(c
     return fd_infinity.compute(draw(rng, 70, first), draw(rng, 300, second))['fd_infinity']
 
   assert coverage(once, truth, count=30) > 0.9
+
+
+@pytest.mark.parametrize(
+  ('counts', 'wider'), [((32, 40), False), ((40, 32), False), ((31, 40), True)]
+)
+def test_with_twice_as_many_images_as_features_the_interval_is_as_wide_as_that_of_fd(counts, wider):
+  first, second, _ = gaussians(16, 0.5)
+  rng = np.random.default_rng(3)
+  sets = draw(rng, counts[0], first), draw(rng, counts[1], second)
+  half = lambda module, name: np.ptp(module.compute(*sets)[name][::2])
+  ratio = half(fd_infinity, 'fd_infinity') / half(fd, 'fd')
+  assert ratio > 1.001 if wider else ratio == pytest.approx(1)
