@@ -7,6 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from gan_jax.data import records
 from gan_jax.data.ingest import chunks, writer
 from gan_jax.data.ingest.picture import Picture
 from gan_jax.data.ingest.sources import File
@@ -168,7 +169,7 @@ def test_large_datasets_are_written_in_several_files_and_little_memory(tmp_path,
   monkeypatch.setattr(writer, '_SHARD', 50)
   monkeypatch.setattr(chunks, 'FILES', 32)
   images = [noise(i, 'rgba', (48, 48)) for i in range(200)]
-  examples = examples_of(tmp_path / 'chunks', images)
+  examples = examples_of(tmp_path / 'chunks', images, [str(i % 7) for i in range(200)])
   tracemalloc.start()
   _, builder = written(tmp_path, examples)
   _, most = tracemalloc.get_traced_memory()
@@ -181,3 +182,6 @@ def test_large_datasets_are_written_in_several_files_and_little_memory(tmp_path,
     number = int(record['name'].decode().removeprefix('ü ').removesuffix('.png'))
     found = np.asarray(Image.open(io.BytesIO(record['image'])))
     np.testing.assert_array_equal(found, images[number])
+  files = sorted(builder.info.splits['train'].filepaths)
+  beside = np.concatenate([np.load(f'{file}{records.LABELS}') for file in files])
+  np.testing.assert_array_equal(beside, [record['label'] for record in source])
