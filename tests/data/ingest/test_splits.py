@@ -60,6 +60,13 @@ def test_a_large_and_a_small_group_go_to_a_large_and_a_small_split(seed):
   assert splits.divide(groups, {'train': 0.9, 'test': 0.1}) == ['train'] * 9 + ['test']
 
 
+@pytest.mark.parametrize(('nearest', 'small'), [('b', 'c'), ('c', 'b')])
+def test_a_split_that_would_be_empty_has_the_group_nearest_to_its_size(nearest, small):
+  groups = [nearest] * 9 + [small] + ['a'] * 90  # of which a comes last, beyond where train ends
+  expected = ['test'] * 9 + ['train'] * 91
+  assert splits.divide(groups, {'train': 0.9, 'test': 0.1}) == expected
+
+
 def test_more_splits_than_groups_are_refused_in_one_line():
   with pytest.raises(UserError) as refused:
     splits.divide(['a', 'a', 'b'], {'train': 0.8, 'validation': 0.1, 'test': 0.1})
