@@ -80,10 +80,10 @@ def test_grey_of_16_bits_keeps_its_levels():
   assert shown[..., 0].max() == 255
 
 
-def test_grey_of_16_and_8_bits_look_alike():
-  np.testing.assert_allclose(
-    measure(KINDS['I;16'], 3).small, measure(KINDS['RGB'], 3).small, atol=1 / 255
-  )
+@pytest.mark.parametrize('channels', [1, 3, 4])
+def test_grey_of_16_and_8_bits_look_alike(channels):
+  deep, plain = (measure(KINDS[mode], channels).small for mode in ('I;16', 'L'))
+  np.testing.assert_allclose(deep, plain, atol=1 / 255)
 
 
 @pytest.mark.parametrize('channels', [1, 3, 4])

@@ -53,6 +53,19 @@ def test_a_search_that_is_cut_short_says_so():
   assert len(pairs) < 3000 * 2999 / 2
 
 
+def test_unlike_hashes_take_few_comparisons():
+  hashes = np.random.default_rng(0).integers(0, 2**64, 3000, np.uint64)
+  assert perceptual.near(hashes, comparisons=20_000)[1]
+
+
+def test_of_more_images_of_one_hash_than_are_told_apart_it_is_said(monkeypatch):
+  monkeypatch.setattr(perceptual, '_ROUNDS', 2)
+  hashes = np.zeros(3, np.uint64)
+  thumbnails = np.random.default_rng(0).random((3, 16, 16, 1)).astype(np.float16)
+  complete = lambda count: perceptual.group(hashes[:count], thumbnails[:count]).complete
+  assert [complete(2), complete(3)] == [True, False]
+
+
 @pytest.mark.parametrize('count', [0, 1])
 def test_few_images_have_no_neighbours(count):
   hashes, thumbnails = perceptual.signature(np.ones((count, 32, 32, 1), np.float32))
