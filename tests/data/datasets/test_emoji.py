@@ -29,6 +29,7 @@ EMOJI = [
   entry('1F1F3-1F1F4', 'Flags'),
   entry('1F1F8-1F1EF', 'Flags'),  # the same picture as the one before
   *(entry(f'1F4{i:02d}', 'Animals & Nature') for i in range(20)),
+  *(entry(code, 'People & Body') for code in ('1F466', '1F467', '1F9D2')),  # boy, girl, child
 ]
 LEFT_OUT = [
   entry('1F3FB', 'Component'),
@@ -79,6 +80,7 @@ def test_labels_are_the_categories(prepared):
     ([0], True),
     ([1, 2, 3], True),
     ([4, 5], True),
+    ([30, 31, 32], True),
     ([8, 9], True),
     ([6, 7], False),
     ([0, 1], False),
