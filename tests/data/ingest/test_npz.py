@@ -66,6 +66,17 @@ def test_arrays_are_known_by_the_usual_names(tmp_path, names):
   assert [file.label for file in found.files] == list('01234')
 
 
+@pytest.mark.parametrize(('taken', 'left'), [('images', 'x'), ('img', 'data'), ('x', 'arr_0')])
+def test_of_several_arrays_that_may_be_the_images_the_one_with_the_plainer_name_is(
+  tmp_path, taken, left
+):
+  images = noise(0, 5, 6, 7)
+  np.savez(tmp_path / 'a.npz', **{left: noise(1, 5, 6, 7), 'y': np.arange(5), taken: images})
+  found = opened(tmp_path / 'a.npz')
+  np.testing.assert_array_equal(np.stack(pixels(found))[..., 0], images)
+  assert list(found.beside) == [left]
+
+
 def test_two_dimensions_alone_are_one_image(tmp_path):
   image = noise(0, 6, 5)
   np.savez(tmp_path / 'a.npz', image=image)
