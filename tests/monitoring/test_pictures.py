@@ -14,9 +14,11 @@ class Drawn:
 
   def __init__(self, images):
     self._images = images
+    self.labels = None
 
   def draw(self, variables, labels, seed):
     del variables, seed
+    self.labels = labels
     yield self._images[: len(labels)]
 
 
@@ -46,3 +48,16 @@ def test_the_first_image_of_each_row_is_whole_where_the_grid_scales_it(
     images = reals if name == 'reals' else 255 - reals
     assert sorted(path.name for path in folder.iterdir()) == ['000.png', '003.png']
     np.testing.assert_array_equal(read(folder / '003.png'), images[3])
+
+
+@pytest.mark.parametrize('conditional', [True, False])
+def test_rows_are_of_a_class_each_only_where_the_model_is_given_classes(conditional, tmp_path):
+  data = RandomImages('train', (16, 16), 12)
+  reals = data.fetch(range(12))['image']
+  data.num_classes, data._held = 2, (reals, np.arange(12, dtype=np.int32) % 2)
+  own = Drawn(reals)
+  Pictures(str(tmp_path), data, own, (2, 3), 0, conditional, lambda images: None).draw(0, None)
+  assert own.labels.tolist() == ([0, 0, 0, 1, 1, 1] if conditional else [0] * 6)
+  rows = [0, 2, 4, 1, 3, 5] if conditional else range(6)
+  tiles = read(tmp_path / 'samples' / 'reals.png').reshape(2, 16, 3, 16, 3).swapaxes(1, 2)
+  np.testing.assert_array_equal(tiles.reshape(6, 16, 16, 3), reals[rows])
