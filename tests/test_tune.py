@@ -3,7 +3,9 @@
 import json
 import os
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from configs import smoke
 from gan_jax import build, tune
@@ -80,6 +82,21 @@ def test_the_better_half_goes_on_and_the_best_is_proposed(tmp_path):
   report = json.loads((tmp_path / 'report.json').read_text())
   assert report['best']['gamma'] == 1.0
   assert (tmp_path / 'scores.png').exists()
+
+
+def test_the_plot_has_each_score_and_its_interval_over_gamma(tmp_path, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(Figure, 'savefig', lambda figure, *_, **__: drawn.append(figure))
+  found = tune.tune(config(), search(tmp_path), Trainer(best=1.1))
+  (axes,) = drawn[0].axes
+  for container, (_, lines) in zip(axes.containers, found.rungs, strict=True):
+    scores, _, (intervals,) = container
+    ends = KEY, f'{KEY}_low', f'{KEY}_high'
+    expected = np.array(sorted([c.gamma, *(line[k] for k in ends)] for c, line in lines.items()))
+    np.testing.assert_allclose(scores.get_xydata(), expected[:, :2])
+    segments = np.array(intervals.get_segments())
+    np.testing.assert_allclose(segments[:, :, 0], expected[:, [0, 0]])
+    np.testing.assert_allclose(segments[:, :, 1], expected[:, 2:])
 
 
 def test_what_its_interval_reaches_is_named(tmp_path):
