@@ -1,6 +1,7 @@
 """Archives are read to what the standard library unpacks, within bounds."""
 
 import io
+import os
 import tarfile
 import zipfile
 
@@ -12,7 +13,7 @@ import pytest
 from gan_jax.data.ingest import archives, files, labels, sources
 from gan_jax.data.ingest.picture import RefusedError
 from gan_jax.errors import UserError
-from tests.data.ingest.encoding import noise, npy, png
+from tests.data.ingest.encoding import fill, noise, npy, png
 
 
 def opened(path):
@@ -186,3 +187,17 @@ def test_a_large_stack_inside_is_refused_and_a_large_image_is_not(tmp_path, monk
   found = opened(zip_of(tmp_path / 'a.zip', members | {'b/few.npy': npy(noise(0, 2, 9, 9))}))
   assert [file.name for file in found.files] == ['one.npy', 'b/few.npy#0000', 'b/few.npy#0001']
   assert found.refused == [('many.npy', 'many images of 3,328 bytes; unpack the archive first')]
+
+
+def test_a_stack_of_more_than_256_mib_inside_is_refused_by_what_it_claims(tmp_path):
+  head = io.BytesIO()
+  about = {'descr': '|u1', 'fortran_order': False, 'shape': (2**10, 2**9, 2**9)}
+  np.lib.format.write_array_header_1_0(head, about)
+  info = tarfile.TarInfo('many.npy')
+  info.size = len(head.getvalue()) + 2**28
+  path = fill(tmp_path, {'a.tar': info.tobuf() + head.getvalue()}) / 'a.tar'
+  os.truncate(path, 2**28 + 2**12)  # sparse
+  found = opened(path)
+  assert found.refused == [
+    ('many.npy', 'many images of 268,435,584 bytes; unpack the archive first')
+  ]
