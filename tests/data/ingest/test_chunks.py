@@ -76,6 +76,15 @@ def test_an_image_is_read_as_any_kind(tmp_path):
         np.testing.assert_array_equal(pixels_of(reader.png(item, kind)), expected)
 
 
+def test_a_png_that_was_taken_over_is_kept_as_it_is(tmp_path):
+  pixels, own = noise(0), io.BytesIO()
+  Image.fromarray(pixels[..., 0]).save(own, 'PNG', compress_level=0)
+  picture = Picture('0000', pixels, png=own.getvalue())
+  (item,), _ = chunks.make(files_of(1), tmp_path, lambda file: iter([picture]), silent)
+  with chunks.Reader(tmp_path) as reader:
+    assert reader.png(item, 'grey') == picture.png
+
+
 @pytest.mark.usefixtures('small_chunks')
 def test_what_is_made_is_not_made_again(tmp_path):
   once = chunks.make(files_of(50), tmp_path, decoded, silent)
