@@ -452,7 +452,8 @@ def test_padding_of_floats_is_black_and_counts_for_nothing():
 @pytest.mark.parametrize(
   ('dtype', 'intercept', 'first'),
   [('u2', -1024, -1024), ('u2', -1024, -2000), ('i2', 0, -1024), ('i2', 0, -(2**15)),
-   ('u2', 0, 40000), ('u2', -1024, 30000), ('u2', -1024, 40000), ('u2', 0, 0)],
+   ('u2', 0, 40000), ('u2', -1024, 30000), ('u2', -1024, 40000), ('u2', 0, 0),
+   ('i2', 2**15, 40000)],
 )  # fmt: skip
 @pytest.mark.parametrize('vr', ['SS', 'US'])
 def test_a_lookup_table_begins_where_it_says_however_that_is_written(
