@@ -83,6 +83,15 @@ def test_a_host_that_waits_within_hears_of_one_that_has_given_up(run_on):
   assert [str(error) for error in found] == ['host 1: no room', 'no room']
 
 
+def test_what_all_hosts_know_of_is_not_said_again_further_out(run_on):
+  def refuse(host):
+    if host == 1:
+      raise UserError('no room')
+
+  found = run_on(2, lambda host: hosts.together(lambda: hosts.together(lambda: refuse(host))))
+  assert [str(error) for error in found] == ['host 1: no room', 'no room']
+
+
 def test_each_does_its_own_together(run_on):
   assert run_on(3, lambda host: hosts.together(lambda: 'abc'[host])) == list('abc')
 
