@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from gan_jax.data import by_name
 from gan_jax.errors import Preempted, UserError
@@ -24,6 +26,22 @@ def test_a_dataset_that_is_not_here_says_how_to_prepare_it(data_dir, monkeypatch
   monkeypatch.setattr(by_name.socket, 'getaddrinfo', no_network)
   with pytest.raises(UserError, match=r"'mnist' is not prepared in .*download_and_prepare"):
     by_name.open_builder('mnist', data_dir)
+
+
+def test_nothing_is_downloaded_where_the_hosts_of_a_dataset_cannot_be_found(data_dir, monkeypatch):
+  def no_network(*args, **kwargs):
+    raise OSError('no network')
+
+  monkeypatch.setattr(by_name.socket, 'getaddrinfo', no_network)
+  monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', pytest.fail)
+  with pytest.raises(UserError, match='no network'):
+    by_name.open_builder('mnist', data_dir)
+
+
+def test_digits_are_of_the_shape_that_their_builder_tells(data_dir):
+  builder = by_name.open_builder('digits', data_dir)
+  told, image = builder.info.features['image'], builder.as_data_source('test')[0]['image']
+  assert (told.shape, told.np_dtype) == (image.shape, image.dtype) == ((28, 28, 1), np.uint8)
 
 
 @pytest.mark.parametrize(
