@@ -1,6 +1,7 @@
 import io
 import math
 import re
+import types
 
 import numpy as np
 import pytest
@@ -170,6 +171,24 @@ def test_copies_and_groups_across_splits_are_found(looked):
   assert overlap(looked, 'test', 'test').near == 0
 
 
+def test_pairs_least_alike_come_first_and_of_those_equally_alike_the_first_images():
+  count = 4 * inspect.MAX_PAIRS
+  rng = np.random.default_rng(0)
+  hashes = rng.integers(0, 2**64, count, np.uint64)
+  levels = rng.integers(0, 64, (count, 16, 16, 1))
+  levels[:, 0, :2, 0] = 0, 63
+  brighter = levels + np.arange(count)[:, None, None, None] % 2  # each other one, by 1 of 63
+  one = lambda name, levels: types.SimpleNamespace(
+    name=name, blank=[False] * count, digests=list(range(count)), groups=set(), hashes=[hashes],
+    thumbnails=[(levels / 64).astype(np.float16)],
+    examples=[inspect.Example(name, row) for row in range(count)],
+  )  # fmt: skip
+  overlaps, _ = inspect._overlaps([one('train', levels), one('test', brighter)])
+  (across,) = [overlap for overlap in overlaps if overlap.first != overlap.second]
+  expected = [(row, row) for row in range(1, 2 * inspect.MAX_PAIRS, 2)]
+  assert [(a.row, b.row) for a, b, _ in across.pairs] == expected
+
+
 def test_findings_say_what_to_do(looked):
   found = '\n'.join(findings(looked))
   assert (
@@ -218,12 +237,26 @@ def test_one_pixel_without_labels_is_enough(bare):
   assert bare.class_names == ()
   assert bare.splits[0].blank == 1
   assert 'bare' in shown(bare)
+  assert 'class' not in shown(bare)
 
 
 def test_the_terminal_shows_names_as_they_are_and_no_control_characters(looked):
   text = shown(looked._replace(name='\x1b[31m[bold]train'))
   assert '\x1b' not in text
   assert '[bold]train' in text
+
+
+def test_the_terminal_tells_what_was_found_in_each_split(looked):
+  lines = [[cell.strip() for cell in line.split('│')[1:-1]] for line in shown(looked).splitlines()]
+  told = {cells[0]: cells[1:] for cells in lines if cells}
+  expected = {'unreadable': '10', 'blank': '20', 'exact copies': '10', 'near-duplicates': '20'}
+  assert {name: ''.join(told.get(name, '')) for name in expected} == expected
+
+
+def test_a_class_without_images_has_its_line_in_the_sheet(looked):
+  titles = [title for title, _, _ in report._lines(looked) if title]
+  assert titles == [row.title for row in looked.sheet]
+  assert [len(row.examples) > 0 for row in looked.sheet] == [True, True, False]
 
 
 def test_a_long_name_keeps_both_ends():
