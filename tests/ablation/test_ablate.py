@@ -96,6 +96,18 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path):
   assert not (tmp_path / 'root').exists()
 
 
+def test_runs_are_begun_as_the_flags_say(tmp_path, monkeypatch):
+  path, asked = tmp_path / 'tiny.py', []
+  path.write_text(FILE)
+  monkeypatch.setattr(ablate, 'ablate', lambda made, options: asked.append(options))
+  where = f'--sweep={path}', f'--root={tmp_path / "root"}', '--noestimate'
+  for flags in ((), ('--parallel=3', '--retries=4')):
+    assert call('ablate', *where, *flags).code == 0
+  found = [(each.executor, each.parallel, each.retries) for each in asked]
+  assert found == [('local', 1, 1), ('local', 3, 4)]
+  assert {each.root for each in asked} == {str(tmp_path / 'root')}
+
+
 def test_of_a_sweep_that_is_done_no_run_is_begun_again(written, capsys):
   root, made = written({'a': [[3], [4]], 'b': [[1], [2]]})
   found = ablate.ablate(made, ablate.Options(root.path))

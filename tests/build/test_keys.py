@@ -54,6 +54,7 @@ ENDS = {
   'sample.rows': WHOLE,
   'augment.target': (-1, 1),
   'augment.strength': (0, 1),
+  'augment.strength_final': (0, 1),
   'augment.initial': (0, 1),
   'augment.maximum': (0, 1),
   'init.least_share': (0, 1),
