@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -54,6 +55,14 @@ def test_features_of_a_subject_are_those_of_its_rows_in_order(images):
   np.testing.assert_array_equal(found.images, pixels)
   assert not found.constant
   assert seen == [('reals', 0, 29), ('reals', 29, 29)]
+
+
+def test_of_large_images_fewer_make_a_batch(monkeypatch):
+  monkeypatch.setattr(parallel, '_IMAGE_BYTES', 2 * 4 * (4 * 6 * 3))  # two of them as floats
+  devices = jax.local_device_count()
+  embedder = embedding.Embedder(network(), 4 * devices)
+  assert embedder.at_once(np.zeros((9, 4, 6, 3), np.uint8)) == 2 * devices
+  assert embedder.at_once(np.zeros((9, 4, 6, 1), np.uint8)) == 4 * devices
 
 
 def test_images_are_not_kept_unasked(images):

@@ -3,10 +3,11 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_jax.errors import UserError
-from gan_jax.evaluation import report
+from gan_jax.evaluation import picture, report
 from gan_jax.evaluation.result import Evaluation, Gallery
 from gan_jax.evaluation.scores import Score, Scored
 from gan_jax.metrics.estimate import Estimate
@@ -39,7 +40,8 @@ def evaluation(rows=2, classes=3, channels=1, images=(100, 200), repeats=()):
 def test_the_table_has_names_values_intervals_floors_and_what_is_best(capsys):
   report.show(evaluation())
   shown = capsys.readouterr().out
-  assert 'fd_inception_v3_antialias_n1000' in shown
+  headings = [line.strip('│ ').split()[0] for line in shown.splitlines() if '_n1000  ' in line]
+  assert headings == ['fd_inception_v3_antialias_n1000', 'class_accuracy_classifier_n1000']
   assert 'runs/x at 200 images *' in shown
   assert shown.count(' *') == 1  # of the best row, by the score that it is best by
   assert '7.5 to 8.5' in shown
@@ -92,6 +94,16 @@ def test_the_picture_is_drawn_for_runs_folders_and_many_classes(tmp_path, option
   with Image.open(tmp_path / 'scores.png') as picture:
     assert picture.width > 1000
     assert len(picture.convert('RGB').getcolors(2**24)) > 50  # something is drawn
+
+
+def test_images_and_the_real_ones_nearest_to_them_are_named_in_their_own_rows():
+  part = Figure().subfigures()
+  picture._gallery(part, evaluation().gallery)
+  (axis,) = part.axes
+  (shown,) = axis.images
+  places = [tick / shown.get_array().shape[0] for tick in axis.get_yticks()]
+  names = [label.get_text() for label in axis.get_yticklabels()]
+  assert dict(zip(names, places, strict=True)) == {'scored': 1 / 4, 'nearest real': 3 / 4}
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
