@@ -210,7 +210,9 @@ def test_a_score_that_cannot_be_had_does_not_end_the_run(tmp_path, user_folders,
   scores = train(config(**changes, **{'evaluate.metrics': ('fd', 'fd_per_class')}), str(tmp_path))
   assert 'fd_classifier' in scores
   assert 'fd_per_class_classifier' not in scores
-  assert '! step 6: no fd_per_class: class' in capsys.readouterr().err
+  said = capsys.readouterr().err
+  assert '! step 6: no fd_per_class: class' in said
+  assert f'scores at 96 images: fd_classifier {scores["fd_classifier"]:.4g}\n' in said
 
 
 def test_the_best_checkpoint_is_kept_by_a_legacy_score(tmp_path, user_folders):

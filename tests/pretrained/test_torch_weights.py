@@ -161,7 +161,9 @@ def test_refuses_a_file_cut_short(tmp_path, write):
 @pytest.mark.parametrize('content', [b'', b'GIF89a and more bytes', b'PK', pickle.dumps({'a': 1})])
 def test_refuses_what_is_no_archive(tmp_path, content):
   (tmp_path / 'a.pth').write_bytes(content)
-  assert 'accepted are' in _refusal(tmp_path / 'a.pth')
+  said = _refusal(tmp_path / 'a.pth')
+  assert 'accepted are' in said
+  assert ('it begins with the bytes' in said) == (content != b'PK')
 
 
 @pytest.mark.parametrize(
