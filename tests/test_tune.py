@@ -106,6 +106,12 @@ def test_what_its_interval_reaches_is_named(tmp_path):
   assert found.at_border
 
 
+@pytest.mark.parametrize('diverges', [(), (0.2,)])
+def test_what_its_interval_does_not_reach_is_not_as_good(tmp_path, diverges):
+  found = tune.tune(config(), search(tmp_path, gammas=(0.2, 1.0)), Trainer(diverges=diverges))
+  assert (found.best.gamma, found.as_good) == (1.0, [])
+
+
 def test_a_run_that_is_not_finite_is_the_last(tmp_path):
   found = tune.tune(config(), search(tmp_path), Trainer(best=8.0, diverges=(8.0,)))
   assert found.best.gamma == 2.0
