@@ -90,6 +90,8 @@ def test_a_platform_that_does_not_tell_leaves_its_figures_out(monkeypatch, caplo
 
   monkeypatch.setattr(bench, 'all_reduced_bytes', another_collective)
   result = bench.bench(config, ('step',), 1)
+  # Of one step that is counted, the slowest and the fastest are the same.
+  assert result['images_per_second_range'] == [result['images_per_second']] * 2
   assert result['images_per_second'] > 0
   assert not {'step_flops', 'share_of_matmul', 'all_reduced_bytes'} & set(result)
   assert 'operations of a step are left out' in caplog.text
@@ -148,6 +150,35 @@ def test_the_result_has_what_was_asked_for_and_is_json(tmp_path):
   assert read['circumstances']['packages']['jax'] == jax.__version__
   assert 'features_images_per_second' not in read
   bench.show(result)
+
+
+def test_every_number_is_shown_in_its_unit(capsys):
+  per_unit = {
+    'images_per_second': (1, 'images/s'),
+    'step_flops': (1e9, 'GFLOP'),
+    'flops_per_second': (1e9, 'GFLOP/s'),
+    'matmul_flops_per_second': (1e9, 'GFLOP/s'),
+    'share_of_matmul': (1e-2, '%'),
+    **{f'{name}_seconds': (1, 's') for name in ('compile', 'load_compiled', 'first_step')},
+    'step_temporary_bytes': (1e6, 'MB'),
+    'all_reduced_bytes': (1e6, 'MB'),
+    'generator_parameters': (1e6, 'million'),
+    'discriminator_parameters': (1e6, 'million'),
+    'input_images_per_second': (1, 'images/s'),
+    'input_cpu_seconds_per_image': (1e-3, 'ms of CPU'),
+    'input_cores_busy': (1, ''),
+    'frechet_distance_seconds': (1, 's'),
+    'peak_memory_bytes': (1e6, 'MB'),
+  }
+  numbers = range(2, 2 + len(per_unit))
+  result = {key: n * unit for n, (key, (unit, _)) in zip(numbers, per_unit.items(), strict=True)}
+  circumstances = {'device_kind': 'cpu', 'packages': {'jax': '0'}}
+  bench.show({**result, 'circumstances': circumstances})
+  rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('│')]
+  shown = [row.strip('│ ').split('│')[1].strip() for row in rows]
+  assert shown == [
+    f'{n} {name}'.strip() for n, (_, name) in zip(numbers, per_unit.values(), strict=True)
+  ]
 
 
 @pytest.mark.parametrize(
