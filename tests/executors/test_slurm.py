@@ -1,5 +1,6 @@
 """Jobs for a Slurm that is not there: its programs are scripts of this test."""
 
+import functools
 import os
 import signal
 import stat
@@ -9,9 +10,12 @@ import time
 
 import pytest
 
+from configs import smoke
+from gan_jax import submit
 from gan_jax.errors import UserError
 from gan_jax.executors import slurm
 from gan_jax.runtime import child, preemption
+from gan_jax.workdir import config_file
 
 SBATCH = """#!/bin/sh
 cp "$1" {folder}/submitted.sh
@@ -65,6 +69,19 @@ def test_a_job_is_queued_with_all_that_is_asked_for(cluster):
   assert '--open-mode=append' in srun
   log = slurm.log_of(str(folder / 'run' / 'slurm'), '%j')
   assert log.replace('_0_', '_%t_') in srun
+
+
+def test_a_run_that_began_with_other_values_is_not_queued_unless_that_is_asked_for(cluster):
+  folder, workdir = cluster[0], str(cluster[0] / 'run')
+  config = smoke.get_config()
+  os.makedirs(workdir)
+  config_file.keep_config(workdir, config)
+  config.ema.ramp = 0.5
+  to_slurm = functools.partial(submit.to_slurm, config, workdir, ['train'], slurm.Job(8))
+  with pytest.raises(UserError, match=r'config\.ema\.ramp was 0\.05, is 0\.5'):
+    to_slurm()
+  assert not (folder / 'submitted.sh').exists()
+  assert to_slurm(allow_config_changes=True)[0] == '4711'
 
 
 def test_an_array_has_as_many_jobs_as_tasks_and_asks_for_no_more_than_it_is_told(cluster):
