@@ -84,6 +84,18 @@ def test_tables_and_json_say_the_same(tmp_path, capsys):
   assert 'conv1' not in capsys.readouterr().out
 
 
+def test_in_a_narrow_window_names_of_layers_are_whole(monkeypatch, capsys):
+  name = 'a_layer_of_a_long_name'
+  layers = [describe.Layer(path, 'Conv', ((1, 8, 8, 4),), 5, 7) for path in ('', name)]
+  monkeypatch.setattr(describe, 'columns', lambda: 50)
+  describe.show(describe.Description([describe.Player('generator', layers, 0)], 9, 1), depth=1)
+  rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('│')]
+  first = [row.strip('│').split('│')[0].strip() for row in rows]
+  assert first[0] == 'all'
+  assert len(first) > 2
+  assert ''.join(first[1:]) == name
+
+
 def test_without_its_dataset_it_says_how_to_ask():
   config = small()
   config.dataset.name = 'nowhere'

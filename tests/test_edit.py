@@ -107,6 +107,14 @@ def test_w_plus_of_a_projection_is_moved_as_it_is(styled, tmp_path):
   )
 
 
+@pytest.mark.parametrize('count', [1, 100, 250])
+def test_images_that_go_through_a_network_in_parts_are_all_there_in_their_order(count):
+  rows = np.arange(count)
+  parts = edit._parts(rows)
+  np.testing.assert_array_equal(np.concatenate(parts), rows)
+  assert max(map(len, parts)) <= 100
+
+
 @pytest.mark.parametrize(
   ('asked', 'message'),
   [

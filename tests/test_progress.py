@@ -16,7 +16,8 @@ REPORT = {
 
 def proposed(capsys, classes=(), **report):
   """The config that is proposed for a dataset, with the keys that are to be set."""
-  progress.show_preparation('own', '/data/own', REPORT | {'classes': dict(classes)} | report)
+  about = REPORT | {'classes': dict(classes)} | report
+  progress.show_preparation('own', '/my data/own', about, '/my data')
   out = capsys.readouterr().out
   [line] = [line for line in out.splitlines() if 'launch.py train ' in line]
   flags = dict(word.lstrip('-').split('=', 1) for word in shlex.split(line) if '=' in word)
@@ -38,7 +39,7 @@ def test_images_of_medicine_are_never_mirrored(capsys, kind, medical, size, clas
   channels = 3 if kind == 'rgb' else 1
   config = proposed(capsys, classes, kind=kind, medical=medical, image_shape=[size, size, channels])
   assert not config.dataset.flip
-  assert config.dataset.name == 'own'
+  assert (config.dataset.name, config.dataset.data_dir) == ('own', '/my data')
   assert config.dataset.resolution == size
   build.check(config)
   parts = build.networks(config, channels, len(classes))
