@@ -54,6 +54,7 @@ def test_json_holds_every_forecast_and_the_first_at_the_top(small, tmp_path, cap
   estimate.show(found, 123)
   said = capsys.readouterr().out
   assert 'an estimate' in said
+  assert f'about {first["largest_batch"]:,} images, memory taken to grow evenly between' in said
   assert 'at 50% of it as you measured' in said
 
 
@@ -70,7 +71,9 @@ def test_what_does_not_fit_comes_with_changes(small, monkeypatch, capsys):
   said = capsys.readouterr().out
   assert 'It does not fit' in said
   assert 'dcgan.width=4' in said
-  assert 'largest batch that fits: about none, ' in said
+  assert (
+    'largest batch that fits: about none, memory taken to grow evenly from the one above' in said
+  )
   assert 'dataset on disk: not there' in said
 
 

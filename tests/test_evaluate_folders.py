@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import gan_jax
-from gan_jax import evaluate, evaluate_folders, export, registry
+from gan_jax import build, evaluate, evaluate_folders, export, registry
 from gan_jax.data.folder import FolderImages
 from gan_jax.errors import UserError
 from gan_jax.evaluation.options import Options
@@ -185,7 +185,7 @@ def test_memorisation_takes_held_out_images_and_copies_are_told(folders):
 def test_the_number_of_real_images_can_be_as_small_as_that_set_aside(folders):
   found = folder_scores(folders, ['other'], Options(num_samples=40, num_reals=40))
   score = by_key(found.rows[0])['fd_pixels']
-  assert (score.n_real, score.n_floor, score.n_real_floor) == (40, 20, 20)
+  assert (score.n, score.n_real, score.n_floor, score.n_real_floor) == (40, 40, 20, 20)
 
 
 def test_folders_of_different_sizes_of_images_are_refused(folders, tmp_path):
@@ -249,6 +249,7 @@ def test_generators_of_any_origin_are_scored_against_a_folder(folders, finished,
   for key, score in run.items():
     assert other[key] == score
   assert (score.n, score.n_real) == (120, 120)  # as many as there are real images
+  assert [(row.step, row.images) for row in found.rows] == [(12, 192)] * 2
   # An answer of its own: the same images out of a folder.
   model = gan_jax.open(exported)
   labels = np.arange(120) % 10
@@ -258,6 +259,16 @@ def test_generators_of_any_origin_are_scored_against_a_folder(folders, finished,
   reals = FolderImages(str(folders / 'real'), '--reference').fetch(range(120))['image'] / 255
   flat = [Features(x.reshape(120, -1).astype(np.float32)) for x in (reals, images)]
   assert run['fd_pixels'].estimate.value == pytest.approx(fd.compute(*flat)['fd'].value, rel=1e-3)
+
+
+def test_a_generator_makes_as_many_images_as_are_asked_for(folders, exported):
+  found = against(folders, exported, metrics=('fd',), num_samples=30)
+  assert [(score.n, score.n_real) for score in found.rows[0].scores] == [(30, 120)]
+
+
+def test_what_has_checkpoints_is_a_run_and_what_is_not_there_is_refused_as_one(finished, exported):
+  paths = finished[0], '/nowhere', exported, str(PUBLISHED / 'r3gan.pkl')
+  assert [build.is_run(path) for path in paths] == [True, True, False, False]
 
 
 def test_classes_of_the_folder_are_asked_for_by_their_names(folders, exported):

@@ -68,6 +68,16 @@ def test_a_version_that_is_another_is_named(runs, copy):
   assert found.startswith('versions: optax 0.0.1 -> ')
 
 
+def test_it_is_the_last_start_that_a_run_is_compared_by(runs, copy):
+  def start_before(run):
+    first = json.loads(json.dumps(run['starts'][-1]))
+    first['packages']['optax'] = '0.0.1'
+    run['starts'].insert(0, first)
+
+  edit(copy, 'run.json', start_before)
+  assert reproduce.changed(str(copy), runs[1]) == []
+
+
 def test_a_line_of_code_that_is_another_is_named_by_its_file(runs, copy):
   def change(run):
     digest = run['starts'][-1]['code']

@@ -14,8 +14,10 @@ import yaml
 import gan_jax
 from gan_jax import build, export
 from gan_jax.data import limits
+from gan_jax.data.datasets import digits
 from gan_jax.errors import UserError
 from gan_jax.share import card, folder, weights
+from gan_jax.workdir import record
 from tests.build.test_transfer import equal, saved, started
 
 # Run where this package cannot be imported.
@@ -137,6 +139,24 @@ def test_a_card_has_the_finite_scores_of_its_own_checkpoint_alone(tmp_path):
   path.write_text(json.dumps({'rows': rows}))
   found = [(each.name, each.value, each.floor) for each in card.scores(str(tmp_path), 9)]
   assert found == [('fd_a', 2.0, 0.5), ('fd_b', 7.0, None)]
+
+
+@pytest.mark.parametrize(
+  ('noted', 'expected'),
+  [
+    ({'licence': 'CC0'}, 'CC0'),
+    ({'licence': ''}, digits.Builder.LICENCE),
+    ({'licence': '', 'name': 'own'}, ''),
+  ],
+)
+def test_the_licence_of_the_data_is_the_one_noted_or_that_of_data_known_by_name(
+  finished, monkeypatch, noted, expected
+):
+  found = record.read_circumstances(finished[0])
+  found['dataset'].update(noted)
+  monkeypatch.setattr(export.record, 'read_circumstances', lambda _: found)
+  about = export._about(finished[0], 'out', build.open_run(finished[0], None), '')
+  assert about.data_licence == expected
 
 
 def test_names_are_no_markup_and_no_paths_of_this_machine_go_along(exported, finished):
