@@ -38,6 +38,15 @@ def test_without_a_command_the_commands_are_listed(arguments):
   assert all(f'  {name}' in shown for name in commands)
 
 
+def test_the_commands_are_known_before_anything_large_is_imported():
+  large = {'jax', 'flax', 'numpy', 'tensorflow'}
+  code = f'import sys, launch, gan_jax.commands; print({large} & {{*sys.modules}} or None)'
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=True
+  )
+  assert done.stdout == 'None\n'
+
+
 def test_an_unknown_command_offers_the_nearest():
   code, _, said = call('trian')
   assert code == 2
