@@ -114,11 +114,11 @@ def load(name: str, key: str) -> ModuleType:
   beside = [str(path.resolve().parent)]
   spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=beside)
   assert spec is not None
-  assert spec.loader is not None
   module = importlib.util.module_from_spec(spec)
   sys.modules[name] = module  # dataclasses look their module up while it is being imported
   try:
-    spec.loader.exec_module(module)
+    # These very bytes: what the interpreter keeps may be of another file, as old and as large.
+    exec(compile(content, str(path), 'exec', dont_inherit=True), module.__dict__)
   except Exception as error:  # whatever a user's file may raise
     del sys.modules[name]
     found = ' '.join(f'{type(error).__name__}: {error}'.split())

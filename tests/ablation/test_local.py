@@ -164,23 +164,28 @@ def test_a_run_that_is_asked_to_stop_before_it_heeds_signals_has_not_failed(tmp_
 
 
 def test_runs_at_a_time_have_cores_of_their_own_and_all_is_told_of_them(tmp_path, monkeypatch):
-  """Processes that fail at once, in the place of trainings."""
+  """Processes that fail once all are told to be at work, in the place of trainings."""
   root = Root(str(tmp_path / 'root'))
   root.make()
   path = tmp_path / 'tiny.py'
   path.write_text(SWEEP.format(variants=TWO, seeds='(0,)'))
   made = plan.plan(*ablate.load(str(path)))
-  cores, told, said = [], [], []
+  cores, told, said, seen = [], [], [], tmp_path / 'seen'
 
   def failing(parent, own, *words):
     cores.append(own)
-    return [sys.executable, '-c', 'raise SystemExit(3)']
+    waits = f'import os, time\nwhile not os.path.exists({str(seen)!r}): time.sleep(0.01)\nexit(3)'
+    return [sys.executable, '-c', waits]
+
+  def watch(states, at_work):
+    told.append((dict(states), set(at_work)))
+    if len(at_work) == 2:
+      seen.touch()
 
   monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0, 1, 2, 3})
   monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
   monkeypatch.setattr(local.child, 'command', failing)
   monkeypatch.setattr(local, '_TICK', 0.02)
-  watch = lambda states, at_work: told.append((dict(states), set(at_work)))
   found = local.work(made, root, 2, 0, said.append, watch)
   keys = set(made.distinct)
   assert cores == [[0, 1], [2, 3]]
