@@ -46,7 +46,10 @@ class _View:
     key: the regulariser's own in this step.
     shown: real images shown so far.
     places: of the examples in the global batch, `[B]`.
+    latents: that the fakes were made of, `[B, z]`.
   """
+
+  latents: jax.Array
 
   def __init__(self, recipe: Recipe, params: PyTree, seen: Examples, moment: Moment):
     self._recipe, self._moment = recipe, moment
@@ -70,6 +73,11 @@ class _View:
     """Averages over the first axis, the examples, of all devices."""
     return self._recipe.mean(x)
 
+  def normal_latents(self, purpose: str) -> jax.Array:
+    """Draws N(0, I) for each example, `[B, z]`."""
+    size = self.latents.shape[1:]
+    return jax.vmap(lambda key: jax.random.normal(key, size))(self.keys(purpose))
+
   def normal_like(self, judged: Judged, purpose: str = '') -> PyTree:
     """Draws N(0, 1) for every value of judged images, `[B, ...]` or a tree of such.
 
@@ -89,11 +97,7 @@ class _View:
 
 
 class DiscriminatorView(_View):
-  """What a regulariser of the discriminator may look at.
-
-  Attributes:
-    latents: that the fakes were made of, `[B, z]`.
-  """
+  """What a regulariser of the discriminator may look at."""
 
   def __init__(
     self,
@@ -153,7 +157,6 @@ class GeneratorView(_View):
 
   Attributes:
     fake: the fakes, judged by the updated discriminator; differentiable at the images.
-    latents: that they were made of, `[B, z]`.
     labels: their classes, `[B]`.
   """
 

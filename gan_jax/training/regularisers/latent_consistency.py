@@ -38,6 +38,4 @@ def generator(view: GeneratorView, settings: Settings) -> jax.Array:
 
 
 def _near(view: DiscriminatorView | GeneratorView, settings: Settings) -> jax.Array:
-  size = view.latents.shape[1:]
-  noise = jax.vmap(lambda key: jax.random.normal(key, size))(view.keys('near'))
-  return view.latents + settings.radius * noise
+  return view.latents + settings.radius * view.normal_latents('near')

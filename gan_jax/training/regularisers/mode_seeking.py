@@ -28,8 +28,7 @@ def generator(view: GeneratorView, settings: Settings) -> jax.Array:
   code takes that of a batch's means: the term belongs to an image, however batches are divided.
   """
   del settings
-  size = view.latents.shape[1:]
-  other = jax.vmap(lambda key: jax.random.normal(key, size))(view.keys('other'))
+  other = view.normal_latents('other')
   images = view.generate(other, view.labels)
   apart = jax.tree.map(_distances, view.fake.images, images)
   images_apart = jnp.stack(jax.tree.leaves(apart)).mean(axis=0)
