@@ -106,9 +106,14 @@ def _counts(dataset: ImageDataset) -> list[int] | None:
 def held_out_batch(config: ConfigDict, dataset: ImageDataset, step: int) -> pipeline.Batch:
   """This host's part of a batch of images kept from training, by the step's own draw.
 
-  Of a set smaller than a batch some are there twice.
+  Of a set smaller than a batch some are there twice. Neighbours are of one class where those of the
+  training batch are.
   """
   first, end = hosts.share(config.train.batch_size)
+  group = config.dataset.get('class_group', 1)
+  if group > 1:
+    rows = pipeline.GroupedOrder(dataset.labels(np.arange(len(dataset))), group, config.seed, step)
+    return dataset.fetch(rows(np.arange(first, end)))
   order = np.random.default_rng((config.seed % 2**32, step)).permutation(len(dataset))
   return dataset.fetch(np.resize(order, config.train.batch_size)[first:end])
 
@@ -141,6 +146,7 @@ def batches(
   config: ConfigDict, dataset: ImageDataset, images: int, order: int = 0
 ) -> Iterator[pipeline.Batch]:
   """This host's batches after so many images were shown, in the seed's first order or another."""
+  _check_grouped(config, dataset)
   shown = images_per_step(config)
   drawn = shown + (0 if config.train.share_batch else config.train.batch_size)
   return pipeline.batches(
@@ -154,4 +160,29 @@ def batches(
     prefetch=config.dataset.prefetch_batches,
     balanced=config.dataset.balanced,
     balanced_by=config.dataset.get('balanced_by', ''),
+    class_group=config.dataset.get('class_group', 1),
   )
+
+
+def _check_grouped(config: ConfigDict, dataset: ImageDataset) -> None:
+  """Refuses neighbours of one class that batches would cut, or fakes whose neighbours are not."""
+  size = config.dataset.get('class_group', 1)
+  if size == 1:
+    return
+  key = f'config.dataset.class_group={size}'
+  if not config.model.conditional:
+    raise UserError(
+      f'{key}: fakes of a generator without classes have none for neighbours; accepted: 1, or '
+      'config.model.conditional=True'
+    )
+  fakes = config.labels.fakes
+  if fakes != 'reals':
+    raise UserError(
+      f'{key}: neighbours among the fakes have the classes of the reals, not those of '
+      f"config.labels.fakes={fakes!r}; accepted: 1, or config.labels.fakes='reals'"
+    )
+  share = config.train.batch_size // jax.process_count()
+  if share % size or len(dataset) < size:
+    raise UserError(
+      f'{key}: accepted: a divisor of the {share} images of a batch, of {len(dataset):,} at most'
+    )

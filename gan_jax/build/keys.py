@@ -119,6 +119,7 @@ KEYS: dict[str, Any] = {
     'resolution': COUNT,
     'width': Numbers(1, 2**31 - 1, whole=True, optional=True),
     **{'flip': SWITCH, 'balanced': SWITCH, 'balanced_by': TEXT, 'at_most': NAMES},
+    'class_group': COUNT,
     'memory_budget_mb': NOT_NEGATIVE,
     'prefetch_batches': COUNT,
   },

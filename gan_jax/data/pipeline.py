@@ -27,6 +27,7 @@ def batches(
   prefetch: int = 4,
   balanced: bool = False,
   balanced_by: str = '',
+  class_group: int = 1,
 ) -> Iterator[Batch]:
   """Yields batches for ever, reshuffled every epoch.
 
@@ -46,12 +47,14 @@ def batches(
     balanced: every class as often as any other, see `BalancedOrder`, in place of epochs of all.
     balanced_by: attributes with commas between, whose values, or combinations of values, count in
       place of the class; images without a value are not shown.
+    class_group: neighbours in a batch that are of one class, see `GroupedOrder`; 1: as they come.
 
   Yields:
     `image`, uint8 or uint16 `[batch_size / hosts, H, W, C]`, and `label`, int32.
 
   Raises:
-    UserError: for a dataset smaller than a batch, or one without classes or attributes to balance.
+    UserError: for a dataset smaller than a batch, one without classes or attributes to balance, or
+      classes both balanced and grouped.
   """
   if len(dataset) < batch_size:
     raise UserError(
@@ -74,6 +77,13 @@ def batches(
     rows_of = BalancedOrder(
       dataset.labels(np.arange(len(dataset))) if of is None else of, seed, order
     )
+  if class_group > 1:
+    if balanced:
+      raise UserError(
+        f'config.dataset.class_group={class_group}: not with config.dataset.balanced=True; '
+        'accepted: one of both'
+      )
+    rows_of = GroupedOrder(dataset.labels(np.arange(len(dataset))), class_group, seed, order)
 
   def load(number: int) -> Batch:
     return dataset.fetch(rows_of(start + number * batch_size + first + np.arange(share)))
@@ -143,6 +153,46 @@ class BalancedOrder:
 
   def _rng(self, *numbers: int) -> np.random.Generator:
     return _rng(self._seeds, *map(int, numbers))
+
+
+class GroupedOrder:
+  """Draws of which each group of neighbours is of one class.
+
+  Where a discriminator looks at the deviation of neighbours (`deviation_group`), it then sees how
+  much the images of a class differ; of mixed neighbours it sees how much the classes do, and a
+  generator may draw each class's images alike without being told.
+
+  An epoch has as many groups as fit into the dataset, divided among the classes by their sizes;
+  what one has beyond whole groups is left to chance, so that over epochs each image is shown as often
+  as any other. A class with fewer images than its groups take has some twice in that epoch.
+  """
+
+  def __init__(self, labels: np.ndarray, size: int, seed: int, order: int = 0):
+    """Sorts the rows of a dataset, whose labels are `[N]`, for groups of `size`."""
+    self._rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    self._size = size
+    self._groups = max(1, len(labels) // size)
+    self._seeds = seed % 2**32, order
+    self._epoch = functools.lru_cache(maxsize=2)(self._epoch_of_groups)
+
+  def __call__(self, places: np.ndarray) -> np.ndarray:
+    """The rows of draws by their numbers since the run began, `[n]`."""
+    epochs, places = np.divmod(places, self._groups * self._size)
+    rows = [self._epoch(int(e)).flat[place] for e, place in zip(epochs, places, strict=True)]
+    return np.array(rows)
+
+  def _epoch_of_groups(self, epoch: int) -> np.ndarray:
+    rng = _rng(self._seeds, epoch)
+    ends = np.cumsum([len(rows) for rows in self._rows])
+    # Systematic sampling: one shift for all keeps the number of groups, and each class's share.
+    crossed = np.floor(ends * (self._groups / ends[-1]) + rng.uniform()).astype(int)
+    crossed[-1] = self._groups
+    counts = np.diff(crossed, prepend=0)
+    groups = [
+      np.resize(rng.permutation(rows), (count, self._size))
+      for rows, count in zip(self._rows, counts, strict=True)
+    ]
+    return rng.permutation(np.concatenate(groups))
 
 
 def _shuffled(count: int, seeds: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:

@@ -61,6 +61,32 @@ def test_hosts_share_a_held_out_batch(monkeypatch):
   np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+def test_a_held_out_batch_is_grouped_as_the_training_batch_is(monkeypatch):
+  made = config(dataset__class_group=2)
+  labels = np.array([0, 0, 0, 1, 2, 2])
+  for step in range(5):
+    whole = build.held_out_batch(made, Rows(6), step)
+    assert (labels[whole[::2]] == labels[whole[1::2]]).all()
+  monkeypatch.setattr(data.hosts, 'share', lambda count: (4, 8))
+  np.testing.assert_array_equal(build.held_out_batch(made, Rows(6), 4), whole[4:])
+  assert any(whole.tolist() != build.held_out_batch(made, Rows(6), s).tolist() for s in range(4))
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'model__conditional': False}, 'without classes'),
+    ({'labels__fakes': 'uniform'}, "accepted: 1, or config.labels.fakes='reals'"),
+    ({'train__batch_size': 6}, 'accepted: a divisor of the 6 images of a batch, of 100 at most'),
+    ({'dataset__class_group': 128, 'train__batch_size': 128}, 'of 100 at most'),
+  ],
+)
+def test_neighbours_of_one_class_are_refused_where_fakes_or_batches_have_none(changes, message):
+  made = config(**{'model__conditional': True, 'dataset__class_group': 4, **changes})
+  with pytest.raises(UserError, match=f'dataset.class_group=.*{message}'):
+    build.batches(made, Rows(100), 0)
+
+
 @pytest.mark.parametrize(
   ('fakes', 'expected'),
   [

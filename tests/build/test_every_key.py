@@ -164,6 +164,7 @@ CASES = {
   'dataset.flip': (True, ('flip',), {}),
   'dataset.balanced': (True, ('order',), {}),
   'dataset.balanced_by': ('plane', ('order',), {'dataset.balanced': True}),
+  'dataset.class_group': (4, ('order',), CONDITIONAL),
   'dataset.at_most': (('b=5',), ('trained on',), {}),
   'dataset.memory_budget_mb': (1, ('data',), {}),
   'dataset.prefetch_batches': (9, ('order',), {}),

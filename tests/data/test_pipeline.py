@@ -125,6 +125,42 @@ def test_attributes_that_make_no_groups_are_refused(digits, monkeypatch, names, 
     pipeline.batches(digits, 32, seed=0, balanced_by=names)
 
 
+def test_neighbours_are_of_one_class_and_over_epochs_every_image_is_shown_as_often():
+  labels = np.repeat([0, 2, 3], [3, 21, 77])  # class 1 has no images, class 0 fewer than a group
+  order = pipeline.GroupedOrder(labels, 8, seed=0)
+  rows = order(np.arange(400 * 96))
+  groups = labels[rows].reshape(-1, 8)
+  assert (groups == groups[:, :1]).all()
+  shown = np.bincount(rows, minlength=101)
+  # Expected 400 · 96 / 101 times each; a group more or less of a class an epoch is chance.
+  for label, spread in ((0, 0.1), (2, 0.05), (3, 0.02)):
+    assert shown[labels == label].mean() == pytest.approx(400 * 96 / 101, rel=spread)
+  assert (abs(shown / shown.mean() - 1) < 0.25).all()
+  one = order(np.arange(96))
+  counts = np.bincount(one, minlength=101)
+  assert counts[labels == 3].max() == 1  # within an epoch none twice where a class has enough
+  classes = groups.reshape(400, 12, 8)[..., 0]
+  assert {tuple(np.bincount(c, minlength=4)[2:]) for c in classes} <= {
+    (two, three) for two in (2, 3) for three in (9, 10)
+  }
+  np.testing.assert_array_equal(order(np.arange(90, 120)), rows[90:120])
+  assert not np.array_equal(one, order(np.arange(96, 192)))
+  for other in (pipeline.GroupedOrder(labels, 8, 1), pipeline.GroupedOrder(labels, 8, 0, order=1)):
+    assert not np.array_equal(other(np.arange(96)), one)
+
+
+def test_grouped_batches_resume_and_are_divided_like_others(digits):
+  first = take(5, digits, 32, seed=0, class_group=8)
+  assert all((b['label'].reshape(4, 8) == b['label'][::8, None]).all() for b in first)
+  assert len({tuple(b['label']) for b in first}) > 1
+  assert same(first[4], take(1, digits, 32, seed=0, start=4 * 32, class_group=8)[0])
+  share = lambda host: take(1, digits, 32, seed=0, host=host, hosts=4, class_group=8)[0]
+  parts = [share(host) for host in range(4)]
+  assert same({name: np.concatenate([p[name] for p in parts]) for name in parts[0]}, first[0])
+  with pytest.raises(UserError, match=r'class_group=8: not with config\.dataset\.balanced=True'):
+    pipeline.batches(digits, 32, seed=0, class_group=8, balanced=True)
+
+
 @pytest.mark.parametrize('balanced', [False, True])
 @pytest.mark.parametrize('start', [2**24 + 1, 2**31 - 5, 2**32 + 3, 2**40])
 def test_draws_beyond_31_bits_are_those_of_their_numbers(digits, start, balanced):
