@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
   dataset.balanced_by = (
     ''  # with balanced: attributes, with commas, that count in place of the class
   )
-  dataset.class_group = 1  # neighbours of one class in a batch, for a discriminator's deviation_group
+  dataset.class_group = 1  # neighbours in a batch of one class, for a deviation_group of D
   # CLASS=COUNT: so many of a class are trained on, a choice that does not depend on the seed
   dataset.at_most = ()
   dataset.memory_budget_mb = 2048  # decoded images up to this many MiB are held in memory

@@ -163,8 +163,8 @@ class GroupedOrder:
   generator may draw each class's images alike without being told.
 
   An epoch has as many groups as fit into the dataset, divided among the classes by their sizes;
-  what one has beyond whole groups is left to chance, so that over epochs each image is shown as often
-  as any other. A class with fewer images than its groups take has some twice in that epoch.
+  what one has beyond whole groups is left to chance, so that over epochs each image is shown as
+  often as any other. A class with fewer images than its groups take has some twice in that epoch.
   """
 
   def __init__(self, labels: np.ndarray, size: int, seed: int, order: int = 0):
