@@ -175,6 +175,26 @@ def test_a_config_that_was_changed_under_way_is_named(tmp_path):
   ]
 
 
+@pytest.mark.parametrize(
+  ('starts', 'kept'),
+  [
+    ([{'cores': 1}, {'cores': 2}], [[2, 5]]),  # as many as the last start had
+    ([{'cores': 3}], []),
+    ([{'cores': 8}], []),  # no more than there are
+    ([{}], []),
+    ([], []),
+  ],
+)
+def test_it_keeps_to_as_many_cores_as_the_run_had(tmp_path, monkeypatch, starts, kept):
+  found = []
+  monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {9, 2, 5})
+  monkeypatch.setattr(os, 'sched_setaffinity', lambda pid, cores: found.append(list(cores)))
+  reproduce.take_cores_of(str(tmp_path))  # no run
+  (tmp_path / 'run.json').write_text(json.dumps({'starts': starts}))
+  reproduce.take_cores_of(str(tmp_path))
+  assert found == kept
+
+
 def test_a_run_of_some_seconds_is_made_again_by_the_images_that_it_came_to(tmp_path):
   config = smoke.get_config()
   config.train.images = 2**31 - 1

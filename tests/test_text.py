@@ -57,6 +57,20 @@ def test_printed_commands_can_be_pasted(workdir, capsys):
   assert shlex.split(sample)[-1] == f'--out={workdir}/grid.png'
 
 
+@pytest.mark.parametrize(
+  ('interpreter', 'named'),
+  [
+    ('/work/.venv/bin/python', '.venv/bin/python'),
+    ('/work/my env/bin/python3', "'my env/bin/python3'"),
+    ('/usr/bin/python3', 'python'),  # not of this folder: by its name, as the user has begun it
+  ],
+)
+def test_commands_name_the_interpreter_that_is_within_reach(monkeypatch, interpreter, named):
+  monkeypatch.setattr(text.os, 'getcwd', lambda: '/work')
+  monkeypatch.setattr(text.sys, 'executable', interpreter)
+  assert text.command('launch.py', 'runs') == f'{named} launch.py runs'
+
+
 @pytest.mark.parametrize('name', ['=1+1', '+1', '-1+cmd', '@SUM(A1)', '\t=1'])
 def test_no_cell_of_a_table_is_a_formula(name, tmp_path):
   import numpy as np

@@ -1,6 +1,7 @@
 """What hosts agree upon, of which threads take the parts."""
 
 import contextlib
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -127,3 +128,23 @@ def test_shares_of_all_hosts_in_their_order_are_the_whole_and_joined_again(run_o
   for _, _, joined in found:
     np.testing.assert_array_equal(joined, whole)
     assert joined.dtype == whole.dtype
+
+
+@pytest.mark.parametrize(
+  ('agreed', 'gone', 'done'),
+  [(True, False, ['all', 75]), (True, True, ['all', 75]), (False, False, [75])],
+)
+def test_who_ends_by_agreement_ends_with_the_others_and_who_fails_alone_at_once(
+  monkeypatch, agreed, gone, done
+):
+  found = []
+
+  def shutdown():
+    found.append('all')
+    if gone:  # one of the others, meanwhile
+      raise RuntimeError('a task is not there')
+
+  monkeypatch.setattr(jax.distributed, 'shutdown', shutdown)
+  monkeypatch.setattr(os, '_exit', found.append)
+  hosts.leave(75, agreed)
+  assert found == done

@@ -31,10 +31,17 @@ def test_a_limit_of_the_process_is_heeded():
 
 
 def test_other_systems_tell_less(monkeypatch, tmp_path):
+  soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+  size = machine._field(machine._PROCESS, 'VmSize')
   for name in ('_PROCESS', '_MACHINE', '_GROUP'):
     monkeypatch.setattr(machine, name, tmp_path / 'nothing')
   assert machine.peak_bytes() == machine.resident_bytes() > 0
   assert machine.total_bytes() > machine.free_bytes() > 0
+  try:  # of a limit nothing is known where it is not told how much of it is taken
+    resource.setrlimit(resource.RLIMIT_AS, (size + 2**30, hard))
+    assert machine.total_bytes() > machine.free_bytes() > 0
+  finally:
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def test_a_group_of_processes_has_a_limit(monkeypatch, tmp_path):

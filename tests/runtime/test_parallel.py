@@ -37,6 +37,18 @@ def test_a_step_can_be_for_some_devices():
   assert state.sharding.device_set == set(devices)
 
 
+def test_shapes_without_data_are_those_of_what_a_step_is_given():
+  state = {'weights': np.zeros((3, 2), np.float32), 'step': np.zeros((), np.int32)}
+  examples = 3 * jax.device_count()
+  batch = {
+    'image': np.zeros((examples, 4, 5, 1), np.uint8),
+    'label': np.zeros(examples, np.int32),
+  }
+  about = lambda tree: jax.tree.map(lambda x: (x.shape, x.dtype, x.sharding), tree)
+  assert about(parallel.shapes_of(state)) == about(parallel.replicate(state))
+  assert about(parallel.shapes_of(batch, sharded=True)) == about(parallel.shard(batch))
+
+
 @pytest.mark.parametrize(
   ('shape', 'one_device'), [((64, 64, 3), 250), ((256, 256, 3), 250), ((1024, 1024, 3), 21)]
 )

@@ -1,6 +1,7 @@
 """Processes that belong together: known by their variables, started, and ended with one another."""
 
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.runtime import hosts, processes
+from gan_jax.runtime import hosts, preemption, processes
 
 ECHO = 'import os, sys; n = int(os.environ["JAX_PROCESS_ID"]); sys.exit({})'
 
@@ -36,7 +37,10 @@ def test_whether_there_are_several_is_known_by_the_variables(variables, several)
   [('0', 0), ('75', 75), ('3 * (n == 1)', 3), ('os.kill(os.getpid(), 9)', 137)],
 )
 def test_the_code_is_of_the_first_that_does_not_end_well(code, expected):
+  handlers = lambda: [signal.getsignal(number) for number in preemption.SIGNALS]
+  before = handlers()
   assert processes.run([sys.executable, '-c', ECHO.format(code)], 2) == expected
+  assert handlers() == before
 
 
 def test_what_goes_on_after_another_has_ended_in_an_error_is_killed(monkeypatch):

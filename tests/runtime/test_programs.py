@@ -3,6 +3,7 @@
 import ast
 import os
 import pathlib
+import platform
 
 import jax
 import jax.numpy as jnp
@@ -170,6 +171,24 @@ def test_the_cores_that_may_be_used_and_what_the_compiler_is_told_are_in_the_key
         found.add(str(programs._machine()))
   programs._machine.cache_clear()
   assert len(found) == 6
+
+
+@pytest.mark.parametrize(('place', 'hosts'), [(None, 1), ('gs://bucket/cache', 1), ('here', 2)])
+def test_without_a_folder_of_this_machine_or_on_several_nothing_is_kept(
+  folder, monkeypatch, place, hosts
+):
+  x = jnp.ones(3)
+  assert programs._path(x, 'a').parent == folder
+  monkeypatch.setattr(jax, 'process_count', lambda: hosts)
+  jax.config.update('jax_compilation_cache_dir', str(folder) if place == 'here' else place)
+  assert programs._path(x, 'a') is None
+
+
+def test_where_a_system_does_not_tell_its_cores_programs_have_a_key_all_the_same(monkeypatch):
+  monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+  programs._machine.cache_clear()
+  assert platform.machine() in programs._machine()
+  programs._machine.cache_clear()
 
 
 def test_code_that_was_edited_since_the_start_is_not_kept_for(folder, monkeypatch):
