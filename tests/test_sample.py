@@ -204,6 +204,27 @@ def test_a_captioned_grid_has_room_for_texts_and_shows_each_image_enlarged(model
     np.testing.assert_array_equal(shown, model.sample(1, classes=0, seed=7)[0])
 
 
+def test_in_a_captioned_grid_of_several_classes_what_is_left_over_is_white(model, tmp_path):
+  sample.write_samples(planned(model, 3), str(tmp_path / 'x.png'), captions=True)
+  picture = pixels(tmp_path / 'x.png')
+  height, width = (side // 2 for side in picture.shape[:2])
+  assert (picture[height:, width:] == 255).all()  # two of the first class, one of the other
+  assert (picture[height:, :width] < 255).any()
+
+
+def test_images_of_a_zip_are_where_the_tool_of_stylegan_has_them(grey, tmp_path, monkeypatch):
+  """Its names: eight digits, in a folder of the first five of them."""
+  image = np.zeros((16, 16, 1), np.uint8)
+  monkeypatch.setattr(plan.Plan, 'images', lambda self: iter([image] * len(self.labels)))
+  monkeypatch.setattr(outputs, 'encoded', lambda *_: b'')
+  sample.write_samples(planned(grey, 2001), str(tmp_path / 'a.zip'))
+  with zipfile.ZipFile(tmp_path / 'a.zip') as archive:
+    *names, last = archive.namelist()
+  numbers = [f'{n:08d}' for n in range(2001)]
+  assert names == [f'{number[:5]}/img{number}.png' for number in numbers]
+  assert last == 'dataset.json'
+
+
 def test_captions_name_class_and_seed_or_index(grey):
   assert outputs._caption(planned(grey), 1) == '猫 #1'
   assert outputs._caption(plan.plan(grey, [3, 9], 1, [1]), 1) == 'a dog seed 9'

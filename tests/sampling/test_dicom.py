@@ -42,11 +42,33 @@ def test_it_is_marked_as_synthetic_and_of_nobody(tmp_path):
   assert (found.Modality, found.ConversionType) == ('MR', 'SYN')
   assert found.ContentQualification == 'RESEARCH'
   assert found.ImageType[0] == 'DERIVED'
-  assert 'SYNTHETIC' in found.SeriesDescription
+  for shown in ('SeriesDescription', 'StudyDescription', 'StudyID', 'ImageComments'):
+    assert 'SYNTHETIC' in found[shown].value  # whichever of them a viewer lists
   assert 'Class sagittal 頭' in found.DerivationDescription
   assert 'Not for: anything.' in found.ImageComments
   assert (found.PatientName, found.PatientID) == ('SYNTHETIC^NOT A PATIENT', 'SYNTHETIC')
   assert found.PatientBirthDate == found.PatientSex == ''
+
+
+# Of Secondary Capture (PS3.3 A.8.1-1) what has to be there: with a value, and if need be without.
+NEVER_EMPTY = {
+  *('SOPClassUID', 'SOPInstanceUID', 'StudyInstanceUID', 'SeriesInstanceUID', 'Modality'),
+  *('ConversionType', 'SamplesPerPixel', 'PhotometricInterpretation', 'Rows', 'Columns'),
+  *('BitsAllocated', 'BitsStored', 'HighBit', 'PixelRepresentation', 'PixelData'),
+}
+MAY_BE_EMPTY = {
+  *('PatientName', 'PatientID', 'PatientBirthDate', 'PatientSex', 'StudyDate', 'StudyTime'),
+  *('ReferringPhysicianName', 'StudyID', 'AccessionNumber', 'SeriesNumber', 'Laterality'),
+  *('Manufacturer', 'InstanceNumber', 'PatientOrientation'),
+}
+
+
+@pytest.mark.parametrize(('dtype', 'channels'), KINDS)
+def test_what_the_standard_asks_for_is_there(tmp_path, dtype, channels):
+  found = pydicom.dcmread(written(tmp_path, drawn(dtype, channels)))
+  assert {name for name in NEVER_EMPTY | MAY_BE_EMPTY if name not in found} == set()
+  assert {name for name in NEVER_EMPTY if found[name].value in ('', None)} == set()
+  assert ('PlanarConfiguration' in found) == (channels == 3)
 
 
 def test_images_of_a_set_share_a_series_and_nothing_else():

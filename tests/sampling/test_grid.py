@@ -51,6 +51,10 @@ def test_real_images_of_a_grid_are_of_the_classes_asked_for(digits):
     rows = np.flatnonzero((everything['image'] == image).all(axis=(1, 2, 3)))
     assert label in everything['label'][rows]
   assert len(np.unique(images, axis=0)) == len(images)
+  # A class without images stays black, and in its place.
+  some = grid.reals(digits, np.array([3, 11, 3, 11]), 4)
+  assert not some[[1, 3]].any()
+  np.testing.assert_array_equal(some[[0, 2]], grid.reals(digits, np.array([3, 3]), 2))
   first = grid.reals(digits, None, 3)
   np.testing.assert_array_equal(first, everything['image'][:3])
 
