@@ -39,6 +39,7 @@ def test_a_second_launch_is_told_who_trains_there(tmp_path):
     env={**os.environ, 'PYTHONPATH': os.getcwd()},
   )
   other.stdout.readline()
+  assert not is_claimed(str(tmp_path / 'another'))
   named = rf'another process is training in it \(host .*, process {other.pid}, since 20.*\)'
   with pytest.raises(UserError, match=named), take(tmp_path / 'run'):
     pass

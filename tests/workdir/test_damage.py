@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import threading
 import time
 
 import numpy as np
@@ -134,6 +135,26 @@ def test_a_save_that_fails_beside_the_training_is_an_error_at_the_next_look(tmp_
   checkpoints.close()
   monkeypatch.undo()
   assert Checkpointer(str(tmp_path)).steps() == [1]
+
+
+def test_a_look_waits_for_no_save_that_goes_on(tmp_path, monkeypatch):
+  checkpoints = Checkpointer(str(tmp_path))
+  checkpoints.save(1, tree(1), ABOUT)
+  rename, may_end, in_time = os.rename, threading.Event(), []
+
+  def slow(source, target, **how):
+    in_time.append(may_end.wait(5))
+    rename(source, target, **how)
+
+  monkeypatch.setattr(os, 'rename', slow)
+  checkpoints.save(2, tree(2), ABOUT)
+  checkpoints.check()
+  may_end.set()
+  checkpoints.wait()
+  assert in_time
+  assert all(in_time), 'it had to wait'
+  assert checkpoints.steps() == [1, 2]
+  checkpoints.close()
 
 
 def test_a_save_that_fails_while_all_is_closed_is_not_passed_over(tmp_path, monkeypatch):

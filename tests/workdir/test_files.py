@@ -149,3 +149,10 @@ def test_differences_name_keys_on_either_side():
   found = dict(differences({'a': 1, 'b': {'c': 2}, 'd': 3}, {'a': 1, 'b': {'c': 4}, 'e': 5}))
   assert found['config.b.c'] == 'config.b.c was 2, is 4'
   assert set(found) == {'config.b.c', 'config.d', 'config.e'}
+  # A section of which the other side has none, or a value in its place.
+  sections = {'a': {'b': 1}, 'c': {'d': 2}}, {'a': 3, 'e': {'f': 4}}
+  assert dict(differences(*sections)) == {
+    'config.a': "config.a was {'b': 1}, is 3",
+    'config.c': "config.c was {'d': 2}, is '(absent)'",
+    'config.e': "config.e was '(absent)', is {'f': 4}",
+  }

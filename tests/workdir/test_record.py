@@ -2,6 +2,7 @@ import json
 import os
 import types
 
+import jax
 import pytest
 from ml_collections import ConfigDict
 
@@ -76,8 +77,12 @@ def test_other_data_is_refused(tmp_path):
   with pytest.raises(UserError, match="digits train was 'abc', is 'xyz'"):
     record.check_dataset(str(tmp_path), about('xyz'), 'go elsewhere')
   run = json.loads((tmp_path / 'run.json').read_text())
-  assert run['starts'][0]['packages'].keys() >= {'jax', 'flax', 'orbax-checkpoint'}
-  assert run['starts'][0]['step'] == run['starts'][0]['images'] == 0
+  (start,) = run['starts']
+  assert start['packages'].keys() >= {'jax', 'flax', 'orbax-checkpoint'}
+  assert start['step'] == start['images'] == 0
+  devices = jax.devices()
+  assert start['devices'] == [str(device) for device in devices]
+  assert (start['hosts'], start['device_kind']) == (1, devices[0].device_kind)
 
 
 def test_an_installed_package_whose_metadata_have_no_name_is_left_out(monkeypatch):
