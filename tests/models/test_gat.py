@@ -8,6 +8,7 @@ import pytest
 from gan_jax.errors import UserError
 from gan_jax.models import gat, transformer
 from gan_jax.training.augment import level_noise
+from gan_jax.training.augmentation import Augmentation
 from gan_jax.training.losses import relativistic
 from tests.models import drawn, originals
 
@@ -139,7 +140,8 @@ def test_levels_are_a_chain_of_noise_of_the_shares_that_the_paper_names():
   np.testing.assert_allclose(shares, [0.885, 0.76, 0.51, 0.01], atol=1e-3)
   keys = jax.random.split(jax.random.key(0), 64)
   images = (jnp.ones((64, 16, 16, 2)),) * 4
-  run = jax.jit(lambda strength: level_noise.augment(keys, images, strength, settings))
+  noisy = Augmentation(((level_noise, settings),))  # which hands all levels over at once
+  run = jax.jit(lambda strength: noisy(keys, images, strength))
   levels = run(jnp.float32(1))
   for level, share in zip(levels, shares, strict=True):
     rest = np.asarray(level) - (1 - share)

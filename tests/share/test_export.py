@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import gan_jax
+from configs import smoke
 from gan_jax import build, export
 from gan_jax.data import limits
 from gan_jax.data.datasets import digits
@@ -142,6 +143,25 @@ def test_a_card_has_the_finite_scores_of_its_own_checkpoint_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
+  ('content', 'expected'),
+  [
+    (None, []),
+    ({'audits': [{'name': 'scope'}, 'scope', {'name': 'utility'}]}, ['scope', 'utility']),
+    ({'audits': {'name': 'scope'}}, []),
+    ({}, []),
+    ([], []),
+  ],
+)
+def test_a_card_has_the_audits_of_the_run_whatever_else_is_in_their_file(
+  tmp_path, content, expected
+):
+  (tmp_path / 'audit').mkdir()
+  if content is not None:
+    (tmp_path / 'audit' / 'audit.json').write_text(json.dumps(content))
+  assert [each['name'] for each in card.audits(str(tmp_path))] == expected
+
+
+@pytest.mark.parametrize(
   ('noted', 'expected'),
   [
     ({'licence': 'CC0'}, 'CC0'),
@@ -237,6 +257,20 @@ def test_a_setting_beyond_all_bounds_is_refused_before_a_network_is_made(hostile
   put(copy, config)
   with pytest.raises(UserError, match=r'config\.json: says what no export .*config\.dcgan\.width='):
     folder.read(str(copy))
+
+
+def test_models_as_large_as_any_that_was_published_are_within_the_bounds(tmp_path):
+  config, classes = smoke.get_config(), 21_841  # of ImageNet-21k
+  config.dataset.resolution = 1024  # of FFHQ
+  config.model.latent_size = 512  # of StyleGAN
+  dataset = {
+    **{'shape': [1024, 1024, 3], 'dtype': 'uint8', 'num_classes': classes, 'fingerprints': {}},
+    'class_names': [f'a class of the name {n}' for n in range(classes)],
+  }
+  folder.write_config(tmp_path, config, dataset, step=5, images=80)
+  found = folder.read(str(tmp_path))
+  assert (found.shape, found.num_classes) == ((1024, 1024, 3), classes)
+  assert found.class_names == tuple(dataset['class_names'])
 
 
 def test_a_network_of_more_layers_than_the_file_has_arrays_is_not_traced(hostile):

@@ -187,6 +187,58 @@ def test_a_card_names_the_data_with_the_fingerprints_that_are_known(prints, line
   assert line in text.splitlines()
 
 
+@pytest.mark.parametrize(
+  ('shape', 'dtype', 'classes', 'what'),
+  [
+    ((16, 24, 1), 'uint8', 0, 'grey images, 24×16 pixels, no classes'),
+    ((16, 16, 1), 'uint16', 3, 'grey images of 16 bits, 16×16 pixels, 3 classes'),
+    ((16, 16, 3), 'uint8', 3, 'RGB images, 16×16 pixels, 3 classes'),
+    ((16, 16, 4), 'uint8', 3, 'RGBA images, 16×16 pixels, 3 classes'),
+  ],
+)
+def test_a_card_says_what_the_images_are(shape, dtype, classes, what):
+  model = drawn.model('dcgan', (16, 16), 1)
+  told = about_of(model, shape=shape, dtype=dtype, num_classes=classes, class_names=())
+  said = 'architecture dcgan, 100 weights, latents of 8 numbers, after 4,000 real images.'
+  assert f'A generator of {what}: {said} Its images are synthetic.' in card.text(told).splitlines()
+
+
+@pytest.mark.parametrize(
+  ('names', 'line'),
+  [
+    ((), None),  # numbers alone say nothing
+    (('cat', 'a|b'), r'Classes: 0 cat, 1 a\|b.'),
+    ('x' * 40, 'Classes: ' + ', '.join(f'{n} x' for n in range(40)) + '.'),
+    ('x' * 43, 'Classes: ' + ', '.join(f'{n} x' for n in range(40)) + ' and 3 more.'),
+  ],
+)
+def test_a_card_names_the_classes_that_have_names_up_to_forty(names, line):
+  told = about_of(drawn.model('dcgan', (16, 16), 1), num_classes=len(names) or 3)
+  lines = card.text(told._replace(class_names=tuple(names))).splitlines()
+  assert [each for each in lines if each.startswith('Classes:')] == ([line] if line else [])
+
+
+def test_a_card_has_every_sentence_of_every_audit_as_text():
+  audits = [
+    {
+      'title': 'Who is | drawn',
+      'sentences': [
+        {'level': 'bad', 'text': 'Too few\n<b>cats</b>.'},
+        'no sentence',
+        {'level': 'note', 'text': 'Of 100 images.'},
+      ],
+    },
+    {'name': 'scope', 'sentences': [{'level': 'good', 'text': 'Within.'}]},
+  ]
+  about = about_of(drawn.model('dcgan', (16, 16), 1))
+  section = lambda told: re.search('## Audits\n\n(.*?)\n\n## Limits', card.text(told), re.DOTALL)[1]
+  assert section(about._replace(audits=audits)).splitlines() == [
+    *(r'**Who is \| drawn**', '', '- bad: Too few &lt;b&gt;cats&lt;/b&gt;.'),
+    *('- note: Of 100 images.', '', '**scope**', '', '- good: Within.'),
+  ]
+  assert section(about).startswith('None were run')
+
+
 def test_a_model_that_no_browser_could_hold_is_refused():
   page.check(37_500_000)
   with pytest.raises(UserError, match=r'--page: the generator has 151 MB; accepted: up to 150'):

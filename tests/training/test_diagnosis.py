@@ -90,6 +90,8 @@ def test_saturated_values_are_counted():
   training = batch(128)
   assert run(make(Constant(value=1.0)), training, training)['fake_saturated'] == 1
   assert run(make(Constant()), training, training)['fake_saturated'] == 0
+  assert run(make(Constant(value=-0.9951)), training, training)['fake_saturated'] == 1
+  assert run(make(Constant(value=0.995)), training, training)['fake_saturated'] == 0
 
 
 @functools.cache

@@ -219,6 +219,20 @@ def test_other_stages_are_refused_by_name():
   assert '\n' not in str(e.value)
 
 
+@pytest.mark.parametrize('side', [3, 4])
+def test_what_growing_makes_of_another_shape_is_refused_by_name(side):
+  made = {'params/image': np.ones((2, 3), np.float32)}
+  rule = growing.Rule(None, lambda *_: growing.Begun({}, made))
+  drawn = {'params': {'image': np.zeros((2, side), np.float32)}}
+  source = players.Source('generator', {'params': {}}, 1)
+  if side == 3:
+    np.testing.assert_array_equal(players.grow(drawn, source, rule)[0]['params']['image'], 1)
+    return
+  said = r'^generator/params/image is \[2, 4\] here: growing makes \[2, 3\] of'
+  with pytest.raises(UserError, match=said):
+    players.grow(drawn, source, rule)
+
+
 def adam(beta1, beta2):
   constant = lambda value: optim.cosine(value, None, 0)
   return optim.adam(optim.Adam(constant(1e-2), beta1, constant(beta2)))

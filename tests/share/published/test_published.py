@@ -59,6 +59,18 @@ def test_it_opens_as_a_model_whose_pixels_are_these(name):
   assert model.sample(2, seed=1).shape == (2, 16, 16, 3)
 
 
+@pytest.mark.parametrize('name', NAMES)
+def test_both_players_have_the_sizes_of_their_images_and_latents(name):
+  (generator, discriminator), expected = read(file_of(name)), expected_of(name)
+  for player in (generator, discriminator):
+    assert player.architecture == ('r3gan' if name == 'r3gan' else 'stylegan2')
+    side, channels = player.resolution, player.channels
+    assert expected['images'].shape[1:] == expected['judged'].shape[1:] == (side, side, channels)
+  assert generator.num_classes == discriminator.num_classes
+  assert generator.latent_size == expected['latents'].shape[1]
+  assert discriminator.latent_size == 0  # it takes none
+
+
 @pytest.mark.parametrize('ending', ['.safetensors', '.pth'])
 @pytest.mark.parametrize('name', NAMES)
 def test_state_dicts_of_the_same_names_are_the_same_network(name, ending, tmp_path):

@@ -208,6 +208,10 @@ def test_noise_and_cutout():
   deviations = noise[..., :3].std(axis=(1, 2, 3))
   np.testing.assert_allclose(deviations.mean(), 0.2 * math.sqrt(2 / math.pi), rtol=0.15)
   assert not noise[..., 3].any()
+  # How strong it is and what it looks like are drawn apart: no pixel tells the deviation.
+  looks = np.abs(noise[..., :3]) / deviations[:, None, None, None]
+  related = np.corrcoef(deviations, looks.reshape(len(images), -1).T)[0, 1:]
+  assert np.abs(related).max() < 0.3
   images[..., 3] = 1
   images[..., :3] = 0.7
   cut = run(images, only('cutout'))

@@ -1,5 +1,6 @@
 """Each regulariser where its answer is known: D(x) = aᵀx, D(x) = ½ xᵀAx, G(z) = Bz."""
 
+import dataclasses
 import types
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 from flax import linen as nn
 
 from gan_jax.training import draws, generator, recipe, state, view
+from gan_jax.training.augmentation import Augmentation
 from gan_jax.training.judging import Examples, Judged, judge_both
 from gan_jax.training.losses import nonsaturating
 from gan_jax.training.regularisers import (
@@ -137,6 +139,34 @@ def g_term(module, seed=0, batch=BATCH, **settings):
 
 def flat(images):
   return np.asarray(images).reshape(len(images), -1)
+
+
+class Added:
+  """An augmentation that adds one draw to an image, whatever the strength."""
+
+  @staticmethod
+  def augment(keys, images, strength, settings):
+    del strength, settings
+    return images + jax.vmap(jax.random.normal)(keys)[:, None, None, None]
+
+
+def test_a_further_look_is_through_the_same_draws_or_through_fresh_ones_of_its_purpose():
+  plain = make(regulariser(r1))
+  made = dataclasses.replace(plain, augmentation=Augmentation(((Added, None),)))
+  start, real, fake, moment = scene(plain)
+  both = judge_both(made, (), start.discriminator, real, fake, moment.strength)
+  seen = view.DiscriminatorView(
+    made, start.discriminator, start.generator, lambda: (both.real, both.fake), fake, moment
+  ).of('name', {})
+  a = np.asarray(start.discriminator.params['a'])
+  logits = flat(real.images) @ a
+  of_draws = lambda **how: (seen.judge(real.images, both.real, **how) - logits) / a.sum()
+  expected = (both.real.logits - logits) / a.sum()
+  np.testing.assert_allclose(of_draws(), expected, atol=1e-4)
+  one, other = of_draws(fresh='one'), of_draws(fresh='other')
+  np.testing.assert_array_equal(of_draws(fresh='one'), one)
+  for first, second in ((one, expected), (other, expected), (one, other)):
+    assert np.abs(first - second).min() > 1e-3
 
 
 @pytest.mark.parametrize('module', [r1, r2])

@@ -1,9 +1,11 @@
 """Defaults that papers and their code state; what was chosen here is in no table of them."""
 
+import dataclasses
+
 import pytest
 
 from gan_jax import registry
-from gan_jax.training.augment import controller
+from gan_jax.training.augment import ada, controller, diffaugment
 
 PUBLISHED = {
   'approximate_r1': {'epsilon': 0.01},  # arXiv:2509.24935
@@ -32,3 +34,23 @@ def test_the_controller_begins_with_what_adas_code_says():
   # NVlabs/stylegan2-ada-pytorch: target 0.6, 500 kimg for the whole way, every 4 batches.
   settings = controller.Settings()
   assert (settings.target, settings.ramp_images, settings.interval) == (0.6, 500_000, 4)
+
+
+# NVlabs/stylegan2-ada-pytorch: `bgc`, and what its `AugmentPipe` has where nothing is said.
+OF_ADA = {
+  **dict.fromkeys((*ada.GEOMETRY, *ada.COLOUR), 1),
+  **dict.fromkeys(('imgfilter', 'noise', 'cutout'), 0),
+  **{'xint_max': 1 / 8, 'scale_std': 0.2, 'rotate_max': 1, 'aniso_std': 0.2, 'xfrac_std': 1 / 8},
+  **{'brightness_std': 0.2, 'contrast_std': 0.5, 'hue_max': 1, 'saturation_std': 1},
+  **{'imgfilter_std': 1, 'noise_std': 0.1, 'cutout_size': 0.5},
+}
+# mit-han-lab/data-efficient-gans, as the factors and sums of its draws come to.
+OF_DIFFAUGMENT = {
+  **{'policy': 'color,translation,cutout', 'brightness': 0.5, 'saturation': 1, 'contrast': 0.5},
+  **{'translation': 1 / 8, 'cutout': 0.5},
+}
+
+
+@pytest.mark.parametrize(('module', 'published'), [(ada, OF_ADA), (diffaugment, OF_DIFFAUGMENT)])
+def test_an_augmentation_begins_with_what_its_code_says(module, published):
+  assert dataclasses.asdict(module.Settings()) == published
