@@ -96,6 +96,16 @@ def test_a_function_is_its_operations_in_order_with_calls_taken_apart_and_consta
   assert 'cos' not in names, 'it depends on nothing that is given'
 
 
+def test_a_loop_is_an_operation_of_its_own_and_not_what_it_does_once():
+  thrice = lambda x: lax.fori_loop(0, 3, lambda _, c: 2 * c + 1, x)
+  shapes = [jax.ShapeDtypeStruct((B, 4), np.float32)]
+  assert [one.name for one in tracing.trace(thrice, shapes).operations] == ['scan']
+  of_constants = tracing.trace(lambda x: x + thrice(jnp.arange(4.0)), shapes)
+  assert 'scan' not in [one.name for one in of_constants.operations]
+  (known,) = of_constants.known.values()
+  np.testing.assert_array_equal(np.ravel(known), [7, 15, 23, 31])
+
+
 def test_what_is_given_and_what_is_of_the_batchs_size_are_no_constants():
   function = lambda x, share: jnp.ones((len(x), 3)) + jnp.tanh(2 * share) * x[:, :1]
   shapes = [jax.ShapeDtypeStruct(shape, np.float32) for shape in ((B, 4), ())]
@@ -150,6 +160,8 @@ def test_what_is_not_known_is_named():
   shape = jax.ShapeDtypeStruct((B, 4), np.float32)
   with pytest.raises(UserError, match='ONNX: the operation sort of this network is not known'):
     onnx_model.converted(lambda x: jnp.sort(x), [shape], ['x'], 'y')
+  with pytest.raises(UserError, match='ONNX: the operation scan of this network is not known'):
+    onnx_model.converted(lambda x: lax.fori_loop(0, 3, lambda _, c: 2 * c, x), [shape], ['x'], 'y')
   with pytest.raises(UserError, match=f'multiples of {B}'):
     tracing.check_sizes([4, 2 * B])
 

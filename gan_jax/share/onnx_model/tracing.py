@@ -16,6 +16,7 @@ from gan_jax.errors import UserError
 BATCH = 1021
 
 _INLINED = ('jaxpr', 'call_jaxpr', 'fun_jaxpr')  # parameters that hold what is called
+_LOOP = 'scan'  # holds what is done time and again, in a parameter of the same name
 
 
 class Operation(NamedTuple):
@@ -105,7 +106,7 @@ class _Listing:
     for equation in jaxpr.eqns:
       own = [read(atom) for atom in equation.invars]
       inner = next((equation.params[n] for n in _INLINED if n in equation.params), None)
-      if inner is not None:
+      if inner is not None and equation.primitive.name != _LOOP:
         whole = hasattr(inner, 'consts')
         called, held = (inner.jaxpr, inner.consts) if whole else (inner, ())
         found = self.add(called, held, own[-len(called.invars) :] if called.invars else [])
