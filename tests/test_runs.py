@@ -50,6 +50,14 @@ def test_a_run_without_checkpoints_or_scores_is_listed_too(finished, tmp_path):
   assert (found.images, found.checkpoints, found.score) == (0, (), None)
 
 
+def test_runs_within_runs_and_runs_far_below_are_not_looked_for(tmp_path):
+  for place in ('a/b/c/d/near', 'a/b/c/d/e/far', 'run', 'run/inner'):
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / 'config.json').write_text('{')
+  found = [run.workdir.removeprefix(f'{tmp_path}/') for run in runs.find(str(tmp_path))]
+  assert found == ['a/b/c/d/near', 'run']
+
+
 def test_a_folder_that_is_not_there_is_refused():
   with pytest.raises(UserError, match='--root=/nowhere: there is no such folder'):
     runs.find('/nowhere')
