@@ -3,6 +3,7 @@
 import importlib
 import re
 import shlex
+import time
 
 import pytest
 
@@ -25,7 +26,7 @@ def proposed(capsys, classes=(), **report):
   config = importlib.import_module(module).get_config()
   for key, value in flags.items():
     _, section, name = key.split('.')
-    kind = type(config[section][name])
+    kind = config[section].get_type(name)
     config[section][name] = value == 'True' if kind is bool else kind(value)
   return config
 
@@ -49,6 +50,52 @@ def test_images_of_medicine_are_never_mirrored(capsys, kind, medical, size, clas
 def test_other_images_are_trained_on_as_before(capsys):
   config = proposed(capsys, kind='rgb', medical=False, image_shape=[64, 64, 3])
   assert config.dataset.flip
+
+
+@pytest.mark.parametrize(
+  ('height', 'width', 'kind', 'model'),
+  [
+    (128, 128, 'grey16', 'dcgan'),
+    (128, 256, 'grey16', 'dcgan'),
+    (64, 128, 'grey16', 'fastgan'),
+    (128, 64, 'grey16', 'fastgan'),
+    (64, 128, 'rgb', 'fastgan'),
+    (32, 64, 'rgb', 'dcgan'),
+    (64, 32, 'rgb', 'dcgan'),
+  ],
+)
+def test_the_recipe_that_is_proposed_is_for_the_shorter_side(capsys, height, width, kind, model):
+  channels = 3 if kind == 'rgb' else 1
+  config = proposed(capsys, kind=kind, image_shape=[height, width, channels])
+  assert config.model.name == model
+  assert (config.dataset.resolution, config.dataset.width or height) == (height, width)
+
+
+def test_where_a_dataset_is_and_what_tells_all_of_it_is_said(capsys):
+  about = REPORT | {'classes': {}, 'kind': 'rgb', 'image_shape': [64, 64, 3]}
+  progress.show_preparation('own', '/my data/own', about)
+  lines = capsys.readouterr().out.splitlines()
+  assert 'dataset      /my data/own' in lines
+  assert 'all of this  /my data/own/preparation.json' in lines
+
+
+def test_on_a_plain_stream_lines_say_how_far_a_run_is_and_when_it_ends(capsys, monkeypatch):
+  now = [100.0]
+  monkeypatch.setattr(time, 'monotonic', lambda: now[0])
+
+  def said(shown=True, seconds=None, rate=50.0):
+    with progress.ProgressBar(1000, seconds, shown) as bar:
+      now[0] += 7
+      bar.log(250, rate, 1.25, 0.5)
+      bar.say('! so it is')
+    return capsys.readouterr()
+
+  line = '250/1,000 images  50 images/s  15 s to go  D 1.250 G 0.500\n! so it is\n'
+  assert said() == ('', line)
+  assert '  0 images/s  0 s to go  ' in said(rate=0.0).err
+  assert '250 images  50 images/s  53 s to go  ' in said(seconds=60.0).err
+  assert '  0 s to go  ' in said(seconds=5.0).err
+  assert said(shown=False) == ('', '')
 
 
 def test_scores_stand_beside_those_of_the_untrained_generator_and_of_real_images(capsys):

@@ -62,6 +62,15 @@ def test_files_say_what_was_found(found, tmp_path):
     assert image.width % 3 == 0
 
 
+def test_of_a_model_without_classes_no_class_is_said(found, tmp_path):
+  unknown = found._replace(class_names=(), about={**found.about, 'classes': 'none'})
+  project.write(unknown, str(tmp_path))
+  rows = list(csv.DictReader((tmp_path / project.TABLE).read_text().splitlines()))
+  about = json.loads((tmp_path / project.ABOUT).read_text())
+  for row in (*rows, *about['images']):
+    assert list(row) == ['name', 'pixel_error', 'distance', 'length', 'p_value']
+
+
 def test_of_all_that_takes_time_is_told_how_many_of_how_many_images_are_done(watched):
   done = {}
   for what, count, total in watched[1]:

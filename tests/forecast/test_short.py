@@ -85,9 +85,17 @@ def test_out_of_memory_tells_what_would_have_fitted(monkeypatch):
   assert '\n' not in told
   assert 'a step of 64 images takes 110.00 GB on each device, and 60.00 GB are there' in told
   assert 'about 32 images would fit (--config.train.batch_size=32)' in told
-  assert '--config.train.accumulate=2' in told
-  assert 'no batch fits' in say(compiled(7 * 10**10, 10**11))
-  assert 'Out of memory allocating 48000000000 bytes' in say(None)
+  assert '--config.train.accumulate=2;' in told
+  quarter = say(compiled(3 * 10**10, 10**11))  # four parts of 64 images are of 16
+  assert 'about 19 images would fit' in quarter
+  assert '--config.train.accumulate=4;' in quarter
+  nothing = say(compiled(7 * 10**10, 10**11))
+  assert 'no batch fits' in nothing
+  assert 'accumulate' not in nothing
+  unknown = say(None)
+  assert 'Out of memory allocating 48000000000 bytes' in unknown
+  assert 'lower config.train.batch_size, or the same batch in parts by ' in unknown
+  assert '--config.train.accumulate=2;' in unknown
 
 
 def test_a_model_that_cannot_be_cut_is_not_told_to(monkeypatch):

@@ -35,3 +35,17 @@ def test_a_page_says_what_a_step_moves_or_that_it_is_not_known(moved, text):
   found = forecast(V5E, 64, cost()._replace(bytes_accessed=moved))
   names, values = (list(column.cells) for column in shown.page(found).columns)
   assert values[names.index('bytes moved a step')] == f'{text}, each device'
+
+
+def test_every_row_of_a_table_of_configs_has_a_cell_for_each_column():
+  made = forecast(V5E, 64, cost(temporary=10**9)._replace(bytes_accessed=None)).as_json()
+  refused = {'devices': 'gpu:h100:3', 'why': 'no multiple'}
+  head, rule, *rows = shown.markdown([('a.py', made), ('b.py', refused)]).splitlines()
+  names, *cells = ([cell.strip() for cell in row.split('|')[1:-1]] for row in (head, *rows))
+  assert rule == '|' + '---|' * len(names)
+  assert dict(zip(names, cells[0], strict=True)) == {
+    **{'config': '`a.py`', 'devices': 'tpu:v5e:2x2', 'batch': '64', 'memory a device': '1.00 GB'},
+    **{'of which activations': '1.00 GB', 'GFLOP a step': '0', 'moved a step': 'unknown'},
+    **{'step, at least': '500 ms', 'run, at least': '8.33 min', 'fits': 'yes'},
+  }
+  assert cells[1] == ['`b.py`', 'gpu:h100:3', 'no multiple', *[''] * (len(names) - 3)]

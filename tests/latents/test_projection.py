@@ -1,3 +1,5 @@
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -109,6 +111,16 @@ def test_an_image_alone_is_found_as_among_others(monkeypatch):
     sizes[name].add(size)
   assert sizes.pop('candidates') == {32}  # of 60
   assert set(map(frozenset, sizes.values())) == {frozenset({1, 4})}
+
+
+def test_the_guide_says_how_long_is_searched_unless_asked():
+  guide = (pathlib.Path(projection.__file__).parent / 'README.md').read_text()
+  asked, guide = Settings(), ' '.join(guide.split())
+  assert f'{asked.candidates:,} latents are drawn, of all classes in turn' in guide
+  half = asked.starts // 2
+  assert f'the {asked.starts} nearest are the starts, at most {half} of one class' in guide
+  said = f'{asked.short_steps} steps of Adam from each start, {asked.steps} from the best'
+  assert f'{said} {asked.kept}, ' in guide
 
 
 def test_a_film_is_kept_of_those_images_alone_of_which_it_is_wanted():
