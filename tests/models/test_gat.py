@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
+from flax import traverse_util
 
 from gan_jax.errors import UserError
 from gan_jax.models import gat, transformer
@@ -116,6 +118,59 @@ def test_there_are_as_many_weights_as_published(depth, width, heads, generator, 
   assert count(made, jnp.zeros((1, 64))) == pytest.approx(generator, rel=2e-3)
   judge = gat.Discriminator((32, 32), 4, 1000, **sizes)
   assert count(judge, jnp.zeros((1, 32, 32, 4))) == pytest.approx(discriminator, rel=2e-3)
+
+
+def test_unless_asked_both_are_of_the_size_s_with_patches_of_2_pixels():
+  sizes = {'depth': 12, 'width': 384, 'heads': 6, 'patch': 2}
+  assert gat.Generator(32, 4, 64, 10) == gat.Generator(32, 4, 64, 10, **sizes)
+  assert gat.Discriminator(32, 4, 10) == gat.Discriminator(32, 4, 10, **sizes)
+
+
+def test_weights_begin_as_those_of_the_original():
+  """Xavier's, what modulates at a tenth of it; the discriminator's layers add a tenth at first."""
+  turned, x, w = transformer.rotations((2, 2), WIDTH // HEADS), jnp.zeros((1, 4, WIDTH)), jnp.zeros
+  block, own = gat._Modulated(HEADS, turned, jnp.float32), gat._Block(HEADS, turned, jnp.float32)
+  inputs = [(block, x, w((1, WIDTH))), (gat._Head(12), x, w((1, WIDTH))), (own, x)]
+  inputs.append((transformer.Dense(WIDTH, rate=0.01), x))
+  init = lambda: [module.init(jax.random.key(0), *at)['params'] for module, *at in inputs]
+  for place, params in enumerate(jax.jit(init)()):
+    for name, value in traverse_util.flatten_dict(params, sep='/').items():
+      kind = name.rsplit('/', 1)[-1]
+      if kind == 'kernel':
+        gain = 0.1 if name == 'modulation/kernel' else 100 if place == 3 else 1
+        bound = gain * np.sqrt(6 / sum(value.shape))
+        assert 0.9 * bound < np.abs(value).max() <= 1.0001 * bound, name
+      else:
+        first = {'bias': 0, 'scale': 1}.get(kind, 0.1)
+        np.testing.assert_array_equal(value, np.float32(first), name)
+
+
+def test_a_level_is_added_after_each_quarter_of_the_blocks():
+  generator, _ = players(depth=8)
+  called = []
+
+  def note(run, args, kwargs, context):
+    if isinstance(context.module, gat._Modulated | gat._Head) and context.method_name == '__call__':
+      called.append(context.module.name)
+    return run(*args, **kwargs)
+
+  with nn.intercept_methods(note):
+    jax.eval_shape(
+      lambda: generator.init(jax.random.key(0), jnp.zeros((1, LATENT)), LABELS[:1], train=False)
+    )
+  quarters = [called[start : start + 3] for start in range(0, len(called), 3)]
+  assert quarters == [[f'blocks_{2 * k}', f'blocks_{2 * k + 1}', f'levels_{k}'] for k in range(4)]
+
+
+@pytest.mark.parametrize('remat', [False, True])
+def test_activations_are_computed_again_only_where_that_is_asked(remat):
+  generator, network = players(remat=remat)
+  runs = (
+    lambda: generator.init(jax.random.key(0), jnp.zeros((1, LATENT)), LABELS[:1], train=False),
+    lambda: network.init(jax.random.key(0), jnp.zeros(SHAPE), LABELS, train=False),
+  )
+  found = [str(jax.make_jaxpr(run)()).count('remat') for run in runs]
+  assert found == [DEPTH, DEPTH] if remat else found == [0, 0]
 
 
 def test_a_turn_keeps_lengths_and_depends_on_the_way_between_two_places_alone():

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from gan_jax.errors import UserError
-from gan_jax.models import layers, noise, stylegan2
+from gan_jax.models import equalised, layers, noise, stylegan2
 from tests.models import drawn, originals
 
 SIDE, LATENT, W, BATCH, CLASSES, BASE, MOST = 16, 8, 12, 4, 3, 128, 16
@@ -121,6 +122,22 @@ def small():
     lambda: generator.init(jax.random.key(1), latents[:1], labels[:1], train=False)
   )
   return generator, variables(), latents, labels
+
+
+def test_weights_begin_as_those_of_the_paper(small):
+  """N(0, 1), of the mapping a hundred times that; styles at 1, other biases and noise at 0."""
+  _, variables, *_ = small
+  conv = equalised.Conv(16, 3)
+  own = jax.jit(lambda: conv.init(jax.random.key(0), jnp.zeros((1, 4, 4, 16))))()
+  params = {**variables['params'], 'own': own['params']}
+  for name, value in traverse_util.flatten_dict(params, sep='/').items():
+    kind = name.rsplit('/', 1)[-1]
+    if kind in ('kernel', 'constant'):
+      deviation = 100 if name.startswith('to_w/layer') else 1
+      room = 4.5 / np.sqrt(2 * value.size)
+      assert np.sqrt(np.mean(np.square(value))) == pytest.approx(deviation, rel=room), name
+    else:
+      np.testing.assert_array_equal(value, np.float32(name.endswith('style/bias')), name)
 
 
 def test_styles_are_mixed_for_as_many_images_as_asked_from_any_layer_on(small):
