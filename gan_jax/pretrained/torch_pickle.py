@@ -176,11 +176,7 @@ class Machine:
   def _storage(self, about: tuple[Any, ...]) -> Storage:
     kind, dtype, key, _, size, *view = about
     name = dtype.name.removeprefix('torch.') if isinstance(dtype, Named) else ''
-    if (
-      not (isinstance(kind, str) and kind == 'storage')
-      or name not in _DTYPES
-      or any(part is not None for part in view)
-    ):
+    if kind != 'storage' or name not in _DTYPES or any(part is not None for part in view):
       raise RefusedError('its pickle names a storage in another way than PyTorch does')
     storage = Storage(of(str, key), _DTYPES[name], of(int, size))
     return self.storages.setdefault(storage.key, storage)

@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import pytest
 
+from gan_jax.pretrained import network_pickle
 from gan_jax.pretrained.network_pickle import read_networks
 
 FIXTURES = pathlib.Path(__file__).parent.parent / 'share' / 'fixtures'
@@ -129,6 +130,18 @@ def test_modules_that_take_for_ever_to_walk_are_refused(depth, copies, tmp_path)
   path.write_bytes(nested(depth, copies))
   with pytest.raises(ValueError, match='deeper, or more, than any network'):
     read_networks(path, NAMES)
+
+
+def test_more_values_than_any_network_has_are_refused_before_they_are_read(tmp_path, monkeypatch):
+  shape = b'J' + struct.pack('<i', 2**28 + 1) + b'\x85'
+  tensor = TENSOR + b'(' + STORAGE + b'C\x00\x85RK\x00' + shape + b'K\x01\x85\x89}tR'
+  state = b'}' + text('_parameters') + b'}' + text('w') + tensor + b'ss'
+  path = file_of(tmp_path / 'a.pkl', persisted('Generator', '', state))
+  with pytest.raises(ValueError, match='more than 268,435,456 values'):  # a GiB of float32
+    read_networks(path, NAMES)
+  monkeypatch.setattr(network_pickle, '_MOST_VALUES', 20)  # of all tensors together
+  with pytest.raises(ValueError, match='more than 20 values'):
+    read_networks(FIXTURES / 'r3gan.pkl', NAMES)
 
 
 def test_a_module_within_itself_is_refused(tmp_path):
