@@ -58,6 +58,18 @@ def test_batch_norm_takes_its_statistics_over_all_devices():
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a[0], b, rtol=1e-5), left, left_whole)
 
 
+def test_without_averages_every_pass_normalises_by_its_batch():
+  own, plain = layers.BatchNorm(), layers.BatchNorm(track=False)
+  variables = own.init(jax.random.key(0), images(), train=False)
+  expected, _ = own.apply(variables, images(1), train=True, mutable=['batch_stats'])
+  weights = plain.init(jax.random.key(0), images(), train=False)
+  assert set(weights) == {'params'}
+  for train in (True, False):
+    found, left = plain.apply(weights, images(1), train=train, mutable=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    assert set(left) == {'params'}
+
+
 def test_parts_of_a_batch_are_normalised_as_by_calls_one_after_the_other():
   """Results, gradients and the averages that are left."""
   joined, alone = layers.BatchNorm(parts=2), layers.BatchNorm()
