@@ -74,12 +74,13 @@ def test_forward_is_scipys_correlation():
   np.testing.assert_allclose(actual[0, :, :, 0], expected[::2, ::2], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(('stride', 'padding'), [(2, 1), (1, 0), (3, 0)])
-def test_conv_transpose_is_the_adjoint_of_conv(stride, padding):
+@pytest.mark.parametrize(('stride', 'padding', 'side'), [(2, 1, 8), (1, 0, 7), (3, 0, 13)])
+def test_conv_transpose_is_the_adjoint_of_conv(stride, padding, side):
   rng = np.random.default_rng(2)
   y = jnp.asarray(rng.normal(size=(2, 4, 4, 6)), jnp.float32)
   w = jnp.asarray(rng.normal(size=(4, 4, 3, 6)), jnp.float32)
   up = ops.conv_transpose(y, w, stride=stride, padding=padding)
+  assert up.shape == (2, side, side, 3)
   x = jnp.asarray(rng.normal(size=up.shape), jnp.float32)
   down = ops.conv(x, w, stride=stride, padding=padding)
   np.testing.assert_allclose(jnp.vdot(down, y), jnp.vdot(x, up), rtol=1e-4)
