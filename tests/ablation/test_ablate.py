@@ -10,6 +10,7 @@ from configs.ablations import losses, pictures
 from gan_jax import ablate
 from gan_jax.ablation import estimate, plan
 from gan_jax.ablation.root import Root
+from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
 from tests.command_line import call
 
@@ -115,6 +116,24 @@ def test_of_a_sweep_that_is_done_no_run_is_begun_again(written, capsys):
     ('finished', value) for value in (3, 4, 1, 2)
   ]
   assert 'begins' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  ('settings', 'accepted'),
+  [
+    ({'parallel': 1, 'retries': 0}, True),
+    ({'parallel': 0}, False),
+    ({'retries': -1}, False),
+  ],
+)
+def test_one_run_at_a_time_without_another_attempt_is_the_least(written, settings, accepted):
+  root, made = written({'a': [[3]], 'b': [[1]]})
+  options = ablate.Options(root.path, **settings)
+  if accepted:
+    assert [row.mean.value for row in ablate.ablate(made, options).rows] == [3, 1]
+    return
+  with pytest.raises(UserError, match='--parallel and --retries: accepted: integers from 1'):
+    ablate.ablate(made, options)
 
 
 SWEEP = 'ablate', '--sweep=configs/ablations/losses.py'

@@ -201,6 +201,7 @@ def test_cores_and_gpus_are_shared_out(monkeypatch):
   monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
   assert local._share(0, 1) == ([], {})
   assert [local._share(slot, 2)[0] for slot in (0, 1)] == [[0, 1], [2, 3]]
+  assert [local._share(slot, 5)[0] for slot in range(5)] == [[0], [1], [2], [3], [4]]
   assert local._share(0, 6) == ([], {})
   monkeypatch.setenv('JAX_PLATFORMS', 'cuda')
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1,2')

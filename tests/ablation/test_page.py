@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import report
-from gan_jax.ablation import charts, pictures, results, status
+from gan_jax.ablation import charts, pictures, results, status, words
 from gan_jax.ablation import page as pages_of
 from gan_jax.workdir import record
 
@@ -100,6 +100,40 @@ def test_dots_of_runs_stand_evenly_by_their_scores_and_all_within_the_drawing(wr
     first, second, last = drawn['places']
     assert (second - first) / (last - first) == pytest.approx(2 / 10, abs=0.01)
     assert last - first > width / 2
+
+
+def test_each_number_of_the_table_sorts_by_what_it_shows(written):
+  root, made = written({'a': [[3], [4], [5]], 'b': [[2], [2.5], [2]], 'c': [[8], [], [8]]})
+  found = results.read(root, made.name, root.sweeps()[made.name])
+  sorted_by = []
+  for cells in pages_of._rows(found):
+    by_heading = dict(zip(words.HEADINGS, cells[1:], strict=True))
+    assert float(cells[0]['value'] or 'nan') == pytest.approx(
+      float(by_heading['mean [95 %]']['value'] or 'nan'), nan_ok=True
+    )
+    told = {name: cell for name, cell in by_heading.items() if cell['value']}
+    for cell in told.values():
+      number = float(cell['text'].split()[0].replace('−', '-'))
+      assert float(cell['value']) == pytest.approx(number, rel=0.01)
+    sorted_by.append(set(told))
+  of_run = {'mean [95 %]', 'sd over seeds', '± of sampling', 'held-out reals'}
+  compared = {'difference [95 %]', 'P(better) [95 %]', 'effect', 'p', 'p (Holm)'}
+  of_diverged = {'P(better) [95 %]', 'p', 'p (Holm)'}
+  assert sorted_by[:2] == [of_run, of_run | compared]
+  assert of_diverged <= sorted_by[2]
+
+
+def test_scores_of_a_page_are_those_of_the_newest_evaluation_whatever_was_recorded_since():
+  score = lambda step, value: {
+    **{'kind': 'scores', 'step': step, 'fd': value, 'fd_low': value - 1, 'fd_high': value + 1},
+    'floor_fd': 0.5,
+  }
+  other = lambda kind, step: {'kind': kind, 'step': step, 'd_loss': 1.0}
+  lines = [score(0, 90.0), other('train', 1), score(1, 7.0), score(2, 5.0)]
+  lines += [other('train', 3), other('end', 3)]
+  assert pages_of._scored(lines) == [['fd', '5 [4, 6]', '90', '0.5']]
+  assert pages_of._scored(lines[:2]) == []
+  assert pages_of._scored(lines[1:3]) == [['fd', '7 [6, 8]', '–', '0.5']]
 
 
 def test_of_more_variants_than_colours_no_two_are_drawn_alike():

@@ -92,6 +92,14 @@ def test_too_few_seeds_are_said_in_plain_words_with_how_many_more_would_decide(w
   )
 
 
+@pytest.mark.parametrize(('shift', 'apart'), [(-0.5, True), (0.5, True), (0.01, False)])
+def test_a_variant_is_apart_where_its_interval_leaves_zero_out_on_either_side(
+  written, shift, apart
+):
+  values = {'a': [[5], [6], [7]], 'b': [[5 + n + shift] for n in (0.02, 0.97, 2.01)]}
+  assert ('b by ' in words.answer(read(*written(values)))) == apart
+
+
 def test_of_differences_whose_mean_is_zero_it_is_said_that_no_number_of_seeds_would_decide(written):
   found = read(*written({'a': [[1], [2], [3]], 'b': [[2], [2], [2]]}))
   assert words.seeds_note(found.rows[1]) == (
