@@ -252,7 +252,7 @@ def of_folder(
   return Subject(
     own.name,
     stored(found),
-    found.labels if own.num_classes else None,
+    found.labels,
     real,
     others[0] if others else None,
     features=features or ('efficientnet_lite0',),

@@ -5,13 +5,25 @@ import json
 import re
 import sys
 import threading
+import types
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import flags
+from flax import linen as nn
 from PIL import Image
 
-from gan_jax.audit import conduct, groups, mitigation, predictor, report, result, subject
+from gan_jax.audit import (
+  conduct,
+  groups,
+  membership,
+  mitigation,
+  predictor,
+  report,
+  result,
+  subject,
+)
 from gan_jax.audit.result import Mark, Picture, Result, Sentence, Table
 from gan_jax.errors import UserError
 from gan_jax.metrics.estimate import Estimate
@@ -45,11 +57,21 @@ def test_numbers_go_to_json_csv_and_one_line_of_a_record(small, tmp_path):
   (audit,) = content['audits']
   assert (audit['name'], audit['title']) == ('representation', 'Title plain')
   assert audit['numbers']['bad']['value'] is None
+  assert audit['tables'] == [
+    {'title': 'table plain', 'headings': ['', 'x'], 'rows': [['plain', '']]}
+  ]
+  assert audit['about'] == {'n': 3}
   rows = list(csv.DictReader((tmp_path / 'audit.csv').open()))
   assert [row['key'] for row in rows] == ['share/class/a', 'bad']
   line = result.flat([found()])
   assert line['representation/share/class/a_high'] == 0.2
   assert all(np.isfinite(list(line.values())))
+
+
+def test_a_number_is_shown_with_its_interval_as_it_is_or_in_per_cent():
+  estimate = Estimate(0.0312, 0.022, 0.0434)
+  assert result.shown(estimate) == '0.0312 (0.022 to 0.0434)'
+  assert result.shown(estimate, percent=True) == '3.12 % (2.2 to 4.34)'
 
 
 def test_a_page_fetches_nothing_and_shows_text_as_text(small):
@@ -64,6 +86,43 @@ def test_a_page_fetches_nothing_and_shows_text_as_text(small):
 def test_images_of_a_run_are_those_that_its_seed_draws(small):
   again = small.draw(np.arange(40) * 0 if small.labels is None else small.labels, small.seed + 1)
   np.testing.assert_array_equal(again, small.images)
+
+
+class Light(nn.Module):
+  """A discriminator that says how light an image is."""
+
+  def __call__(self, images, labels, train):
+    return {'logits': jnp.mean(images, axis=(1, 2, 3), keepdims=True)}
+
+
+def test_what_the_discriminator_says_is_told_of_the_image_that_it_said_it_of(monkeypatch):
+  rng = np.random.default_rng(0)
+  train, held = drawn.blots(rng, 90), drawn.blots(rng, 61)
+  own = drawn.subject(
+    train[:2], drawn.Drawn('train', train), drawn.Drawn('test', held), run=object(), workdir='run'
+  )
+  monkeypatch.setattr(membership.build, 'open_discriminator', lambda *_: (Light(), {}, {}))
+  monkeypatch.setattr(membership, '_BATCH', 8)
+  light = lambda images: images.mean(axis=(1, 2, 3)) / 127.5 - 1
+  rows = own.train_rows, own.holdout_rows
+  for said, images, chosen in zip(membership.logits(own), (train, held), rows, strict=True):
+    np.testing.assert_allclose(said, light(images[chosen]), atol=1e-5)
+
+
+@pytest.mark.parametrize(('flags', 'lines'), [((), 0), (('--metrics',), 1)])
+def test_the_record_of_a_run_gets_a_line_where_that_is_asked_for(
+  tmp_path, monkeypatch, flags, lines
+):
+  added, run = [], types.SimpleNamespace()
+  for module, name, answer in (
+    *((record, 'load_config', {}), (subject, 'of_run', run), (conduct, 'conduct', ['found'])),
+    *((report, 'show', None), (report, 'write', None)),
+  ):
+    monkeypatch.setattr(module, name, lambda *_, answer=answer: answer)
+  monkeypatch.setattr(report, 'add_to_record', lambda *given: added.append(given))
+  where = '--workdir=run', f'--out={tmp_path / "out"}'
+  assert call('audit', *where, '--audits=scope', *flags).code == 0
+  assert added == [(run, ['found'])] * lines
 
 
 def test_of_a_reference_all_that_is_not_held_out_is_compared_with(monkeypatch):
@@ -160,6 +219,39 @@ def test_latents_are_rejected_to_a_target_that_a_generator_is_not_asked_for(
   np.testing.assert_array_equal(again[0], found.images[5])
 
 
+def test_a_target_to_which_hardly_an_image_can_be_kept_is_refused():
+  grouping = groups.Grouping('bright', ('no', 'yes'), np.zeros(1, int), np.zeros(1, int))
+  sure = predictor.Predictor(
+    grouping, grouping, np.arange(2), (Brightness(100),), np.diag([1000, 1000]), 0.5
+  )
+  wanted = np.array([0.0, 1.0])
+  images = np.zeros((40, 4, 4, 1), np.uint8)
+  train = drawn.Drawn('train', images)
+  for bright in (1, 2):
+    images[:bright] = 200
+    own = drawn.subject(images, train, train)
+    if bright < 2:
+      with pytest.raises(UserError, match=r'--mitigate: of 40 images 1 could be kept; accepted'):
+        mitigation.to_target(own, sure, wanted)
+    else:
+      np.testing.assert_array_equal(mitigation.to_target(own, sure, wanted).images, images[:2])
+
+
+def test_a_predictor_is_measured_on_each_held_out_image_that_is_known_once(monkeypatch):
+  rng = np.random.default_rng(0)
+  images, held = drawn.blots(rng, 30), drawn.blots(rng, 97)
+  bright = held.mean(axis=(1, 2, 3)) > 40
+  truth = rng.integers(-1, 2, len(held))  # of some it is not known
+  grouping = groups.Grouping('bright', ('no', 'yes'), np.zeros(30, int), truth)
+  own = drawn.subject(images, drawn.Drawn('train', images), drawn.Drawn('test', held))
+  monkeypatch.setattr(predictor, '_BATCH', 5)
+  monkeypatch.setattr(predictor.Predictors, '_open', lambda self, grouping: Brightness(40))
+  confusion = predictor.Predictors(own, [grouping]).of(grouping).confusion
+  for said in (0, 1):
+    for true in (0, 1):
+      assert confusion[said, true] == np.sum((bright == said) & (truth == true))
+
+
 class Rare:
   """As much of a subject as sampling needs, whose generator draws a dark image now and then."""
 
@@ -248,6 +340,14 @@ def test_folders_by_anybody_are_audited_by_the_classes_and_attributes_of_a_label
   light = results[0].numbers['share/ink/light']
   assert light.low <= np.mean(~dark[kept]) <= light.high
   assert any(key.startswith('share/class x ink/digit3, dark') for key in results[0].numbers)
+
+
+@pytest.mark.parametrize(
+  ('asked', 'features'), [(('pixels', 'classifier'),) * 2, ((), ('efficientnet_lite0',))]
+)
+def test_folders_are_judged_by_the_networks_that_are_asked_for(tmp_path, asked, features):
+  made = folder(tmp_path / 'made', drawn.blots(np.random.default_rng(0), 8))
+  assert subject.of_folder(made, made, features=asked).features == features
 
 
 @pytest.fixture

@@ -302,6 +302,58 @@ def test_a_table_says_of_each_category_how_sure_the_predictor_and_the_difference
   assert [row['kernel distance (N=50)'] for row in rows] == ['too few: 550', 'too few: 450']
 
 
+def test_a_table_has_the_scores_of_each_category_that_there_are():
+  truth = np.repeat([0, 1], 100)
+  grouping = groups.Grouping('kind', ('a', 'b'), truth, truth)
+  predictor = Predictor(grouping, grouping, np.arange(2), (), np.diag([100, 100]), 0.0)
+  found = shares.of_grouping(predictor, Said(truth, np.ones(200)), {})
+  of = lambda value: quality.Estimate(value, value - 0.125, value + 0.125)
+  scores = [quality.Quality(7), quality.Quality(100, of(0.25), None, of(0.5), of(1.0))]
+  table = shares.table(found, scores, 50)
+  assert [row[-4:] for row in table.rows] == [
+    ('too few: 7', '–', '–', '–'),
+    ('0.25 (0.125 to 0.375)', '–', '0.5 (0.375 to 0.625)', '1 (0.875 to 1.12)'),
+  ]
+
+
+@pytest.mark.parametrize(
+  ('share', 'p', 'level', 'words'),
+  [
+    (0.05, 0.01, 'bad', 'kind a is hardly ever drawn: 5 % (3 to 7), 50 % of the data'),
+    (0.38, 0.01, 'bad', 'kind a is drawn too rarely: 38 % (36 to 40), 50 % of the data'),
+    (0.42, 0.01, 'note', 'kind: shown to differ, by less than a fifth: a 42 % (40 to 44), 50 %'),
+    (0.60, 0.01, 'note', 'kind: shown to differ, by less than a fifth: a 60 % (58 to 62), 50 %'),
+    (0.65, 0.01, 'bad', 'kind a is drawn too often: 65 % (63 to 67), 50 % of the data'),
+    (0.65, 0.06, 'good', 'kind: no share is shown to differ from that of the data'),
+  ],
+)
+def test_a_share_is_a_fault_where_it_is_shown_to_be_off_by_a_fifth(share, p, level, words):
+  truth = np.repeat([0, 1], 100)
+  grouping = groups.Grouping('kind', ('a', 'b'), truth, truth)
+  predictor = Predictor(grouping, grouping, np.arange(2), (), np.diag([100, 100]), 0.0)
+  values = np.array([share, 1 - share])
+  found = adjusted.Adjusted(values, [quality.Estimate(v, v - 0.02, v + 0.02) for v in values])
+  said = Said(truth, np.ones(200))
+  one = shares.Shares(predictor, said, found, None, np.array([p, 1.0]))
+  (told,) = shares.sentences(one, [])
+  assert (told.level, told.text[: len(words)]) == (level, words)
+
+
+@pytest.mark.parametrize(
+  ('known', 'refused', 'message'),
+  [
+    (['ink'], [], '--target=ikn: unknown; did you mean .ink'),
+    (['ink'], ['ikn'], '--target=ikn: its shares cannot be told; did you mean .ink'),
+    ([], ['ikn'], '--target=ikn: its shares cannot be told; nothing: the data have no groups'),
+  ],
+)
+def test_a_target_of_what_is_not_there_or_cannot_be_told_says_which(known, refused, message):
+  none = np.zeros(1, int)
+  groupings = [groups.Grouping(name, ('a', 'b'), none, none) for name in known]
+  with pytest.raises(UserError, match=message):
+    target.check({'ikn': 'uniform'}, groupings, refused)
+
+
 def test_a_target_of_categories_that_are_counted_as_one_is_their_sum():
   predictor, say = sorting(GUESSES)
   targets = {'kind': {'a': 0.1, 'b': 0.2, 'c': 0.3, 'd': 0.4}}

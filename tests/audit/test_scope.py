@@ -82,6 +82,21 @@ def test_what_the_data_hold_a_few_times_is_told(subject):
   ]
 
 
+def test_attributes_of_a_few_words_are_counted_and_names_and_numbers_are_not(monkeypatch):
+  monkeypatch.setattr(scope, '_VALUES', 3)
+  rows = np.arange(24)
+  values = {f'of{count}': np.char.add('v', (rows % count).astype(str)) for count in (1, 2, 3, 4)}
+  values['of3'][:3] = ''  # not known
+  train = drawn.Drawn('train', np.zeros((24, 4, 4, 1), np.uint8), attributes={
+    **values, 'number': rows % 2
+  })  # fmt: skip
+  known = types.SimpleNamespace(train=train, num_classes=0, class_names=())
+  assert scope.held_of(known) == {
+    **{'of2=v0': 12, 'of2=v1': 12, 'of3=v0': 7, 'of3=v1': 7, 'of3=v2': 7},
+    **{f'of2=v{a}, of3=v{b}': 4 - (b == a or (a, b) == (0, 2)) for a in (0, 1) for b in (0, 1, 2)},
+  }
+
+
 def test_a_request_beyond_the_data_has_its_reasons():
   counts = {0: 50, 1: 3}
   assert scope.reasons([0], 1.0, counts) == []

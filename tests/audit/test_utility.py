@@ -126,6 +126,10 @@ def test_that_no_class_is_rare_is_told(digits, held_out_digits, few, even):
   result = utility._result(subject, tried, tested, 7, utility.Settings())
   told = [each.text for each in result.sentences if each.text.startswith('No class is rare')]
   assert told == (['No class is rare: 7, of the fewest, has 400 images'] if even else [])
+  # What generated images add to reals is judged; how they do alone is a row beside.
+  added = [each.text for each in result.sentences if 'beyond what is free' in each.text]
+  assert len(added) == 2
+  assert all(text.startswith('50% generated images') for text in added)
 
 
 def test_scores_are_weighted_sums_of_hits():
