@@ -11,6 +11,7 @@ import pytest
 
 from configs import smoke
 from gan_jax import build
+from gan_jax.build import growing
 from gan_jax.errors import UserError
 from gan_jax.ops import resample
 from gan_jax.train import train
@@ -107,6 +108,12 @@ def test_moments_are_carried_for_what_was_taken(source):
   assert not after['conv0']['kernel'].any()
   leaves = [path for path in told['discriminator']['loaded'] if path.startswith('params/')]
   assert told['discriminator']['moments'] == len(leaves)
+
+
+def test_of_networks_without_optimisers_no_moment_is_carried():
+  other = growing.Other(config(), {}, [], None, {}, {}, {}, 0)
+  fresh = object()
+  assert growing._moments(config(), 'generator', fresh, {}, other, None, None) == (fresh, 0)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,16 @@ def test_the_teacher_is_refused_by_name_with_a_way_out(config):
   assert scoring.asked_of(config, options).features == ('efficientnet_lite0',)
 
 
+def test_beside_images_of_anybody_a_generator_is_judged_as_one_by_what_it_was_not_trained_on(
+  config,
+):
+  asked = scoring.asked_of(config)._replace(generated=False, teachers=())  # as of images
+  found = scoring.judged(config, asked, Options())
+  assert found == asked._replace(generated=True, teachers=('efficientnet_lite0',))
+  with pytest.raises(UserError, match='efficientnet_lite0: projected trains on'):
+    scoring.judged(config, asked._replace(features=('efficientnet_lite0',)), Options())
+
+
 def test_allowed_it_is_marked_in_the_name_of_its_scores(config):
   config.evaluate.features = ('efficientnet_lite0', 'efficientnet_lite2')
   config.evaluate.allow_trained_features = True

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from gan_jax.data.ingest import image, levels
+from gan_jax.data.ingest import deep, image, levels
 from gan_jax.data.ingest.picture import RefusedError
 
 
@@ -164,6 +164,14 @@ def test_a_deep_tiff_cut_short_is_refused(packed):
     spoilt = tiff(noise(40, 40, dtype=np.int16), packed=packed, tags=[(257, (4, [80]))])
     assert refusal(spoilt, (0, 1000)).startswith('broken or truncated')
     assert refusal(whole[:length], (0, 1000))
+  if packed:
+    spoilt = whole[:8] + bytes(100) + whole[108:]
+    assert refusal(spoilt, (0, 1000)) == 'broken or truncated'
+
+
+def test_what_is_decoded_to_another_type_than_was_told_is_refused():
+  with pytest.raises(RefusedError, match='broken or truncated'):
+    deep.decoded(saved(noise(4, 4)), np.dtype(np.uint16))
 
 
 def chunk(kind, data, spoilt=0):
