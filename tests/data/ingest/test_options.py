@@ -143,6 +143,13 @@ def test_medical_options_that_mean_nothing_are_refused(flag, arguments):
   assert refusal(options.medical, *arguments).startswith(f'{flag}: ')
 
 
+def test_grey_has_nine_to_sixteen_bits():
+  read = lambda bits: options.medical('', 'axial', '', '', bits)
+  assert [read(bits).bits for bits in (9, 12, 16)] == [9, 12, 16]
+  for bits in (-1, 0, 8, 17):
+    assert refusal(read, bits) == f'--bits={bits}: accepted: 9 to 16'
+
+
 def test_an_option_not_given_is_one_that_changes_nothing():
   assert re.fullmatch('crop', options.Options('a', 'b', 'c').fit)
   assert options.Options('a', 'b', 'c').medical == options.medical('', 'axial', '', '')

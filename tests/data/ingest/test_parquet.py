@@ -64,9 +64,13 @@ WAYS = [
 ]
 
 
+@pytest.mark.parametrize('order', [1, -1])
 @pytest.mark.parametrize('way', WAYS)
-def test_the_column_of_images_is_found_however_it_is_called(tmp_path, way):
-  pq.write_table(table(2, **way), tmp_path / 'a.parquet')
+def test_the_column_of_images_is_found_however_it_is_called_and_wherever_it_is(
+  tmp_path, way, order
+):
+  written = table(2, **way)
+  pq.write_table(written.select(written.column_names[::order]), tmp_path / 'a.parquet')
   found = opened(tmp_path / 'a.parquet')
   assert [file.read() for file in found.files] == [png(noise(i)) for i in range(2)]
   assert [file.label for file in found.files] == ['a', 'b']

@@ -124,6 +124,31 @@ def test_labels_and_attributes_are_read_back(tmp_path):
   assert builder.info.features['attributes']['age'].np_dtype == np.float64
 
 
+@pytest.mark.parametrize(
+  ('text', 'found'),
+  [
+    *(
+      (text, True) for text in ('0', '-1', '+2.50', '.5', '7.', '1e-3', '2E+5', 'nan', '0.1', '-0')
+    ),
+    *(
+      (text, False) for text in ('007', '-01', '1,5', '1_000', '0x1f', 'inf', 'e5', '.', 'a1', '½')
+    ),
+  ],
+)
+def test_quantities_are_numbers_and_what_only_looks_like_one_is_a_text(text, found):
+  assert writer.is_number(text) == found
+
+
+def test_ids_of_more_digits_than_a_float_holds_are_texts():
+  rng = np.random.default_rng(0)
+  for digits in range(1, 31):
+    text = str(rng.integers(1, 10)) + ''.join(map(str, rng.integers(0, 10, digits - 1)))
+    assert writer.is_number(text) == (digits <= 15)
+    if writer.is_number(text):
+      assert int(float(text)) == int(text)
+  assert int(float('9007199254740993')) != 9007199254740993  # of sixteen digits
+
+
 def test_columns_may_have_any_name_and_hold_nothing(tmp_path):
   rows = [{'a/b': '1', 'x y (ü)': 't', 'empty': ''}] * 2
   _, builder = written(tmp_path, examples_of(tmp_path / 'chunks', [noise(0), noise(1)], (), rows))
