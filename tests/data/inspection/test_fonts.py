@@ -1,6 +1,10 @@
 """Fonts for names in any script."""
 
+import warnings
+
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from gan_jax.data.inspection import fonts
 
@@ -17,6 +21,22 @@ def test_what_no_font_has_is_told_by_its_letters():
   for letter in '猫':
     has = any(_has(name, letter) for name in found)
     assert has != (letter in missing)
+
+
+def test_names_are_drawn_as_they_are_in_the_fonts_that_have_them(monkeypatch):
+  nowhere = chr(0x10FFFD)
+  monkeypatch.setattr(fonts, 'families', lambda texts: (['DejaVu Serif'], nowhere))
+  figure = Figure()
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')  # of boxes it is told once, in words of ours
+    with fonts.drawing(['x']) as missing:
+      name = figure.text(0, 0, f'${nowhere}')
+      formula = figure.text(0, 0, '$x_1$')
+      FigureCanvasAgg(figure).draw()
+  assert missing == nowhere
+  assert name.get_fontname() == 'DejaVu Serif'
+  assert not formula.get_parse_math()
+  assert figure.text(0, 0, 'x').get_fontname() == 'DejaVu Sans'  # as before, outside
 
 
 def _has(family, letter):

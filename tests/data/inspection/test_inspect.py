@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from markupsafe import escape
+from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
-from gan_jax.data.inspection import inspect, report
-from gan_jax.data.inspection.text import findings, plain
+from gan_jax.data.inspection import inspect, page, report
+from gan_jax.data.inspection.split_reader import Unreadable
+from gan_jax.data.inspection.text import findings, plain, split_rows
 from gan_jax.errors import UserError
 from tests.data.inspection.scenes import scene
 
@@ -70,9 +72,10 @@ class Bare(tfds.core.GeneratorBasedBuilder):
   """One grey pixel, and nothing known of it."""
 
   VERSION = tfds.core.Version('1.0.0')
+  channels = 1
 
   def _info(self):
-    image = tfds.features.Image(shape=(None, None, 1))
+    image = tfds.features.Image(shape=(None, None, self.channels))
     return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({'image': image}))
 
   def _split_generators(self, dl_manager):
@@ -80,6 +83,13 @@ class Bare(tfds.core.GeneratorBasedBuilder):
 
   def _generate_examples(self):
     yield 0, {'image': io.BytesIO(encoded(Image.new('L', (1, 1), 9)))}
+
+
+class UnsaidBare(Bare):
+  """The same, and not even how many channels there are."""
+
+  VERSION = tfds.core.Version('1.0.0')
+  channels = None
 
 
 def prepared(kind, folder):
@@ -226,6 +236,7 @@ def test_a_limit_looks_at_a_part_and_says_so(mixed):
   assert (train.inspected, train.total, train.limited) == (5, 29, True)
   assert calls[-1] == (5, 5)
   assert 'of train 5 of 29 images were looked at' in findings(part)[0]
+  assert dict(split_rows(part))['images'] == ['5 of 29']
 
 
 def test_an_unknown_split_offers_the_nearest(mixed):
@@ -240,6 +251,25 @@ def test_one_pixel_without_labels_is_enough(bare):
   assert 'class' not in shown(bare)
 
 
+def test_channels_that_are_not_said_are_those_of_colour(tmp_path):
+  found = inspect.inspect(prepared(UnsaidBare, tmp_path))
+  assert len(found.channels) == 3
+  np.testing.assert_allclose(found.splits[0].mean, [9 / 255] * 3)
+
+
+@pytest.mark.parametrize(
+  ('features', 'message'),
+  [
+    ({'audio': None, 'label': None}, "'sounds' has no feature `image`; found: audio, label$"),
+    ({'image': types.SimpleNamespace(shape=(8, 8, 2))}, "'sounds': 2 channels; accepted: 1, 3, 4$"),
+  ],
+)
+def test_what_holds_no_such_images_is_refused(features, message):
+  builder = types.SimpleNamespace(name='sounds', info=types.SimpleNamespace(features=features))
+  with pytest.raises(UserError, match=message):
+    inspect.inspect(builder)
+
+
 def test_the_terminal_shows_names_as_they_are_and_no_control_characters(looked):
   text = shown(looked._replace(name='\x1b[31m[bold]train'))
   assert '\x1b' not in text
@@ -249,7 +279,13 @@ def test_the_terminal_shows_names_as_they_are_and_no_control_characters(looked):
 def test_the_terminal_tells_what_was_found_in_each_split(looked):
   lines = [[cell.strip() for cell in line.split('│')[1:-1]] for line in shown(looked).splitlines()]
   told = {cells[0]: cells[1:] for cells in lines if cells}
-  expected = {'unreadable': '10', 'blank': '20', 'exact copies': '10', 'near-duplicates': '20'}
+  expected = {
+    'images': '294',
+    'unreadable': '10',
+    'blank': '20',
+    'exact copies': '10',
+    'near-duplicates': '20',
+  }
   assert {name: ''.join(told.get(name, '')) for name in expected} == expected
 
 
@@ -257,6 +293,34 @@ def test_a_class_without_images_has_its_line_in_the_sheet(looked):
   titles = [title for title, _, _ in report._lines(looked) if title]
   assert titles == [row.title for row in looked.sheet]
   assert [len(row.examples) > 0 for row in looked.sheet] == [True, True, False]
+
+
+@pytest.mark.parametrize('size', [(30, 10), (10, 30), (200, 90), (7, 7), (1, 400)])
+def test_a_picture_is_whole_and_in_the_middle_of_its_place(size):
+  room, (width, height) = 68, size
+  pixels = np.full((height, width, 4), (200, 0, 0, 255), np.uint8)
+  drawn = (np.asarray(report._on_checks(pixels, room)) != 255).any(axis=-1)
+  for axis, side in enumerate((height, width)):
+    places = np.flatnonzero(drawn.any(axis=1 - axis))
+    assert len(places) == max(1, round(room * side / max(size)))
+    assert abs(places[0] - (room - 1 - places[-1])) <= 1
+
+
+def test_what_is_transparent_shows_a_board_of_checks():
+  shown = np.asarray(report._on_checks(np.zeros((4, 8, 4), np.uint8), 68))
+  inside = shown[17:51].reshape(-1, 3)  # of the square, as high as half its width
+  assert {tuple(colour) for colour in inside.tolist()} == {(215,) * 3, (245,) * 3}
+
+
+def test_bars_of_a_class_lie_beside_its_images_one_a_split_and_none_upon_another(looked):
+  axes, labels = Figure().add_subplot(), [row.label for row in looked.sheet]
+  report._bars(axes, looked, labels)
+  spans = []
+  for split, bars in zip(looked.splits, axes.containers, strict=True):
+    assert [bar.get_width() for bar in bars] == [split.class_counts[label] for label in labels]
+    spans.append([(bar.get_y(), bar.get_y() + bar.get_height()) for bar in bars])
+  for line, (first, second) in enumerate(zip(*spans, strict=True)):
+    assert line < first[0] < first[1] < second[0] < second[1] < line + 1
 
 
 def test_a_long_name_keeps_both_ends():
@@ -272,17 +336,32 @@ def test_the_page_is_self_contained_and_escapes_names(which, request, tmp_path):
   given = request.getfixturevalue(which)
   path = tmp_path / 'new' / 'page.html'
   report.write(given, str(path))
-  page = path.read_text()
-  assert page.count('<script') == 1  # the page's own
-  assert 'http' not in page
-  sources = re.findall(r'src="([^"]*)"', page)
+  text = path.read_text()
+  assert text.count('<script') == 1  # the page's own
+  assert 'http' not in text
+  sources = re.findall(r'src="([^"]*)"', text)
   assert all(source.startswith('data:image/png;base64,') for source in sources)
   assert len(sources) >= sum(len(row.examples) for row in given.sheet) > 0
   if which == 'looked':
-    assert str(escape(NASTY)) in page
-    assert NASTY not in page
-    assert all(str(escape(bad.reason)) in page for bad in given.splits[0].unreadable)
+    assert str(escape(NASTY)) in text
+    assert NASTY not in text
+    assert all(str(escape(bad.reason)) in text for bad in given.splits[0].unreadable)
   assert [path.name for path in path.parent.iterdir()] == ['page.html']
+
+
+def test_of_many_unreadable_images_the_first_are_listed_and_all_are_counted(looked, monkeypatch):
+  monkeypatch.setattr(page, '_MAX_UNREADABLE', 2)
+  monkeypatch.setattr(report, '_MAX_UNREADABLE', 3)
+  bad = tuple(Unreadable(row, f'file{row}.png', 'why') for row in range(5))
+  train, test = looked.splits
+  many = looked._replace(splits=(train._replace(unreadable=bad), test))
+  for text, count, said in (
+    (page.page(many), 2, 'The first 2 of 5.'),
+    (shown(many), 3, 'Unreadable: the first 3 of 5'),
+  ):
+    assert said in text
+    assert [each.name in text for each in bad] == [place < count for place in range(5)]
+  assert 'The first' not in page.page(looked)
 
 
 @pytest.mark.parametrize('which', ['looked', 'bare'])
