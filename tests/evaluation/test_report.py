@@ -96,6 +96,17 @@ def test_the_picture_is_drawn_for_runs_folders_and_many_classes(tmp_path, option
     assert len(picture.convert('RGB').getcolors(2**24)) > 50  # something is drawn
 
 
+def test_a_run_is_a_curve_over_images_that_are_counted_in_short_numbers():
+  axis = Figure().subplots()
+  picture._scores(axis, evaluation(images=(5_000, 25_000_000)).rows, 'fd_inception_v3')
+  curve, floor = axis.lines
+  np.testing.assert_array_equal(curve.get_xydata(), [(5_000, 9), (25_000_000, 8)])
+  np.testing.assert_array_equal(floor.get_ydata(), 1.5)
+  assert axis.get_xlabel() == 'real images shown'
+  shown = axis.xaxis.get_major_formatter()
+  assert [shown(count) for count in (0, 5_000, 25_000_000)] == ['0', '5k', '25M']
+
+
 def test_images_and_the_real_ones_nearest_to_them_are_named_in_their_own_rows():
   part = Figure().subfigures()
   picture._gallery(part, evaluation().gallery)

@@ -41,10 +41,14 @@ def test_few_images_have_tenths_of_one_and_few_reals_take_the_farthest():
   ]
 
 
-def test_of_large_images_those_of_each_tenth_are_whole_beside_its_picture(tmp_path, monkeypatch):
+@pytest.mark.parametrize(('channels', 'dtype'), [(3, np.uint8), (4, np.uint8), (1, np.uint16)])
+def test_of_large_images_those_of_each_tenth_are_whole_beside_its_picture(
+  tmp_path, monkeypatch, channels, dtype
+):
   monkeypatch.setattr(grid, '_MOST_SIDE', 480)
   monkeypatch.setattr(grid, '_LEAST_CELL', 32)
-  images = np.random.default_rng(0).integers(0, 256, (200, 64, 64, 3), np.uint8)
+  top = np.iinfo(dtype).max
+  images = np.random.default_rng(0).integers(0, top, (200, 64, 64, channels), dtype)
   parts = sheets.tenths(images, np.arange(200.0)[:, None], np.zeros((9, 1)), seed=0)
   sheets.write(parts, str(tmp_path))
   for part in parts:
@@ -53,4 +57,5 @@ def test_of_large_images_those_of_each_tenth_are_whole_beside_its_picture(tmp_pa
     files = sorted((tmp_path / part.name).iterdir())
     assert len(files) == len(part.images) == 20
     with Image.open(files[3]) as picture:
-      np.testing.assert_array_equal(np.asarray(picture), part.images[3])
+      found = np.asarray(picture).reshape(64, 64, channels)
+      np.testing.assert_array_equal(found, part.images[3])
