@@ -71,6 +71,19 @@ def test_a_set_holds_the_images_that_are_generated_in_every_form(run, tmp_path):
       assert 'Error' not in found.stdout + found.stderr
 
 
+def test_the_text_beside_a_set_says_once_what_it_is_and_how_it_was_made():
+  model = drawn.model()
+  asked = plan(model, 7, 3, [1])
+  asked = asked._replace(remarks={'Limits of use': 'For nobody.', 'Kept within': '0.05'})
+  lines = export_set._readme(asked, 'For nobody.').splitlines()
+  said = dict(line.split(': ', 1) for line in lines if ': ' in line)
+  assert lines.count('For nobody.') == 1
+  assert 'Limits of use' not in said
+  assert (said['Images'], said['Kept within']) == ('3', '0.05')
+  assert said['Model'] == model.recipe()['Model']
+  assert 'trainedAlgorithmicMedia' in said['Digital source type']
+
+
 def test_what_the_data_hold_too_rarely_is_refused_or_marked(run, tmp_path):
   edit(run, class_counts=[400, 400, 400, 3, 0, 400, 400, 400, 400, 400])
   assert requests.check(asked(run, classes=(0, 7)), False).remarks == {}

@@ -1,6 +1,7 @@
 import io
 import os
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ class TinyPictures(tfds.core.GeneratorBasedBuilder):
   """Six coloured pictures of 20 by 12 pixels, without labels."""
 
   VERSION = tfds.core.Version('1.0.0')
-  broken = False
+  broken, channels = False, 3
 
   def _info(self):
     return self.dataset_info_from_configs(
-      features=tfds.features.FeaturesDict({'image': tfds.features.Image(shape=(None, None, 3))})
+      features=tfds.features.FeaturesDict(
+        {'image': tfds.features.Image(shape=(None, None, self.channels))}
+      )
     )
 
   def _split_generators(self, dl_manager):
@@ -38,6 +41,13 @@ class TinyPictures(tfds.core.GeneratorBasedBuilder):
       if self.broken and i == 3:
         file = io.BytesIO(file.getvalue()[:40])
       yield i, {'image': file}
+
+
+class UnsaidPictures(TinyPictures):
+  """The same pictures; nothing says how many channels they have."""
+
+  VERSION = tfds.core.Version('1.0.0')
+  channels = None
 
 
 class Labelled(TinyPictures):
@@ -152,6 +162,30 @@ def test_a_colour_dataset_without_labels_is_cropped_and_has_no_classes(tiny):
   assert batch['image'].shape == (2, 8, 8, 3)
   assert set(batch['label']) == {0}
   assert {int(image.mean()) for image in batch['image']} <= {40 * i for i in range(6)}
+
+
+def test_channels_that_are_not_said_are_those_of_colour(tmp_path):
+  builder = UnsaidPictures(data_dir=tmp_path)
+  builder.download_and_prepare(file_format='array_record')
+  assert source.ImageDataset(builder, 'train', (8, 8), 1).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+  ('features', 'message'),
+  [
+    ({'audio': None, 'label': None}, 'has no feature `image`; found: audio, label$'),
+    ({'image': ((8, 8, 2), np.uint8)}, '2 channels; accepted: 1, 3, 4$'),
+    ({'image': ((8, 8, 3), np.uint16)}, '16 bits in 3 channels; accepted: 1 channel$'),
+  ],
+)
+def test_a_dataset_without_such_images_is_refused(features, message):
+  features = {
+    name: about and types.SimpleNamespace(shape=about[0], np_dtype=about[1])
+    for name, about in features.items()
+  }
+  builder = types.SimpleNamespace(name='sounds', info=types.SimpleNamespace(features=features))
+  with pytest.raises(UserError, match=f"config.dataset.name='sounds': {message}"):
+    source.ImageDataset(builder, 'train', (8, 8), 1)
 
 
 def test_a_size_need_not_be_square(tiny):

@@ -528,7 +528,7 @@ def test_no_group_is_on_both_sides(make, how):
   assert abs(made.report['splits']['train'] - len(names) / 2) <= 5
 
 
-def dicom_of(patient, pixels):
+def dicom_of(patient, pixels, modality=''):
   dataset = Dataset()
   dataset.file_meta = FileMetaDataset()
   dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -540,6 +540,7 @@ def dicom_of(patient, pixels):
   dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
   dataset.PixelRepresentation = 0
   dataset.PatientID, dataset.PixelData = patient, pixels.astype('<u2').tobytes()
+  dataset.Modality = modality
   file = io.BytesIO()
   pydicom.dcmwrite(file, dataset, enforce_file_format=True)
   return file.getvalue()
@@ -678,6 +679,16 @@ def test_volumes_of_nifti_stay_together_and_carry_their_rows(make):
   assert made.report['rows_without_image'] == []
 
 
+@pytest.mark.parametrize(
+  ('modalities', 'kept'), [(('MR', 'MR'), 'MR'), (('MR', 'CT'), ''), (('', ''), '')]
+)
+def test_a_modality_is_kept_where_it_is_that_of_all_images(make, modalities, kept):
+  files = {f'{i}.dcm': dicom_of(f'P{i}', noise(i), found) for i, found in enumerate(modalities)}
+  made = make(files)
+  for noted in (made.report, tfds.builder_from_directory(made.folder).info.metadata):
+    assert (noted['medical'], noted['modality']) == (True, kept)
+
+
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
 def test_arrays_become_a_dataset_of_their_depth(make, tmp_path, dtype):
   rng = np.random.default_rng(0)
@@ -700,6 +711,7 @@ def test_images_without_a_class_among_others_are_refused(make, tmp_path):
   made = make(tmp_path / 'a.npz')
   assert made.report['refusals'] == [['00000001', 'has no class']]
   assert made.report['classes'] == {'a': 2, 'b': 1}
+  assert set(read(made.folder, SKIP)) == {'00000000', '00000002', '00000003'}
 
 
 def test_a_dataset_becomes_another_with_its_own_splits_or_new_ones(make, refused, tmp_path):
