@@ -5,6 +5,7 @@ from gan_jax.errors import UserError
 from gan_jax.exploring.gallery import Gallery
 from gan_jax.exploring.painter import AT_ONCE, Painter, Projected
 from gan_jax.exploring.recipe import Recipe, Source
+from tests.sampling import drawn
 
 from .conftest import plain, styled
 
@@ -42,6 +43,16 @@ def test_between_keyframes_the_ends_are_the_keyframes_and_the_middle_is_neither(
     np.testing.assert_array_equal(drawn[[0, 1, 3]], alone)
     assert (drawn[2] != drawn[1]).any()
     assert (drawn[2] != drawn[3]).any()
+
+
+def test_between_classes_each_weighs_as_near_as_it_is():
+  model = drawn.model()  # whose classes are nothing alike
+  frames, shares = ((Source(1, label=0),), (Source(1, label=2),)), np.array([0.25, 0.5, 0.75])
+  found = Painter(model, Gallery([]).projected).draw([Recipe(frames, at) for at in shares])
+  weights = np.stack([1 - shares, 0 * shares, shares], axis=1).astype(np.float32)
+  expected = model.images(model.latents(1, seed=1).repeat(3, axis=0), weights, fixed_noise=True)
+  assert np.abs(found.astype(int) - expected).max() <= 1  # the arc from a latent to itself
+  assert np.abs(found[0].astype(int) - found[2]).max() > 20
 
 
 def test_styles_of_layers_come_from_their_sources(models, painters):
