@@ -289,7 +289,9 @@ def test_a_published_file_needs_real_images_of_its_size(folders, tmp_path):
   save_image(str(tmp_path / 'other' / 'b.png'), np.ones((8, 8, 1), np.uint8))
   with pytest.raises(UserError, match=r'images of 8x8 grey, .*r3gan.pkl makes 16x16 rgb; accepted'):
     evaluate_folders.evaluate_against([path], str(tmp_path / 'other'))
-  (row,) = against(folders, path, metrics=('fd',)).rows  # grey ones are taken as RGB
+  found = against(folders, path, metrics=('fd',))  # grey ones are taken as RGB
+  (row,) = found.rows
+  assert found.best_key == 'fd_pixels'  # though none was asked for
   assert (row.step, row.label) == (None, path)
   assert row.scores[0].estimate.value > row.scores[0].floor.value
 
