@@ -11,6 +11,7 @@ from gan_jax.exploring.painter import Painter
 from gan_jax.exploring.server import Explorer
 from gan_jax.models import dcgan, stylegan2
 from gan_jax.sampling.model import Model
+from tests.sampling.drawn import moved
 
 PORT = 8765
 ORIGIN = f'http://127.0.0.1:{PORT}'
@@ -18,13 +19,13 @@ CLASSES = ('zero', '<b>one</b>')
 
 
 def made(module, name, channels=1, dtype='uint8', classes=CLASSES, resolution=16, **settings):
-  """A generator with its first weights."""
+  """A generator whose weights are drawn: at its first ones any picture is as good as any other."""
   network = module.Generator(
     resolution, channels, latent_size=8, num_classes=len(classes), **settings
   )
   labels = np.zeros(1, np.int32)
   variables = network.init(jax.random.key(0), np.zeros((1, 8), np.float32), labels, train=False)
-  return Model(network, variables, dtype, name=name, class_names=classes, batch_size=16)
+  return Model(network, moved(variables), dtype, name=name, class_names=classes, batch_size=16)
 
 
 def styled(**settings):

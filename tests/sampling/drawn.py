@@ -30,11 +30,14 @@ def model(name='dcgan', size=(16, 16), channels=1, dtype=np.uint8, classes=3, **
   init = jax.jit(
     lambda: generator.init(jax.random.key(0), jnp.zeros((1, 8)), jnp.zeros(1, int), train=False)
   )
-  variables = jax.device_get(init())
-  # What training moves is not at its first value, at which much of it does nothing.
-  moved = lambda path, x: x + draw(jax.tree_util.keystr(path), x.shape) / 4
-  variables = dict(jax.tree_util.tree_map_with_path(moved, variables))
+  names = NAMES[:classes]
+  return Model(generator, moved(init()), dtype, name=name, class_names=names, **options)
+
+
+def moved(variables):
+  """What training moves, away from its first value, at which much of it does nothing."""
+  move = lambda path, x: x + draw(jax.tree_util.keystr(path), x.shape) / 4
+  variables = dict(jax.tree_util.tree_map_with_path(move, jax.device_get(variables)))
   if 'batch_stats' in variables:
     variables['batch_stats'] = jax.tree.map(np.abs, variables['batch_stats'])
-  names = NAMES[:classes]
-  return Model(generator, variables, dtype, name=name, class_names=names, **options)
+  return variables
