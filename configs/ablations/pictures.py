@@ -1,4 +1,4 @@
-"""What draws the best pictures of 64 pixels in four minutes of a core? Up to 16 recipes a dataset.
+"""What draws the best pictures of 64 pixels in four minutes of a core? Up to 17 recipes a dataset.
 
 Command, with one of characters, emoji, buildings and mri, judged by features none was trained on:
 .venv/bin/python launch.py ablate --sweep=configs/ablations/pictures.py:characters --parallel=2
@@ -99,6 +99,9 @@ def get_sweep(dataset: str) -> sweep.Sweep:
       **augmented,
     },
   }
+  if base.model.conditional:
+    grouped = {'dataset.class_group': 8, 'projected.deviation_group': 8}
+    variants['neighbours of one class'] = {**_SIXTEEN, **grouped}
   made = sweep.Sweep(
     question=f'What draws the best pictures of {dataset} in four minutes of a core?',
     base=base,
