@@ -47,6 +47,7 @@ def test_both_players_are_those_of_the_original(drawn_noise):
   d_variables = originals.in_float64(originals.variables(network, 'd', pair, LABELS))
   judge = runner(network, d_variables)
   both = runner(network.for_parts(2), d_variables)
+  latents, pair = originals.in_float64((latents, pair))  # kernels take the type of what enters
 
   def d_loss(params, fakes):
     joined = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), pair, fakes)
