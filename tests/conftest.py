@@ -43,6 +43,7 @@ if os.path.isdir('/dev/shm'):
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from configs import smoke
 from gan_jax.data import by_name, source
@@ -170,3 +171,14 @@ def browser(tmp_path):
   driver.set_window_size(1280, 1600)
   yield driver
   driver.quit()
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+  """JAX's cache of compiled programs where it is by default, in a home of its own."""
+  before = jax.config.jax_compilation_cache_dir
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+  jax.config.update('jax_compilation_cache_dir', None)
+  yield tmp_path / 'gan_jax' / 'xla'
+  jax.config.update('jax_compilation_cache_dir', before)
+  compilation_cache.reset_cache()

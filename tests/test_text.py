@@ -60,13 +60,13 @@ def test_printed_commands_can_be_pasted(workdir, capsys):
 @pytest.mark.parametrize(
   ('interpreter', 'named'),
   [
-    ('/work/.venv/bin/python', '.venv/bin/python'),
-    ('/work/my env/bin/python3', "'my env/bin/python3'"),
+    ('/project/.venv/bin/python', '.venv/bin/python'),
+    ('/project/my env/bin/python3', "'my env/bin/python3'"),
     ('/usr/bin/python3', 'python'),  # not of this folder: by its name, as the user has begun it
   ],
 )
 def test_commands_name_the_interpreter_that_is_within_reach(monkeypatch, interpreter, named):
-  monkeypatch.setattr(text.os, 'getcwd', lambda: '/work')
+  monkeypatch.setattr(text.os, 'getcwd', lambda: '/project')
   monkeypatch.setattr(text.sys, 'executable', interpreter)
   assert text.command('launch.py', 'runs') == f'{named} launch.py runs'
 

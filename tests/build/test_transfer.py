@@ -6,7 +6,6 @@ import os
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from configs import smoke
 from gan_jax import build
@@ -25,20 +24,9 @@ def config(source, **changes):
   return made
 
 
-@pytest.fixture
-def no_programs_kept(tmp_path, monkeypatch):
-  """A home of its own, where JAX has not been told to keep compiled programs."""
-  before = jax.config.jax_compilation_cache_dir
-  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-  jax.config.update('jax_compilation_cache_dir', None)
-  yield tmp_path / 'gan_jax' / 'xla'
-  jax.config.update('jax_compilation_cache_dir', before)
-  compilation_cache.reset_cache()
-
-
-def test_what_is_compiled_for_a_run_that_was_opened_is_kept(finished, no_programs_kept):
+def test_what_is_compiled_for_a_run_that_was_opened_is_kept(finished, own_cache):
   build.open_run(finished[0], None)
-  assert jax.config.jax_compilation_cache_dir == str(no_programs_kept)
+  assert jax.config.jax_compilation_cache_dir == str(own_cache)
 
 
 def started(source, **changes):

@@ -5,7 +5,6 @@ import os
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from gan_jax.runtime import cache
 
@@ -91,17 +90,6 @@ def test_an_address_is_no_folder_of_this_machine(monkeypatch, root):
   monkeypatch.setenv('XDG_CACHE_HOME', root)
   monkeypatch.setenv('HOME', '/home/of/mine')
   assert str(cache.directory('xla')) == '/home/of/mine/.cache/gan_jax/xla'
-
-
-@pytest.fixture
-def own_cache(tmp_path, monkeypatch):
-  """JAX's cache of compiled programs where it is by default, in a home of its own."""
-  before = jax.config.jax_compilation_cache_dir
-  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-  jax.config.update('jax_compilation_cache_dir', None)
-  yield tmp_path / 'gan_jax' / 'xla'
-  jax.config.update('jax_compilation_cache_dir', before)
-  compilation_cache.reset_cache()
 
 
 def test_the_cache_of_programs_is_made_for_the_user_alone(own_cache):
