@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.errors import UserError
-from gan_jax.training.augment import ada_colour, ada_filter, ada_geometry
+from gan_jax.training.augment import ada_colour, ada_draws, ada_filter, ada_geometry
 from gan_jax.training.augment.ada_draws import Draws
 
 GEOMETRY = ('xflip', 'rotate90', 'xint', 'scale', 'rotate', 'aniso', 'xfrac')
@@ -96,7 +96,8 @@ def augment(
   """
   x = images.astype(jnp.float32)
   size = x.shape[1], x.shape[2]
-  drawn = lambda function: jax.vmap(lambda key: function(Draws(key, strength)))(keys)
+  draws = jax.vmap(lambda key: ada_draws.draw(key, strength))(keys)
+  drawn = lambda function: jax.vmap(function)(draws)
   if _any(settings, GEOMETRY):
     matrices = drawn(lambda d: ada_geometry.matrix(d, size, settings))
     x = ada_geometry.resample(x, matrices)
@@ -120,7 +121,7 @@ def _any(settings: Settings, names: tuple[str, ...]) -> bool:
 def _noise(draws: Draws, shape: tuple[int, ...], settings: Settings) -> jax.Array:
   """Normal noise whose standard deviation is drawn for the image, `[H, W, C]`."""
   deviation = settings.noise_std * jnp.abs(draws.normal(51))
-  noise = draws.where_fired(50, settings.noise, deviation, 0) * draws.normal(52, shape)
+  noise = draws.where_fired(50, settings.noise, deviation, 0) * draws.noise(52, shape)
   return noise.at[..., 3:].set(0.0)
 
 

@@ -1,34 +1,49 @@
 """What the operations of ADA have in common: each fires for an image on its own, or is idle."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
+_NUMBERS = 64  # that a draw may have as its name
+_INTEGERS = 4  # of which a drawn integer is one, or of a divisor
 
-class Draws:
-  """The draws of one image, each under a name of its own.
+
+class Draws(NamedTuple):
+  """The draws of one image, each under a number of its own.
+
+  Those of all numbers are made at once: one by one they were three quarters of what there is to
+  compile of a small step.
 
   Attributes:
+    key: of the image.
     strength: p, 0 to 1.
+    uniforms: U[0, 1), two of each number, `[64, 2]`.
+    normals: N(0, 1), two of each number, `[64, 2]`.
+    integers: 0 to 3, one of each number, `[64]`.
   """
 
-  def __init__(self, key: jax.Array, strength: jax.Array):
-    self._key, self.strength = key, strength
-
-  def key(self, number: int) -> jax.Array:
-    """The key of a draw."""
-    return jax.random.fold_in(self._key, number)
+  key: jax.Array
+  strength: jax.Array
+  uniforms: jax.Array
+  normals: jax.Array
+  integers: jax.Array
 
   def uniform(self, number: int, shape: tuple[int, ...] = ()) -> jax.Array:
-    """U(−1, 1)."""
-    return jax.random.uniform(self.key(number), shape, minval=-1.0, maxval=1.0)
+    """U[−1, 1), one or `[2]`."""
+    return 2 * _first(self.uniforms[number], shape) - 1
 
   def integer(self, number: int, count: int) -> jax.Array:
-    """One of 0 to count − 1, as float32."""
-    return jax.random.randint(self.key(number), (), 0, count).astype(jnp.float32)
+    """One of 0 to count − 1, as float32; count is 2 or 4."""
+    return (self.integers[number] % count).astype(jnp.float32)
 
   def normal(self, number: int, shape: tuple[int, ...] = ()) -> jax.Array:
-    """N(0, 1)."""
-    return jax.random.normal(self.key(number), shape)
+    """N(0, 1), one or `[2]`."""
+    return _first(self.normals[number], shape)
+
+  def noise(self, number: int, shape: tuple[int, ...]) -> jax.Array:
+    """N(0, 1) of any shape."""
+    return jax.random.normal(jax.random.fold_in(self.key, number), shape)
 
   def where_fired(
     self,
@@ -40,4 +55,20 @@ class Draws:
   ) -> jax.Array:
     """The value with probability multiplier · p, else the one that does nothing."""
     p = self.strength if strength is None else strength
-    return jnp.where(jax.random.uniform(self.key(number)) < multiplier * p, value, idle)
+    return jnp.where(self.uniforms[number, 0] < multiplier * p, value, idle)
+
+
+def draw(key: jax.Array, strength: jax.Array) -> Draws:
+  """The draws of one image, by its key and p."""
+  keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.arange(_NUMBERS))
+  return Draws(
+    key,
+    strength,
+    jax.vmap(lambda key: jax.random.uniform(key, (2,)))(keys),
+    jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys),
+    jax.vmap(lambda key: jax.random.randint(key, (), 0, _INTEGERS))(keys),
+  )
+
+
+def _first(pair: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+  return pair if shape else pair[0]

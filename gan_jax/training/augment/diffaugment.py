@@ -6,7 +6,7 @@ fourth channel, so that nothing is shown there that was not in the picture.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -47,11 +47,12 @@ def augment(
     strength: probability of each group, 0 to 1.
     settings: see `Settings`.
   """
-  for name in policy(settings):
-    fire, draw = draw_keys(keys, name)
-    fires = jax.vmap(jax.random.uniform)(fire) < strength
-    changed = _GROUPS[name](draw, images, settings)
-    images = jnp.where(fires[:, None, None, None], changed.astype(images.dtype), images)
+  names = policy(settings)
+  fire, draw = draw_keys(keys, names)
+  fires = jax.vmap(jax.vmap(jax.random.uniform))(fire) < strength
+  for place, name in enumerate(names):
+    changed = _GROUPS[name](draw[place], images, settings)
+    images = jnp.where(fires[place, :, None, None, None], changed.astype(images.dtype), images)
   return images
 
 
@@ -60,10 +61,15 @@ def policy(settings: Settings) -> list[str]:
   return [name.strip() for name in settings.policy.split(',') if name.strip()]
 
 
-def draw_keys(keys: jax.Array, name: str) -> tuple[jax.Array, jax.Array]:
-  """Keys of whether a group is done to each image, and of what it draws, `[B]` each."""
-  pair = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, _NUMBERS[name])))(keys)
-  fire, draw = jnp.moveaxis(pair, 1, 0)
+def draw_keys(keys: jax.Array, names: Sequence[str]) -> tuple[jax.Array, jax.Array]:
+  """Keys of whether groups are done to each image, and of what they draw, `[groups, B]` each.
+
+  Of all groups at once: what derives keys is longer to compile than what most groups do.
+  """
+  numbers = jnp.array([_NUMBERS[name] for name in names])
+  pair = lambda number, key: jax.random.split(jax.random.fold_in(key, number))
+  both = jax.vmap(jax.vmap(pair, (None, 0)), (0, None))(numbers, keys)
+  fire, draw = jnp.moveaxis(both, 2, 0)
   return fire, draw
 
 

@@ -12,8 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from gan_jax.errors import UserError
 from gan_jax.training import draws as draws_of
-from gan_jax.training.augment import ada, ada_colour, ada_filter, ada_geometry
-from gan_jax.training.augment.ada_draws import Draws
+from gan_jax.training.augment import ada, ada_colour, ada_draws, ada_filter, ada_geometry
 
 NOTHING = dict.fromkeys((*ada.GEOMETRY, *ada.COLOUR), 0.0)
 SIDE = 48
@@ -45,7 +44,7 @@ def run(images, settings, strength=1.0, seed=0):
 
 
 def matrices(settings, count, size=(SIDE, SIDE), strength=1.0, seed=0):
-  one = lambda key: ada_geometry.matrix(Draws(key, jnp.float32(strength)), size, settings)
+  one = lambda key: ada_geometry.matrix(ada_draws.draw(key, jnp.float32(strength)), size, settings)
   return np.asarray(jax.jit(jax.vmap(one))(keys(count, seed)), np.float64)
 
 
@@ -154,7 +153,7 @@ def test_colours_are_the_composition_of_the_same_draws():
   images = photograph(5, 4)
   found = run(images, settings)
   for key, image, result in zip(keys(5), images, found, strict=True):
-    matrix, shift = colour_by_numpy(Draws(key, jnp.float32(1)), settings)
+    matrix, shift = colour_by_numpy(ada_draws.draw(key, jnp.float32(1)), settings)
     np.testing.assert_allclose(result[..., :3], image[..., :3] @ matrix.T + shift, atol=1e-4)
     np.testing.assert_array_equal(result[..., 3], image[..., 3])
 
@@ -259,7 +258,9 @@ def test_settings_out_of_range_are_refused(name, value):
 
 
 def test_the_matrix_is_of_three_by_three_and_the_colours_keep_greys_grey():
-  one = lambda key: ada_colour.matrix(Draws(key, jnp.float32(1)), False, only('hue', 'saturation'))
+  one = lambda key: ada_colour.matrix(
+    ada_draws.draw(key, jnp.float32(1)), False, only('hue', 'saturation')
+  )
   found = np.asarray(jax.jit(jax.vmap(one))(keys(5)))
   grey = np.array([0.3, 0.3, 0.3, 1.0])
   np.testing.assert_allclose(found @ grey, np.tile(grey, (5, 1)), atol=1e-5)

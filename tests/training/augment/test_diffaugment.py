@@ -114,7 +114,7 @@ def test_groups_are_done_in_the_order_of_the_policy(order):
   settings, images = Settings(policy=' , '.join(order)), pictures(channels=4)
   expected = list(images)
   for name in order:
-    _, own = diffaugment.draw_keys(keys(len(images)), name)
+    _, (own,) = diffaugment.draw_keys(keys(len(images)), [name])
     draws = drawn(name, own, images.shape[1:3], settings)
     expected = [BY_NUMPY[name](*each) for each in zip(expected, draws, strict=True)]
   np.testing.assert_allclose(run(images, settings), np.stack(expected), atol=1e-5)

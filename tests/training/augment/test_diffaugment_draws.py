@@ -78,7 +78,7 @@ def test_groups_fire_each_on_its_own_as_often_as_the_strength_says(strength):
   """Of an image that shows it; a shift by nothing is told from its draw."""
   images, fired = np.full((MANY, 8, 8, 1), 0.75, np.float32), []
   for name in diffaugment.policy(Settings()):
-    _, own = diffaugment.draw_keys(keys(MANY), name)
+    _, (own,) = diffaugment.draw_keys(keys(MANY), [name])
     shows = np.ones(MANY, bool)
     if name == 'translation':
       shows = np.any(diffaugment.draw_translation(own, (8, 8), Settings()), axis=0)
