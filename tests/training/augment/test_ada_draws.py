@@ -1,0 +1,78 @@
+"""Laws of the draws that ADA's operations take: each number's are its own, of the key alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from gan_jax.training.augment import ada_draws
+
+MANY = 4_000
+
+
+@pytest.fixture(scope='module')
+def draws():
+  keys = jax.random.split(jax.random.key(7), MANY)
+  return jax.jit(jax.vmap(lambda key: ada_draws.draw(key, jnp.float32(0.5))))(keys)
+
+
+def of(draws, function):
+  return np.asarray(jax.vmap(function)(draws), np.float64)
+
+
+@pytest.mark.parametrize('shape', [(), (2,)])
+def test_uniform_and_normal_draws_are_of_their_laws(draws, shape):
+  uniform = of(draws, lambda d: d.uniform(61, shape))
+  normal = of(draws, lambda d: d.normal(15, shape))
+  assert uniform.shape == normal.shape == (MANY, *shape)
+  for column in uniform.reshape(MANY, -1).T:
+    assert scipy.stats.kstest(column, 'uniform', (-1, 2)).pvalue > 1e-3
+  for column in normal.reshape(MANY, -1).T:
+    assert scipy.stats.kstest(column, 'norm').pvalue > 1e-3
+
+
+@pytest.mark.parametrize('count', [2, 4])
+def test_integers_are_as_frequent_each(draws, count):
+  found = of(draws, lambda d: d.integer(3, count))
+  values, times = np.unique(found, return_counts=True)
+  np.testing.assert_array_equal(values, np.arange(count))
+  assert scipy.stats.chisquare(times).pvalue > 1e-3
+
+
+def test_what_fires_does_so_as_often_as_told_and_for_itself(draws):
+  fired = of(draws, lambda d: d.where_fired(0, 0.6, jnp.ones(()), 0))
+  assert abs(fired.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / MANY)
+  always = of(draws, lambda d: d.where_fired(0, 0.6, jnp.ones(()), 0, jnp.float32(2.0)))
+  assert always.all()
+
+
+def test_numbers_and_the_two_of_a_pair_are_independent(draws):
+  columns = [
+    *of(draws, lambda d: d.uniforms[:3]).reshape(MANY, -1).T,
+    *of(draws, lambda d: d.normals[3:6]).reshape(MANY, -1).T,
+    *of(draws, lambda d: d.integers[6:9]).T,
+  ]
+  correlations = np.corrcoef(columns)[~np.eye(len(columns), dtype=bool)]
+  assert np.abs(correlations).max() < 4.5 / np.sqrt(MANY)
+
+
+def test_a_number_s_draws_follow_from_the_key_and_the_number_alone():
+  """So a run goes on with the pictures that it had, whichever operations are switched on."""
+  key = jax.random.key(11)
+  found = ada_draws.draw(key, jnp.float32(1.0))
+  for number in (0, 9, 33, 61):
+    own = jax.random.fold_in(key, number)
+    np.testing.assert_array_equal(found.uniforms[number], jax.random.uniform(own, (2,)))
+    np.testing.assert_array_equal(found.normals[number], jax.random.normal(own, (2,)))
+    np.testing.assert_array_equal(found.integers[number], jax.random.randint(own, (), 0, 4))
+    # One alone is the first of two, and of four integers two are every other one.
+    np.testing.assert_array_equal(found.uniforms[number, 0], jax.random.uniform(own))
+    np.testing.assert_array_equal(found.integer(number, 2), jax.random.randint(own, (), 0, 2))
+
+
+def test_noise_is_of_the_shape_asked_for_and_of_the_number():
+  draws = ada_draws.draw(jax.random.key(1), jnp.float32(1.0))
+  a, b = (np.asarray(draws.noise(number, (40, 40, 3))).ravel() for number in (52, 53))
+  assert scipy.stats.kstest(a, 'norm').pvalue > 1e-3
+  assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(a.size)
