@@ -128,7 +128,7 @@ def _noise(draws: Draws, shape: tuple[int, ...], settings: Settings) -> jax.Arra
 def _cutout(draws: Draws, size: tuple[int, int], settings: Settings) -> jax.Array:
   """Whether each pixel is cut out, `[H, W]`."""
   side = draws.where_fired(60, settings.cutout, jnp.asarray(settings.cutout_size), 0)
-  centre = (draws.uniform(61, (2,)) + 1) / 2
+  centre = (draws.uniform_pair(61) + 1) / 2
   far = [
     jnp.abs((jnp.arange(n) + 0.5) / n - c) >= side / 2 for n, c in zip(size, centre, strict=True)
   ]

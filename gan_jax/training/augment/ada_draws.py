@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 
 _NUMBERS = 64  # that a draw may have as its name
-_INTEGERS = 4  # of which a drawn integer is one, or of a divisor
+_INTEGERS = 4  # of which a drawn integer is one, or that of a divisor of it
 
 
 class Draws(NamedTuple):
   """The draws of one image, each under a number of its own.
 
-  Those of all numbers are made at once: one by one they were three quarters of what there is to
-  compile of a small step.
+  Those of all numbers are made at once: one by one they are half of the operations that there are
+  to compile in a small step.
 
   Attributes:
     key: of the image.
@@ -29,17 +29,27 @@ class Draws(NamedTuple):
   normals: jax.Array
   integers: jax.Array
 
-  def uniform(self, number: int, shape: tuple[int, ...] = ()) -> jax.Array:
-    """U[−1, 1), one or `[2]`."""
-    return 2 * _first(self.uniforms[number], shape) - 1
+  def uniform(self, number: int) -> jax.Array:
+    """U[−1, 1)."""
+    return self.uniform_pair(number)[0]
+
+  def uniform_pair(self, number: int) -> jax.Array:
+    """U[−1, 1), `[2]`; the first is the number's one."""
+    return 2 * _row(self.uniforms, number) - 1
 
   def integer(self, number: int, count: int) -> jax.Array:
-    """One of 0 to count − 1, as float32; count is 2 or 4."""
-    return (self.integers[number] % count).astype(jnp.float32)
+    """One of 0 to count − 1, as float32; count divides 4."""
+    if _INTEGERS % count:
+      raise ValueError(f'count={count}: accepted: what divides {_INTEGERS}')
+    return (_row(self.integers, number) % count).astype(jnp.float32)
 
-  def normal(self, number: int, shape: tuple[int, ...] = ()) -> jax.Array:
-    """N(0, 1), one or `[2]`."""
-    return _first(self.normals[number], shape)
+  def normal(self, number: int) -> jax.Array:
+    """N(0, 1)."""
+    return self.normal_pair(number)[0]
+
+  def normal_pair(self, number: int) -> jax.Array:
+    """N(0, 1), `[2]`; the first is the number's one."""
+    return _row(self.normals, number)
 
   def noise(self, number: int, shape: tuple[int, ...]) -> jax.Array:
     """N(0, 1) of any shape."""
@@ -55,7 +65,7 @@ class Draws(NamedTuple):
   ) -> jax.Array:
     """The value with probability multiplier · p, else the one that does nothing."""
     p = self.strength if strength is None else strength
-    return jnp.where(self.uniforms[number, 0] < multiplier * p, value, idle)
+    return jnp.where(_row(self.uniforms, number)[0] < multiplier * p, value, idle)
 
 
 def draw(key: jax.Array, strength: jax.Array) -> Draws:
@@ -70,5 +80,8 @@ def draw(key: jax.Array, strength: jax.Array) -> Draws:
   )
 
 
-def _first(pair: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-  return pair if shape else pair[0]
+def _row(table: jax.Array, number: int) -> jax.Array:
+  """What is the number's own; beyond the last JAX would give the last one's."""
+  if not 0 <= number < _NUMBERS:
+    raise IndexError(f'number={number}: accepted: 0 to {_NUMBERS - 1}')
+  return table[number]

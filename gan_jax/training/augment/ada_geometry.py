@@ -35,7 +35,7 @@ def matrix(draws: Draws, size: tuple[int, int], settings: Any) -> jax.Array:
   result @= _scale(1 - 2 * mirror, 1.0)
   turns = draws.integer(3, 4) if H == W else 2 * draws.integer(3, 2)
   result @= _rotate(math.pi / 2 * draws.where_fired(2, s.rotate90, turns, 0))
-  shift = draws.where_fired(4, s.xint, s.xint_max * draws.uniform(5, (2,)), 0.0)
+  shift = draws.where_fired(4, s.xint, s.xint_max * draws.uniform_pair(5), 0.0)
   result @= _translate(-jnp.round(shift[0] * W), -jnp.round(shift[1] * H))
   scale = draws.where_fired(6, s.scale, 2 ** (s.scale_std * draws.normal(7)), 1)
   result @= _scale(1 / scale, 1 / scale)
@@ -46,7 +46,7 @@ def matrix(draws: Draws, size: tuple[int, int], settings: Any) -> jax.Array:
   scale = draws.where_fired(10, s.aniso, 2 ** (s.aniso_std * draws.normal(11)), 1)
   result @= _scale(1 / scale, scale)
   result @= _rotate(draws.where_fired(12, 1.0, angle(13), 0, once))
-  shift = draws.where_fired(14, s.xfrac, s.xfrac_std * draws.normal(15, (2,)), 0.0)
+  shift = draws.where_fired(14, s.xfrac, s.xfrac_std * draws.normal_pair(15), 0.0)
   return result @ _translate(-shift[0] * W, -shift[1] * H)
 
 

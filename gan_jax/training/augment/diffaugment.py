@@ -64,7 +64,7 @@ def policy(settings: Settings) -> list[str]:
 def draw_keys(keys: jax.Array, names: Sequence[str]) -> tuple[jax.Array, jax.Array]:
   """Keys of whether groups are done to each image, and of what they draw, `[groups, B]` each.
 
-  Of all groups at once: what derives keys is longer to compile than what most groups do.
+  Of all groups at once: each derivation of its own is a loop more to compile.
   """
   numbers = jnp.array([_NUMBERS[name] for name in names])
   pair = lambda number, key: jax.random.split(jax.random.fold_in(key, number))

@@ -21,10 +21,10 @@ def of(draws, function):
   return np.asarray(jax.vmap(function)(draws), np.float64)
 
 
-@pytest.mark.parametrize('shape', [(), (2,)])
-def test_uniform_and_normal_draws_are_of_their_laws(draws, shape):
-  uniform = of(draws, lambda d: d.uniform(61, shape))
-  normal = of(draws, lambda d: d.normal(15, shape))
+@pytest.mark.parametrize(('ending', 'shape'), [('', ()), ('_pair', (2,))])
+def test_uniform_and_normal_draws_are_of_their_laws(draws, ending, shape):
+  uniform = of(draws, lambda d: getattr(d, f'uniform{ending}')(61))
+  normal = of(draws, lambda d: getattr(d, f'normal{ending}')(15))
   assert uniform.shape == normal.shape == (MANY, *shape)
   for column in uniform.reshape(MANY, -1).T:
     assert scipy.stats.kstest(column, 'uniform', (-1, 2)).pvalue > 1e-3
@@ -38,6 +38,16 @@ def test_integers_are_as_frequent_each(draws, count):
   values, times = np.unique(found, return_counts=True)
   np.testing.assert_array_equal(values, np.arange(count))
   assert scipy.stats.chisquare(times).pvalue > 1e-3
+
+
+def test_what_has_no_draws_of_its_own_is_refused():
+  draws = ada_draws.draw(jax.random.key(0), jnp.float32(1.0))
+  for number in (-1, 64):
+    for take in (draws.uniform, draws.normal_pair, lambda n: draws.where_fired(n, 1.0, 1.0, 0.0)):
+      with pytest.raises(IndexError, match=f'number={number}: accepted: 0 to 63'):
+        take(number)
+  with pytest.raises(ValueError, match='count=3: accepted: what divides 4'):
+    draws.integer(3, 3)
 
 
 def test_what_fires_does_so_as_often_as_told_and_for_itself(draws):
