@@ -210,6 +210,11 @@ class Discriminator(nn.Module):
     least = min(_sizes(sides(self.resolution), self.side))
     if least < 2 * _STEP:
       raise refuse('side', f'a multiple of 32 from 64 for images of {least} pixels')
+    # Mixing scales doubles every map, which the last convolution of the deepest head needs at 64.
+    most = min(4, int(math.log2(least // _LAST)) - 1)
+    if self.mixing != 'scales' and self.heads > most:
+      why = f'1 to {most} where images enter at {least} pixels and scales are not mixed'
+      raise refuse('heads', f'{why}; or projected.mixing=scales')
 
 
 def _sizes(size: tuple[int, int], side: int) -> tuple[int, int]:

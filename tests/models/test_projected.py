@@ -86,6 +86,22 @@ def test_every_head_has_places_left(side, heads, logits):
   assert jax.eval_shape(run)[0].shape == (2, logits)
 
 
+@pytest.mark.parametrize('mixing', ['channels', 'none'])
+@pytest.mark.parametrize(('side', 'most'), [(64, 3), (96, 3), (128, 4)])
+def test_maps_that_no_mixing_enlarges_have_fewer_heads(side, most, mixing):
+  def logits(heads):
+    network = projected.Discriminator(64, 3, side=side, heads=heads, mixing=mixing)
+    run = lambda: network.init_with_output(
+      jax.random.key(0), jnp.zeros((1, 64, 64, 3)), LABELS[:1], train=False
+    )
+    return jax.eval_shape(run)[0].shape
+
+  assert logits(most)[1] >= most
+  if most < 4:
+    with pytest.raises(UserError, match=f'heads={most + 1}: accepted: 1 to {most} where'):
+      logits(most + 1)
+
+
 @pytest.fixture(scope='module', params=[1, 3, 4])
 def small(request):
   """A network at 64 pixels for images of some kind of channels; what draws its variables by a key.
