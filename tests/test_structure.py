@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import functools
 import importlib
 import pathlib
 
@@ -71,10 +72,16 @@ BENEATH = {
 }
 
 
+@functools.cache
+def tree(path):
+  """The syntax of a file, read once for all that look at it."""
+  return ast.parse(path.read_text(encoding='utf-8'))
+
+
 def ours(path):
   """Names of the rooms of gan_jax that a file imports."""
   found = set()
-  for node in ast.walk(ast.parse(path.read_text())):
+  for node in ast.walk(tree(path)):
     if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith('gan_jax'):
       parts = node.module.split('.')
       found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
@@ -106,8 +113,25 @@ def test_imports_run_downwards():
 
 def test_only_parallel_knows_of_pmap():
   for path in (ROOT / 'gan_jax').rglob('*.py'):
-    calls = [n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)]
+    calls = [n.attr for n in ast.walk(tree(path)) if isinstance(n, ast.Attribute)]
     assert 'pmap' not in calls or path.name == 'parallel.py', path
+
+
+def test_text_is_of_one_encoding_whatever_the_machine_has():
+  """Else a file that is written on one machine says something else, or nothing, on another."""
+  for path in (ROOT / 'gan_jax').rglob('*.py'):
+    for node in ast.walk(tree(path)):
+      if not isinstance(node, ast.Call) or any(word.arg == 'encoding' for word in node.keywords):
+        continue
+      where = f'{path}:{node.lineno}'
+      if isinstance(node.func, ast.Name) and node.func.id == 'open':
+        modes = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == 'mode')]
+        assert modes, where
+        assert all('b' in getattr(mode, 'value', '') for mode in modes), where
+      elif isinstance(node.func, ast.Attribute):
+        assert node.func.attr != 'write_text', where
+        # That of a package's metadata is told a file's name.
+        assert node.func.attr != 'read_text' or node.args, where
 
 
 def test_a_command_that_asks_which_host_is_the_first_joins_the_others():

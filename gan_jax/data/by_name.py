@@ -111,7 +111,7 @@ def _of_a_catalogue(name: str, error: Exception) -> str:
 def _alone(directory: str, name: str) -> Iterator[None]:
   """Waits until no other process prepares the dataset: TFDS would let the slower one fail."""
   os.makedirs(directory, exist_ok=True)
-  with open(os.path.join(directory, f'.{name}.lock'), 'w') as lock:
+  with open(os.path.join(directory, f'.{name}.lock'), 'wb') as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     yield
 

@@ -78,7 +78,7 @@ def _obtain(
   part = root.with_name(f'.{root.name}.part')
   try:
     root.parent.mkdir(parents=True, exist_ok=True)
-    with open(part.with_suffix('.lock'), 'w') as lock:
+    with open(part.with_suffix('.lock'), 'wb') as lock:
       fcntl.flock(lock, fcntl.LOCK_EX)  # a process that is killed lets go of it
       if not root.exists():  # else another process has been faster
         logging.getLogger(__name__).info('fetching %s (once; kept in %s)', root.name, root)

@@ -162,7 +162,8 @@ def _host() -> str:
   """Machine, its start, and the room in which numbers of processes mean the same."""
   words = [socket.gethostname()]
   with contextlib.suppress(OSError):
-    words.append(pathlib.Path('/proc/sys/kernel/random/boot_id').read_text().strip())
+    boot = pathlib.Path('/proc/sys/kernel/random/boot_id')
+    words.append(boot.read_text(encoding='ascii').strip())
     words.append(os.readlink('/proc/self/ns/pid'))
   return ' '.join(words)
 
@@ -170,7 +171,8 @@ def _host() -> str:
 def _started(pid: Any) -> str | None:
   """When a process of this machine began, in its own units; None where there is none."""
   try:
-    stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    # The name of a program in it is bytes of any kind, and cut off wherever fifteen of them end.
+    stat = pathlib.Path(f'/proc/{pid}/stat').read_text(encoding='utf-8', errors='replace')
   except OSError:
     return None if os.path.isdir('/proc/self') or not _signals(pid) else ''
   return stat.rpartition(')')[2].split()[19]

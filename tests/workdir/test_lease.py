@@ -1,5 +1,6 @@
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,18 @@ def test_a_process_of_this_machine_that_is_gone_holds_nothing(folder):
 def test_another_process_with_the_number_of_one_that_is_gone_holds_nothing(folder):
   write(folder, 1, **{**lease.about_me(folder), 'started': 'long ago', 'beat': 3})
   assert not held(Leases(folder))
+
+
+def test_a_process_whose_name_is_no_text_is_known_all_the_same(folder):
+  comm = pathlib.Path('/proc/self/comm')
+  if not comm.exists():
+    pytest.skip('processes have no names to set here')
+  before, about = comm.read_bytes(), lease.about_me(folder)
+  try:
+    comm.write_bytes(b'a) R 1 \xe7\x8c')  # the last letter is cut off
+    assert lease.about_me(folder)['started'] == about['started']
+  finally:
+    comm.write_bytes(before)
 
 
 def test_of_another_machine_one_is_stale_once_no_beat_was_seen_for_long(folder, monkeypatch):

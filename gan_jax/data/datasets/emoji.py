@@ -47,7 +47,7 @@ class Builder(PackagedBuilder):
     """Lists each emoji and its variants."""
     root = packages.npm('emoji-datasource-google', '16.0.0', 'package', self.packages_folder)
     group_of: dict[bytes, str] = {}
-    for emoji in json.loads((root / 'emoji.json').read_text()):
+    for emoji in json.loads((root / 'emoji.json').read_text(encoding='utf-8')):
       if emoji['category'] not in self.CLASSES:
         continue
       group = _group(emoji['unified'])

@@ -89,7 +89,7 @@ def make(
       index = folder / f'{number:06d}.json'
       if not index.exists():
         _make_one(files[start : start + FILES], folder, number, decode, pool)
-      kept = json.loads(index.read_text())
+      kept = json.loads(index.read_text(encoding='utf-8'))
       for row in kept['items']:
         row['shape'], row['notes'] = tuple(row['shape']), tuple(row['notes'])
         items.append(Item(chunk=number, **row))
@@ -121,7 +121,7 @@ def _make_one(
     stored.flush()
     os.fsync(stored.fileno())
   part = folder / f'{number:06d}.part'
-  with open(part, 'w') as index:
+  with open(part, 'w', encoding='utf-8') as index:
     json.dump({'items': rows, 'refused': refused}, index)
     index.flush()
     os.fsync(index.fileno())

@@ -122,7 +122,8 @@ def prepare(
       )
     report = _report(source, examples, refused, table, metadata['kind']) | metadata
     report['asked_shares'] = _shares(options, examples)
-    (made / options.name / writer.VERSION / REPORT).write_text(json.dumps(report, indent=2))
+    text = json.dumps(report, indent=2)
+    (made / options.name / writer.VERSION / REPORT).write_text(text, encoding='utf-8')
     _swap(made / options.name, place, folder.parent / _OLD)
   return Prepared(str(place / writer.VERSION), report)
 
@@ -170,7 +171,7 @@ def _work_folder(
   folder = root / digest.hexdigest()[:16]
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    with open(root / 'lock', 'w') as lock:
+    with open(root / 'lock', 'wb') as lock:
       try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
       except BlockingIOError as error:
