@@ -78,6 +78,17 @@ def test_another_machine_without_a_sign_of_life_is_taken_over_after_a_minute(
   )
 
 
+def test_what_is_given_back_between_two_looks_is_taken_without_a_word(
+  tmp_path, clock, monkeypatch, caplog
+):
+  own, looks = lease.Leases.take, [None]
+  again = lambda *of: looks.pop() if looks else own(*of)
+  monkeypatch.setattr(lease.Leases, 'take', again)
+  with take(tmp_path):
+    assert (clock[0][0], lease.newest(str(tmp_path), '.lock')) == (0.5, 1)
+  assert not caplog.text
+
+
 def test_another_machine_that_is_at_work_is_named(tmp_path, clock):
   write(tmp_path, 4)
   clock[1].append(lambda now: write(tmp_path, 4, beat=int(now)))

@@ -25,6 +25,16 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeyp
   assert os.listdir(tmp_path) == ['config.json']
 
 
+def test_a_file_that_was_sealed_by_an_earlier_version_is_whole_and_changed_it_is_not(tmp_path):
+  path, rest = tmp_path / 'run.json', '"b": {"ü": [0.5, null, true]}, "a": 1'
+  # By `printf '{"a": 1, "b": {"\\u00fc": [0.5, null, true]}}' | sha256sum | cut -c -16`.
+  path.write_text(f'{{"sha256": "0caf4c71c2d34150", {rest}}}', encoding='utf-8')
+  assert files.read_json(str(path)) == {'a': 1, 'b': {'ü': [0.5, None, True]}}
+  path.write_text(path.read_text(encoding='utf-8').replace('0.5', '0.25'), encoding='utf-8')
+  with pytest.raises(UserError, match=r'run\.json: damaged: not what was written there'):
+    files.read_json(str(path))
+
+
 def test_a_file_that_could_not_be_written_is_refused_before_it_is_made(tmp_path, monkeypatch):
   refused = lambda path: pytest.raises(
     UserError, match=f'--json={path}: must be a file in a folder'

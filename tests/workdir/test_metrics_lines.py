@@ -1,5 +1,6 @@
 """`metrics.jsonl` when writers are cut off, meet each other, or leave what is no line."""
 
+import fcntl
 import json
 import multiprocessing
 import threading
@@ -71,6 +72,24 @@ def test_a_line_that_comes_while_steps_are_undone_stays(tmp_path):
   late.join()
   kinds = [(line['kind'], line['step']) for line in record.read_metrics(workdir)]
   assert kinds == [('train', 1), ('train', 2), ('evaluate', 2)]
+
+
+def test_the_record_is_locked_until_the_outermost_writer_is_done(tmp_path):
+  def locked():
+    with open(tmp_path / '.record.lock') as file:
+      try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except BlockingIOError:
+        return True
+      return False
+
+  for _ in range(2):
+    with writing(str(tmp_path)):
+      assert locked()
+      with writing(str(tmp_path)):  # one that calls another does not wait for itself
+        assert locked()
+      assert locked()
+    assert not locked()
 
 
 @pytest.mark.parametrize(

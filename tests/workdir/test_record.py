@@ -85,6 +85,15 @@ def test_other_data_is_refused(tmp_path):
   assert (start['hosts'], start['device_kind']) == (1, devices[0].device_kind)
 
 
+def test_cores_are_those_of_this_process_and_all_where_a_system_does_not_tell(monkeypatch):
+  of_processes = {0: {3, 5}, 1: {0, 1, 2, 3, 4, 5}}  # 0 is the one that asks
+  monkeypatch.setattr(os, 'sched_getaffinity', of_processes.get, raising=False)
+  monkeypatch.setattr(os, 'cpu_count', lambda: 6)
+  assert circumstances.usable_cores() == 2
+  monkeypatch.delattr(os, 'sched_getaffinity')
+  assert circumstances.usable_cores() == 6
+
+
 def test_an_installed_package_whose_metadata_have_no_name_is_left_out(monkeypatch):
   some = [types.SimpleNamespace(name=name, version='1') for name in ('Zlib', None, 'absl')]
   monkeypatch.setattr(circumstances.metadata, 'distributions', lambda: some)

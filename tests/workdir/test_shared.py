@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import time
 
 import jax.numpy as jnp
 import pytest
@@ -32,6 +33,25 @@ def test_a_host_that_is_not_the_first_keeps_nothing(tmp_path, monkeypatch):
   assert left[False] == ([], [], [])
   steps, lines, _ = left[True]
   assert (steps, [line['step'] for line in lines]) == ([3], [3])
+
+
+def test_a_look_between_steps_hears_that_a_save_has_failed(tmp_path, monkeypatch):
+  checkpoints = shared.Checkpoints(str(tmp_path), keep_last=2, keep_best=0, scores={})
+  checkpoints.save(1, {'a': jnp.ones((1, 2))}, {})
+
+  def full(source, *_):
+    raise OSError(28, 'No space left on device', str(source))
+
+  monkeypatch.setattr(pathlib.Path, 'rename', full)
+  monkeypatch.setattr(os, 'rename', full)
+  assert not checkpoints.troubled()
+  checkpoints.save(2, {'a': jnp.ones((1, 2))}, {})
+  deadline = time.monotonic() + 30
+  while not checkpoints.troubled() and time.monotonic() < deadline:
+    time.sleep(0.01)
+  with pytest.raises(NotDoneError, match='step 2 could not be saved: No space left on device'):
+    checkpoints.check()
+  checkpoints.close()
 
 
 def test_whoever_waits_hears_that_a_save_has_failed(tmp_path, monkeypatch):
