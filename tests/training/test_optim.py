@@ -87,8 +87,12 @@ def test_a_gradient_is_clipped_by_its_norm_over_all_weights():
   constant = lambda value: optim.cosine(value, None, 0)
   tx = optim.adam(optim.Adam(constant(0.1), 0.5, constant(0.9), clip_norm=1.0))
   gradient = {'a': jnp.array([3.0]), 'b': jnp.array([[4.0]])}
-  _, state = tx.update(gradient, tx.init(gradient), gradient)
+  params = {'a': jnp.array([-20.0]), 'b': jnp.array([[10.0]])}
+  _, state = tx.update(gradient, tx.init(params), params)
   np.testing.assert_allclose(state.mu, 0.5 * np.array([0.6, 0.8]), rtol=1e-5)
+  small = jax.tree.map(lambda x: x / 100, gradient)
+  _, state = tx.update(small, tx.init(params), params)  # as it is
+  np.testing.assert_allclose(state.mu, 0.5 * np.array([0.03, 0.04]), rtol=1e-5)
 
 
 def test_the_share_of_a_lazy_regulariser_scales_rate_and_powers():

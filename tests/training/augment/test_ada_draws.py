@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from gan_jax.training.augment import ada_draws
+from gan_jax.training.augment import ada, ada_colour, ada_draws, ada_filter, ada_geometry
 
 MANY = 4_000
 
@@ -55,6 +55,49 @@ def test_what_fires_does_so_as_often_as_told_and_for_itself(draws):
   assert abs(fired.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / MANY)
   always = of(draws, lambda d: d.where_fired(0, 0.6, jnp.ones(()), 0, jnp.float32(2.0)))
   assert always.all()
+
+
+def test_without_strength_nothing_fires_not_even_by_a_draw_of_zero():
+  draws = ada_draws.draw(jax.random.key(0), jnp.float32(0.0))
+  draws = draws._replace(uniforms=jnp.zeros_like(draws.uniforms))
+  assert draws.where_fired(0, 1.0, jnp.ones(()), 0) == 0
+  assert draws._replace(strength=1e-6).where_fired(0, 1.0, jnp.ones(()), 0) == 1
+
+
+class Told:
+  """The draws of an image, and by which numbers they were taken."""
+
+  def __init__(self, draws):
+    self.draws, self.numbers = draws, []
+
+  def __getattr__(self, name):
+    found = getattr(self.draws, name)
+    if not callable(found):
+      return found
+
+    def take(number, *given):
+      self.numbers.append(number)
+      return found(number, *given)
+
+    return take
+
+
+def test_every_draw_of_every_operation_has_a_number_that_no_other_has_and_keeps_it():
+  """Of one number two draws would be the same; of another one a run would go on otherwise."""
+  settings = ada.Settings(imgfilter=1.0, noise=1.0, cutout=1.0)
+  numbers = []
+
+  def take(draws):
+    told = Told(draws)
+    ada_geometry.matrix(told, (8, 8), settings)
+    ada_colour.matrix(told, False, settings)
+    ada_filter.gains(told, settings)
+    ada._noise(told, (8, 8, 3), settings)
+    ada._cutout(told, (8, 8), settings)
+    numbers.extend(told.numbers)
+
+  jax.eval_shape(take, ada_draws.draw(jax.random.key(0), jnp.float32(1.0)))
+  assert sorted(numbers) == [*range(16), *range(20, 30), *range(30, 38), 50, 51, 52, 60, 61]
 
 
 def test_numbers_and_the_two_of_a_pair_are_independent(draws):

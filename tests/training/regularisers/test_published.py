@@ -12,9 +12,9 @@ PUBLISHED = {
   'approximate_r2': {'epsilon': 0.01},
   'balanced_consistency': {'weight': 10, 'fake_share': 1, 'shift': 1 / 8},  # arXiv:2002.04724
   'consistency_regularisation': {'weight': 10, 'shift': 1 / 8},  # arXiv:1910.12027
-  'dragan': {'weight': 10, 'spread': 0.5},  # arXiv:1705.07215
+  'dragan': {'weight': 10, 'spread': 0.5, 'one_sided': False},  # arXiv:1705.07215
   'gradient_normalisation': {'decay': 0.9},  # arXiv:2511.22475
-  'gradient_penalty': {'weight': 10},  # arXiv:1704.00028
+  'gradient_penalty': {'weight': 10, 'one_sided': False},  # arXiv:1704.00028
   'latent_consistency': {'weight': 5, 'generator_share': 0.5 / 5, 'radius': 0.03},
   'lecam': {'weight': 0.3, 'decay': 0.99},  # arXiv:2104.03310, of BigGAN
   'logit_centring': {'weight': 0.01},  # arXiv:2511.22475
