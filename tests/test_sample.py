@@ -108,6 +108,8 @@ def test_a_zip_and_an_npz_are_read_back_by_prepare_and_a_tfds_dataset_by_tfds(mo
   builder = tfds.builder_from_directory(folder)
   assert sorted(builder.info.features['label'].names) == ['cat', '猫']
   assert about.SYNTHETIC in builder.info.description
+  report = json.loads(pathlib.Path(folder, prepare.REPORT).read_text())
+  assert (report['asked_shares'], report['licence']) == ({'train': 1.0}, 'synthetic')
   examples = list(builder.as_data_source('train'))
   assert sorted(example['attributes']['place'] for example in examples) == [0, 1, 2, 3, 4]
   assert {example['attributes']['seed'] for example in examples} == {7}

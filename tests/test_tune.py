@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from configs import smoke
 from gan_jax import build, tune
 from gan_jax.errors import NonFiniteError, UserError
-from gan_jax.tuning import halving
+from gan_jax.tuning import halving, shown
 from gan_jax.workdir import record
 
 KEY = 'fd_classifier'
@@ -173,6 +173,22 @@ def test_the_command_has_what_was_found_in_place_of_what_was_given():
   given = ['--config.r1.weight=1', "--config.regularisers=('r1',)"]
   line = tune.command('a.py', found, given)
   assert line[2:] == ['--config=a.py', given[1], '--config.r1.weight=2']
+
+
+def test_the_end_of_a_search_shows_every_score_of_every_candidate(capsys):
+  line = lambda value: {KEY: value, f'{KEY}_low': value - 1, f'{KEY}_high': value + 2}
+  first = {'γ 0.1': line(5.25), 'γ 1': line(3.5), 'γ 8': None}
+  shown.show_tuned(KEY, [(1000, first), (4000, {'γ 1': {KEY: 2.5}})], 'γ 1', ['γ 0.1'], True)
+  said = capsys.readouterr().out.splitlines()
+  rows = [[cell.strip() for cell in each.split('│')[1:-1]] for each in said if '│' in each]
+  assert rows == [
+    ['γ 0.1', '5.25 [4.25, 7.25]', ''],
+    ['γ 1', '3.5 [2.5, 5.5]', '2.5 [2.5, 2.5]'],
+    ['γ 8', 'not finite', ''],
+  ]
+  assert '1,000 images' in '\n'.join(said)
+  assert 'best         γ 1; as good by this evidence: γ 0.1' in said
+  assert said[-1].startswith('! the best γ is the smallest or the largest tried')
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+import inspect
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,6 +39,18 @@ def test_every_architecture_has_components_and_weights(name):
     assert 0 < found.shares[0] <= 1
   if space.name == 'z':  # a standard deviation of N(0, I) is 1 everywhere
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize('way', ['components', 'weights'])
+def test_a_model_is_asked_by_the_way_the_number_and_the_seed_that_are_told(plain, way, monkeypatch):
+  told, asked = inspect.signature(getattr(directions, way)), []
+  monkeypatch.setattr(directions, way, lambda *given: asked.append(told.bind(*given).arguments))
+  plain.directions(way, 3, seed=5)
+  plain.directions(way)
+  assert [(each['count'], each.get('seed', 0)) for each in asked] == [(3, 5), (8, 0)]
+  assert asked[0]['space'] == spaces.open_space(plain.generator, '')
+  with pytest.raises(UserError, match="by=weight: did you mean 'weights'"):
+    plain.directions('weight')
 
 
 def test_components_are_those_of_numpys_svd_of_the_responses():

@@ -80,6 +80,16 @@ def test_images_of_a_set_share_a_series_and_nothing_else():
   assert one.Modality == 'OT'
 
 
+def test_of_a_file_that_could_not_be_written_nothing_is_left(tmp_path, monkeypatch):
+  def full(source, target):
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(dicom.os, 'replace', full)
+  with pytest.raises(OSError, match='No space left'):
+    written(tmp_path, drawn('u1', 1))
+  assert list(tmp_path.iterdir()) == []
+
+
 def test_transparency_is_refused():
   with pytest.raises(RefusedError, match='4 channels'):
     dicom.dataset(drawn('u1', 4), dicom.Series(), 1, RECIPE, '')

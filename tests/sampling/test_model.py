@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 import gan_jax
+from configs import smoke
 from gan_jax import opening
 from gan_jax.build import open_run
 from gan_jax.errors import UserError
+from gan_jax.models import dcgan
+from gan_jax.sampling.model import Model
 from tests.sampling import drawn
 
 OF_TWO_SECONDS = ('dcgan', 'stylegan2')
@@ -134,6 +137,16 @@ def test_a_run_is_opened_with_what_its_record_says(finished):
   assert np.abs(difference).max() <= 1
   with pytest.raises(UserError, match='holds no run'):
     gan_jax.open(workdir + '/nothing')
+
+
+def test_a_model_is_named_as_it_is_told_by_its_config_or_by_its_module():
+  generator = dcgan.Generator(16, 1, 8, width=8)
+  config = smoke.get_config()
+  config.model.name = 'of_the_config'
+  named = lambda **how: Model(generator, {}, np.uint8, **how).recipe()['Model']
+  assert named(name='mine', config=config) == 'mine'
+  assert named(config=config) == 'of_the_config'
+  assert named() == 'gan_jax.models.dcgan'
 
 
 def test_other_openers_come_first(monkeypatch, models):

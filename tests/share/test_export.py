@@ -185,6 +185,34 @@ def test_names_are_no_markup_and_no_paths_of_this_machine_go_along(exported, fin
     assert str(pathlib.Path(finished[0]).parent).encode() not in path.read_bytes(), path
 
 
+@pytest.mark.parametrize(
+  ('place', 'left'),
+  [
+    ('/home/me/v3.npz', 'v3.npz'),
+    ('/home/me/images/', 'images'),
+    ('~/v3.npz', 'v3.npz'),
+    ('~me/v3.npz', 'v3.npz'),
+    ('./mine/v3.npz', 'v3.npz'),
+    ('../mine/v3.npz', 'v3.npz'),
+    ('huggingface:me/v3', 'huggingface:me/v3'),
+    ('', ''),
+  ],
+)
+def test_of_a_path_its_last_part_goes_along(tmp_path, place, left):
+  config = smoke.get_config()
+  config.dataset.data_dir = place
+  names = [place, 'a cat']
+  dataset = {
+    **{'shape': [16, 16, 1], 'num_classes': 2, 'class_names': names, 'path': place},
+    'fingerprints': {place: place},
+  }
+  folder.write_config(tmp_path, config, dataset, step=5, images=80)
+  found = json.loads((tmp_path / folder.CONFIG).read_text())
+  assert found['config']['dataset']['data_dir'] == left
+  assert found['dataset']['class_names'] == [left, 'a cat']
+  assert 'path' not in found['dataset']
+
+
 def test_nothing_is_left_of_an_export_that_failed(finished, tmp_path, monkeypatch):
   def fail(*_):
     raise OSError(28, 'No space left on device')
