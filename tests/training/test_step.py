@@ -126,7 +126,7 @@ def test_the_generator_gains_against_a_discriminator_that_stands_still():
   for _ in range(10):
     current, metrics = step(current, batch())
     losses.append(float(metrics['g_loss']))
-  assert losses[-1] < losses[0]
+  assert losses[-1] < losses[0] / 2  # the draws of a step alone move it by a fifth
   assert leaves_equal(first, current.discriminator.params)
 
 
@@ -138,7 +138,7 @@ def test_the_discriminator_gains_against_a_generator_that_stands_still():
   for _ in range(10):
     current, metrics = step(current, batch())
     losses.append(float(metrics['d_loss']))
-  assert losses[-1] < losses[0]
+  assert losses[-1] < losses[0] / 2  # the draws of a step alone move it by a fifth
   assert leaves_equal(first, current.generator.params)
 
 
