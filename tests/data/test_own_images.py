@@ -54,6 +54,15 @@ def test_whoever_waits_is_told_how_many_of_the_files_are_read(folder):
   assert told == [(0, 3), (1, 3), (2, 3)]
 
 
+def test_links_are_followed_where_that_is_asked_for(folder, tmp_path):
+  (tmp_path / 'farm').mkdir()
+  (tmp_path / 'farm' / 'b').symlink_to(folder / 'b')
+  asked = str(tmp_path / 'farm'), '--images', (8, 8, 3), np.uint8, {}
+  with pytest.raises(UserError, match=r'--images=.*; b: a symbolic link .*--follow_links'):
+    own_images.read(*asked)
+  assert own_images.read(*asked, follow_links=True).names == ('b/1.png', 'b/2.png')
+
+
 def test_what_cannot_be_read_is_told_and_the_rest_is_taken(folder):
   (folder / 'a' / 'broken.png').write_bytes(b'\x89PNG\r\n\x1a\n')
   found = own_images.read(str(folder), '--images', (8, 8, 3), np.uint16, {})

@@ -49,6 +49,14 @@ def test_the_parts_of_all_hosts_are_the_batch_of_one(digits):
   assert same(joined, whole)
 
 
+@pytest.mark.parametrize('options', [{}, {'balanced': True}, {'class_group': 8}])
+def test_of_a_seed_its_lowest_32_bits_count_as_in_keys_of_jax(digits, options):
+  of = lambda seed: take(1, digits, 32, seed=seed, **options)[0]
+  for first, second in ((3, 3 + 2**32), (0, 2**32), (-1, 2**32 - 1)):
+    assert same(of(first), of(second))
+  assert not same(of(3), of(4))
+
+
 def test_a_dataset_smaller_than_a_batch_is_refused(digits):
   with pytest.raises(UserError, match='has 4000 images; a batch takes 4001'):
     pipeline.batches(digits, 4001, seed=0)

@@ -144,6 +144,18 @@ def test_a_fingerprint_does_not_depend_on_how_many_images_are_read_at_a_time(
   assert set(counts) == {2}
 
 
+def test_a_fingerprint_of_many_images_on_a_disk_is_of_256_from_the_first_to_the_last(
+  tiny, monkeypatch
+):
+  dataset, rows = source.ImageDataset(tiny, 'train', (8, 8), 0), []
+  batch = {'image': np.zeros((1, 8, 8, 3), np.uint8), 'label': np.zeros(1, np.int32)}
+  monkeypatch.setattr(source.ImageDataset, '__len__', lambda self: 10_000)
+  monkeypatch.setattr(dataset, 'fetch', lambda some: (rows.extend(some), batch)[1])
+  dataset._fingerprint(tiny, 'train')
+  assert (len(rows), rows[0], rows[-1]) == (256, 0, 9_999)
+  assert set(np.diff(rows)) <= {39, 40}
+
+
 def test_the_stamp_of_what_is_read_from_files_changes_with_their_time_and_size(tiny):
   opened = lambda memory: source.ImageDataset(tiny, 'train', (8, 8), memory)
   assert opened(64).stamp == ''  # all of it is in the fingerprint

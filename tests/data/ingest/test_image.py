@@ -342,6 +342,8 @@ def test_an_image_is_turned_though_something_else_is_spoilt(data):
   picture = read(data)
   np.testing.assert_array_equal(picture.pixels, PIXELS.swapaxes(0, 1)[:, ::-1])
   assert 'turned by EXIF' in picture.notes
+  of_png = data.startswith(b'\x89PNG')  # which Pillow by itself stops at
+  assert ('bad metadata left aside' in picture.notes) == of_png
 
 
 def test_a_jpeg_is_turned_though_something_else_is_spoilt():
@@ -349,6 +351,17 @@ def test_a_jpeg_is_turned_though_something_else_is_spoilt():
   assert plain.pixels.shape == (128, 96, 3)
   picture = read(in_jpeg(0xED, b'Photoshop 3.0\x008BIM\3\xed\0\0\0\0\0\x10\0', exif=TURNED))
   np.testing.assert_array_equal(picture.pixels, plain.pixels)
+
+
+@pytest.mark.parametrize('most', [11, 12])
+@pytest.mark.parametrize('kind', ['PNG', 'TIFF'])
+def test_an_image_may_have_as_many_pixels_as_are_said_and_none_more(monkeypatch, kind, most):
+  monkeypatch.setattr(image, 'MAX_PIXELS', most)
+  data = saved(noise(3, 4), 'PNG') if kind == 'PNG' else tiff(noise(3, 4, dtype=np.uint16))
+  if most < 12:
+    assert refusal(data).startswith('4x3 pixels')
+  else:
+    assert read(data).pixels.shape == (3, 4, 1)
 
 
 @pytest.mark.parametrize('value', [6, [6, 1], '6', b'6', 66, 2.5])

@@ -90,7 +90,7 @@ def bytes_of(folder):
   return {p.name: p.read_bytes() for p in pathlib.Path(folder).glob('*.array_record*')}
 
 
-def test_a_folder_becomes_a_dataset_that_tfds_alone_reads(make):
+def test_a_folder_becomes_a_dataset_that_tfds_alone_reads(make, tmp_path):
   files = numbered(10, 'cat/') | {f'dog/{i}.png': png(noise(100 + i)) for i in range(10)}
   told = []
   made = make(files, lambda *counts: told.append(counts), labels='folders', licence='CC0')
@@ -106,6 +106,7 @@ def test_a_folder_becomes_a_dataset_that_tfds_alone_reads(make):
   info = tfds.builder_from_directory(made.folder).info
   assert info.metadata['source'] == made.report['source']
   assert (info.metadata['licence'], info.metadata['checksum']) == ('CC0', made.report['checksum'])
+  assert info.description == f'Images of {tmp_path / "images"}.'
   assert told[-1] == (20, 20)
   report = json.loads((pathlib.Path(made.folder) / prepare.REPORT).read_text())
   assert report == made.report
@@ -120,7 +121,9 @@ def test_a_folder_becomes_a_dataset_that_tfds_alone_reads(make):
 
 
 def test_the_training_code_opens_what_was_prepared(make, tmp_path):
-  make(numbered(10), size=(8, 8))
+  made = make(numbered(10), size=(8, 8), description='Squares, drawn at random.')
+  info = tfds.builder_from_directory(made.folder).info
+  assert info.description == 'Squares, drawn at random.'
   dataset = by_name.open_dataset('own', 'train', str(tmp_path / 'data'), (8, 8), 64)
   assert (len(dataset), dataset.shape) == (9, (8, 8, 1))
 

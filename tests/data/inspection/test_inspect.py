@@ -289,6 +289,23 @@ def test_the_terminal_tells_what_was_found_in_each_split(looked):
   assert {name: ''.join(told.get(name, '')) for name in expected} == expected
 
 
+def test_of_very_many_classes_as_many_of_the_largest_are_shown_as_of_the_smallest():
+  count = inspect.MAX_CLASSES + 10
+  sizes = np.random.default_rng(0).permutation(np.arange(count))
+  readers = [types.SimpleNamespace(name='train', examples=[])]
+  names = tuple(f'class {label}' for label in range(count))
+  halves = [types.SimpleNamespace(class_counts=part) for part in (sizes // 2, sizes - sizes // 2)]
+  rows = inspect._sheet(readers, tuple(halves), names)
+  shown = [row.label for row in rows]
+  assert shown == sorted(shown)
+  assert [row.title for row in rows] == [names[label] for label in shown]
+  half = len(shown) // 2
+  expected = [*range(half), *range(count - half, count)]
+  assert sorted(sizes[shown]) == expected
+  few = inspect._sheet(readers, tuple(halves), names[: inspect.MAX_CLASSES])
+  assert len(few) == inspect.MAX_CLASSES
+
+
 def test_a_class_without_images_has_its_line_in_the_sheet(looked):
   titles = [title for title, _, _ in report._lines(looked) if title]
   assert titles == [row.title for row in looked.sheet]

@@ -128,6 +128,15 @@ def test_colour_under_full_transparency_makes_no_difference():
   assert label[0] == label[1] != label[2]
 
 
+def test_white_on_nothing_is_the_negative_of_black_on_nothing():
+  alpha = np.random.default_rng(0).random((9, 32, 32, 1), np.float32)
+  of = lambda level: perceptual.signature(
+    np.concatenate([np.full((9, 32, 32, 3), level, np.float32), alpha], axis=-1)
+  )
+  (black, _), (white, _) = of(0), of(1)
+  np.testing.assert_array_equal(black, ~white)
+
+
 def test_thousands_of_equal_images_are_one_group():
   hashes, thumbnails = signature_of([scene(0), scene(1)])
   places = np.repeat([0, 1], [5000, 1])

@@ -79,6 +79,14 @@ def test_images_are_looked_at_as_they_will_be_prepared(tmp_path):
     np.testing.assert_array_equal(read(row), picture.pixels[..., 0])
 
 
+@pytest.mark.parametrize('kind', ['png', 'jpg', 'bmp'])
+def test_what_pillow_reads_as_it_will_be_prepared_is_handed_on_as_it_is_stored(tmp_path, kind):
+  pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+  Image.fromarray(pixels).save(tmp_path / f'a.{kind}')
+  records = Unprepared(str(tmp_path), None).as_data_source(SPLIT)
+  assert records[0]['image'] == (tmp_path / f'a.{kind}').read_bytes()
+
+
 def test_what_is_not_there_is_refused(tmp_path):
   with pytest.raises(UserError, match='there is no such file or folder'):
     opened(tmp_path / 'nowhere')
