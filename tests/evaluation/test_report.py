@@ -48,6 +48,7 @@ def test_the_table_has_names_values_intervals_floors_and_what_is_best(capsys):
   assert 'held-out reals (N=400)' in shown
   assert 'lower is better: fd\n' in shown
   assert 'higher is better: class_accuracy\n' in shown
+  assert 'to be read beside' not in shown  # of no score here
   assert 'compared with 5,000 real images' in shown
   assert shown.count('! a note') == 1
   best = 'best: runs/x at 200 images, by the lowest fd_inception_v3_antialias_n1000 (8)'
@@ -105,6 +106,16 @@ def test_a_run_is_a_curve_over_images_that_are_counted_in_short_numbers():
   assert axis.get_xlabel() == 'real images shown'
   shown = axis.xaxis.get_major_formatter()
   assert [shown(count) for count in (0, 5_000, 25_000_000)] == ['0', '5k', '25M']
+
+
+@pytest.mark.parametrize('rows', [1, 2])
+def test_names_below_points_are_turned_where_they_could_lie_upon_each_other(rows):
+  axis = Figure().subplots()
+  scored = [row._replace(subject=f'runs/{n}') for n, row in enumerate(evaluation(rows).rows)]
+  picture._scores(axis, scored, 'fd_inception_v3')
+  names = axis.get_xticklabels()
+  assert [name.get_text() for name in names] == [row.label for row in scored]
+  assert all((name.get_rotation() > 0) == (rows > 1) for name in names)
 
 
 def test_images_and_the_real_ones_nearest_to_them_are_named_in_their_own_rows():

@@ -85,6 +85,8 @@ def test_the_check_finds_what_is_wrong(where, value, fault):
 @pytest.mark.parametrize('pods', [ONE, GPUS, TPUS])
 def test_what_kubernetes_asks_of_such_a_job_is_so(pods):
   """Rules that are in no definition: https://kubernetes.io/docs/concepts/workloads/controllers/job."""
+  api, kind = made(pods)['apiVersion'], made(pods)['kind']  # by which it is known what it is
+  assert (api, kind) == ('jobset.x-k8s.io/v1alpha2', 'JobSet')
   spec = job(made(pods))
   assert spec['completions'] == spec['parallelism'] == pods.nodes
   assert spec['completionMode'] == 'Indexed'

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.exploring.painter import Projected
+from gan_jax.exploring.worker import BusyError
 from gan_jax.latents.projection import Projections
 
 from .conftest import CLASSES, PORT, Made, Served, plain
@@ -222,6 +224,21 @@ def test_a_projected_picture_opens_where_it_was_never_projected(models, served):
   other.explorer.close()
 
 
+def test_a_latent_of_a_recipe_is_taken_where_all_of_it_are_numbers(served):
+  from PIL.PngImagePlugin import PngInfo
+
+  for last, status in ((7.0, 200), (np.nan, 400), (-np.inf, 400)):
+    numbers = np.array([*range(7), last], '<f4')
+    latent = {'shape': [8], 'float32': base64.b64encode(numbers).decode(), 'class': 0}
+    info, file = PngInfo(), io.BytesIO()
+    info.add_text('Recipe', '[{"keyframes": [{"all": {"projection": "p1"}}]}]')
+    info.add_text('Latents', json.dumps({'p1': latent}))
+    Image.new('L', (16, 16)).save(file, format='PNG', pnginfo=info)
+    answer = served.client.post('/api/open/0?name=x.png', content=file.getvalue())
+    assert answer.status_code == status, answer.text
+  np.testing.assert_array_equal(served.gallery.projected('p1').at, np.arange(8))
+
+
 @pytest.mark.parametrize(
   'texts',
   [
@@ -270,6 +287,21 @@ def test_an_image_is_read_as_the_dataset_was_and_its_projection_can_be_drawn(ser
   model = served.gallery.painter(0).model
   expected = model.images(np.zeros((1, 8)), [1])[0, ..., 0]
   np.testing.assert_array_equal(pixels(drawn.json()['images'][0]), expected)
+
+
+def test_what_stops_an_answer_is_told_with_whose_it_is(served, monkeypatch):
+  for error, status, told in (
+    (UserError('--x: accepted: y'), 400, '--x: accepted: y'),  # the request's
+    (NonFiniteError('NaN at pixels'), 422, 'NaN at pixels'),  # the model's
+    (BusyError(), 503, 'too much is asked for at once; try again'),
+  ):
+
+    def stopped(*_, error=error):
+      raise error
+
+    monkeypatch.setattr(served.gallery, 'painter', stopped)
+    answer = served.client.post('/api/draw', json=asked(1))
+    assert (answer.status_code, answer.json()) == (status, {'error': told})
 
 
 def test_a_fault_is_told_and_the_next_is_answered(served, monkeypatch):

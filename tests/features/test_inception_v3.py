@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image
 
 from gan_jax.errors import UserError
 from gan_jax.features import inception_v3
@@ -41,6 +42,16 @@ def test_logits_are_those_of_torch_fidelity(legacy):
   seen = images(299)[:2].astype(np.float32) * np.float32(127.5 / 128)
   _, logits = legacy.apply(legacy.params, seen)
   np.testing.assert_allclose(logits, ORACLE['logits_unbiased'], atol=1e-3)
+
+
+def test_antialiased_it_sees_images_as_pillow_scales_them_by_a_cubic(monkeypatch):
+  monkeypatch.setattr(inception_v3, '_trunk', lambda conv, x: x)  # what it is given
+  pixels = images(400)[0]
+  (seen,) = np.asarray(inception_v3._features('antialias', {}, pixels[None]))
+  planes = [Image.fromarray(plane) for plane in np.moveaxis(np.float32(pixels), -1, 0)]
+  scaled = [plane.resize((299, 299), Image.Resampling.BICUBIC) for plane in planes]
+  expected = np.stack(scaled, axis=-1).clip(0, 255) / 127.5 - 1
+  np.testing.assert_allclose(seen, expected, atol=1e-4)
 
 
 def test_scores_of_the_two_ways_have_names_of_their_own(file, legacy):
