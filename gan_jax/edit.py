@@ -156,15 +156,15 @@ def move(
     UserError: for a name that is none.
   """
   for name, strength in moves:
-    if directions is None or (name not in directions.names and _label(model, name) is not None):
-      label = _label(model, name) if latents.space == 'z' else None
-      if label is None:
-        known = [f'class={model.class_name(n)}' for n in range(model.num_classes)]
-        raise UserError(f'--move={name}: unknown; {nearest(name, known)}')
-      latents = latents._replace(labels=np.full_like(latents.labels, label))
+    label = _label(model, name) if latents.space == 'z' else None
+    if directions is not None and (name in directions.names or label is None):
+      vector = directions.vector(name)
+      latents = latents._replace(values=moved(latents.values, vector, strength, layers))
       continue
-    vector = directions.vector(name)
-    latents = latents._replace(values=moved(latents.values, vector, strength, layers))
+    if label is None:
+      known = [f'class={model.class_name(n)}' for n in range(model.num_classes)]
+      raise UserError(f'--move={name}: unknown; {nearest(name, known)}')
+    latents = latents._replace(labels=np.full_like(latents.labels, label))
   return latents
 
 

@@ -78,6 +78,9 @@ def test_tables_and_json_say_the_same(tmp_path, capsys):
   written = json.loads(path.read_text())
   for name in ('generator', 'discriminator'):
     assert f'{name}: {written[name]["weights"]:,} weights' in shown
+    layers = {layer['path']: layer for layer in written[name]['layers']}
+    for key in ('weights', 'multiply_adds'):  # beside the name stands what all layers have
+      assert written[name][key] == layers[''][key] == max(each[key] for each in layers.values())
   assert f'{found.step / 1e9:,.2f} billion multiply-adds for 8 images' in shown
   assert 'conv1' in shown
   describe.show(found, depth=0)

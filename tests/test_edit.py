@@ -10,6 +10,7 @@ from gan_jax import edit
 from gan_jax.data import by_name
 from gan_jax.data.ingest import options, prepare
 from gan_jax.errors import UserError
+from gan_jax.latents.directions import Directions
 from gan_jax.latents.stored import Latents, write_latents
 from gan_jax.train import train
 from tests.sampling import drawn
@@ -40,6 +41,7 @@ def test_a_sheet_shows_each_direction_at_each_strength(model, tmp_path):
     assert image.width == 6 * 80
   shares = json.loads((tmp_path / edit.ABOUT).read_text())['shares']
   assert list(shares) == ['component1', 'component2', 'component3']
+  np.testing.assert_allclose(list(shares.values()), found.directions.shares)
 
 
 def test_directions_and_latents_of_files_are_moved_and_written(model, tmp_path):
@@ -87,9 +89,19 @@ def test_of_a_model_with_w_classes_are_directions_and_layers_can_be_chosen(style
   moved = found.edited.values - found.start.values
   np.testing.assert_allclose(moved[:, 2:], 0)
   np.testing.assert_allclose(moved[0, 1], 2 * found.directions.vector('class=cat'), atol=1e-5)
+  about = json.loads(json.dumps(found.about, allow_nan=False))
+  assert set(about['shares'].values()) == {None}  # of a direction between classes there is none
   for layers in ('2:1', '0:99', 'x', ':0'):
     with pytest.raises(UserError, match=f'--layers={layers}: accepted: FIRST:END within 0:'):
       edit.edit(styled, asked._replace(layers=layers))
+
+
+def test_the_label_is_no_class_of_latents_in_w_and_directions_are_named_instead(styled):
+  shape = styled.styles_shape
+  w = Latents('w', np.zeros((1, *shape), np.float32), np.zeros(1, np.int32), ('a',))
+  along = Directions('w', ('component1',), np.ones((1, shape[-1]), np.float32), np.ones(1))
+  with pytest.raises(UserError, match=r'--move=class=cat: unknown; accepted: component1$'):
+    edit.move(styled, w, along, [('class=cat', 1.0)])
 
 
 def test_w_plus_of_a_projection_is_moved_as_it_is(styled, tmp_path):
