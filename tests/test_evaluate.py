@@ -3,15 +3,18 @@
 import functools
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
 
+from configs import smoke
 from gan_jax import build, evaluate, registry
 from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.evaluation import evaluator, report, scores, subject
 from gan_jax.evaluation.options import Options
 from gan_jax.metrics import fd
+from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Features
 from gan_jax.workdir import record
 
@@ -32,6 +35,10 @@ def test_evaluating_the_checkpoint_gives_the_scores_of_the_run(finished):
     assert score.floor.value == pytest.approx(scores[f'floor_{key}'], rel=1e-5, abs=1e-6), key
     assert (score.n, score.n_floor, score.n_real) == (64, 64, 256)
   assert record.read_metrics(workdir, 'evaluate')[-1]['step'] == 12
+  # Which classifier it was, as each machine teaches its own.
+  digest = record.read_circumstances(workdir)['features']['classifier']['digest']
+  for kind in ('scores', 'evaluate'):
+    assert record.read_metrics(workdir, kind)[-1]['digest_classifier'] == digest
 
 
 @pytest.mark.slow
@@ -132,8 +139,10 @@ def test_the_tenths_are_of_the_images_that_are_scored_drawn_once(digits, held_ou
 
   known = {'metrics': ('fd',), 'features': ('pixels',), 'num_samples': 60, 'num_reals': 300}
   asked = evaluator.Asked(**known, batch_size=64, seed=4, tenths=True)
-  made = evaluator.Evaluator(asked, digits, held_out_digits)
+  told = []
+  made = evaluator.Evaluator(asked, digits, held_out_digits, lambda *of: told.append(of))
   made.score(of._replace(batches=batches), repeats=2)
+  assert told.count(('x: fd', 0, 0)) == 2  # whoever waits knows of each score that is made
   assert [sum(size for each, size in drawn if each == seed) for seed in (5, 6)] == [60, 60]
   flat = lambda images: images.reshape(len(images), -1) / 255.0
   reals = flat(digits.fetch(np.random.default_rng(4).permutation(len(digits))[:300])['image'])
@@ -222,6 +231,23 @@ def test_runs_against_different_numbers_of_reals_are_no_table(copies):
   with pytest.raises(UserError, match='--num_reals=100, or --allow_different_n'):
     RUN(workdirs, options=PIXELS)
   assert len(RUN(workdirs, options=PIXELS._replace(allow_different_n=True)).rows) == 2
+
+
+@pytest.mark.parametrize('data', [('one', 'one'), ('one', 'other')])
+def test_of_runs_on_different_data_it_is_said_which_are_on_what(monkeypatch, data):
+  on = dict(zip(('a', 'b'), data, strict=True))
+
+  def scored(workdir, asked, step, every_step, options, found, watch):
+    one = scores.Score('fd', 'pixels', 'none', False, Estimate(3.0, 2.0, 4.0), n=32, n_real=256)
+    made = types.SimpleNamespace(score=lambda *_: [one], shown=lambda _: (None,) * 3, tenths=())
+    found.add(scores.Scored(workdir, []), types.SimpleNamespace(name=workdir), made)
+    return {on[workdir]: 'fingerprint'}
+
+  monkeypatch.setattr(evaluate, '_config', lambda *_: smoke.get_config())
+  monkeypatch.setattr(evaluate, '_evaluate_run', scored)
+  notes = RUN(['a', 'b'], options=PIXELS).notes
+  assert len(notes) == len(set(data)) - 1
+  assert all(note.endswith('its own: a: one; b: other') for note in notes)
 
 
 def test_both_halves_of_the_images_are_scored_where_that_is_asked_for(digits, held_out_digits):
