@@ -67,6 +67,8 @@ def test_what_does_not_fit_comes_with_changes(small, monkeypatch, capsys):
   (found,) = estimate.estimate(config, Images(3), ['gpu:t4'])
   assert not found.forecasts[0].fits
   assert any('dcgan.width=4' in change.flags for change in found.changes)
+  for change in found.changes:
+    assert change.forecast.memory_bytes < found.forecasts[0].memory_bytes
   told = json.loads(json.dumps(estimate.as_json([found], None)))
   assert [each['flags'] for each in told['changes']] == [change.flags for change in found.changes]
   estimate.show([found], None)

@@ -47,7 +47,9 @@ def changes(
     except UserError:
       continue  # this config cannot have it
     options.say(f'with {flags} …')
-    made.append(Change(flags, result.forecast(changed, images, target, options, run=False)))
+    forecast = result.forecast(changed, images, target, options, run=False)
+    if forecast.memory_bytes < found.memory_bytes:  # of few activations, to make them again costs
+      made.append(Change(flags, forecast))
   return made
 
 
