@@ -18,7 +18,10 @@ def found(written):
 
 
 def test_csv_holds_every_digit_and_no_formula(found):
-  rows = list(csv.DictReader(io.StringIO(export.as_csv(found))))
+  text = export.as_csv(found)
+  assert text.endswith('\n')
+  assert '\r' not in text  # lines end as those of the other forms of the table do
+  rows = list(csv.DictReader(io.StringIO(text)))
   assert rows[0]['variant'] == "'" + HOSTILE
   assert (rows[0]['seed_0'], rows[0]['seed_1']) == ('3', '4')
   assert float(rows[0]['mean_low']) < 3.5 < float(rows[0]['mean_high'])

@@ -146,6 +146,53 @@ def test_of_more_variants_than_colours_no_two_are_drawn_alike():
   assert len(drawn) == len(set(drawn)) == len(curves)
 
 
+def test_what_is_told_beside_the_pointer_is_there_for_every_point_of_every_variant():
+  runs = [(0, [(10, 1.0, 0.5), (20, 2.0, 0.25)]), (1, [(10, 3.0, 0.7)])]
+  curves = [charts.Curve('a', runs), charts.Curve('none yet', [(0, [])]), charts.Curve('b', runs)]
+  drawn = charts._chart('fd', 'images', 'linear', curves)
+  found = {'source': [], 'tips': []}
+
+  def walk(part):
+    if isinstance(part, dict):
+      if part.get('name') == 'ColumnDataSource':
+        found['source'].append(dict(part['attributes']['data']['entries']))
+      if part.get('name') == 'HoverTool':
+        found['tips'].append(json.dumps(part['attributes']['tooltips']))
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+      walk(each)
+
+  walk(json.loads(json.dumps(drawn)))
+  (tips,) = found['tips']
+  assert [source['name'] for source in found['source']] == [['a'] * 2, ['b'] * 2]
+  for source in found['source']:
+    assert set(re.findall(r'@(\w+)', tips)) <= set(source)
+    assert source['n'] == [2, 2]
+
+
+def test_before_any_run_has_a_number_the_table_is_drawn_all_the_same(written):
+  root, made = written({'a': [[], []], 'b': [[], []]})  # all of them diverged
+  rows = pages_of._rows(results.read(root, made.name, root.sweeps()[made.name]))
+  assert [cells[0]['dots']['places'] for cells in rows] == [[], []]
+
+
+def test_what_befell_a_run_is_told_by_its_kind_and_of_one_that_diverged_no_failure(written):
+  root, made = written({'a': [[3], []], 'b': [[1], [2]]})
+  diverged = next(run for run in made.runs if (run.variant, run.seed) == ('a', 1))
+  alarmed = next(run for run in made.runs if (run.variant, run.seed) == ('b', 0))
+  told = {'alarm': 'x', 'text': 'too alike'}
+  record.append_line(root.workdir(alarmed.key), 'alarm', 5, 1_096, told)
+  for run in (diverged, alarmed):
+    status.add_attempt(root, run.key, 1, 'disk full')
+  runs = results.read(root, made.name, root.sweeps()[made.name]).runs
+  of_records = [
+    ['a, seed 1', 'diverged', 'the generator at 48 images'],
+    ['b, seed 0', 'alarm', '1,096 images: too alike'],
+  ]
+  assert pages_of._troubles(runs, None) == of_records
+  failed = ['b, seed 0', 'failed (1)', 'disk full']
+  assert pages_of._troubles(runs, root) == [*of_records, failed]
+
+
 def test_a_run_has_a_page_of_its_own(finished, tmp_path):
   workdir, scores = finished
   out = tmp_path / 'run.html'

@@ -75,6 +75,15 @@ def test_leave_one_out_has_the_whole_and_the_whole_without_each():
     'without R2': ('r1',),
     'without flip': ('r1', 'r2'),
   }
+  common = {'loss.name': 'hinge', 'regularisers+': 'lecam'}
+  found = sweep.leave_one_out(parts, 'whole', common)
+  assert list(found) == ['whole', 'without R1', 'without R2', 'without flip']
+  configs = [a_sweep(found, baseline='whole').config(name, 0) for name in found]
+  assert {config.loss.name for config in configs} == {'hinge'}
+  assert [set(config.regularisers) - {'lecam'} for config in configs] == [
+    *({'r1', 'r2'}, {'r2'}, {'r1'}, {'r1', 'r2'})
+  ]
+  assert all('lecam' in config.regularisers for config in configs)
 
 
 def test_a_name_is_taken_out_of_a_tuple():
