@@ -159,6 +159,24 @@ def test_worse_groups_are_told_from_others_by_their_intervals():
   assert quality.worse([few, one(1, 0.1), one(1, 0.1), one(5, 0.5)]) == [3]
 
 
+def test_a_group_of_too_few_generated_images_has_no_score_and_leaves_the_others_theirs():
+  rng = np.random.default_rng(0)
+  features = lambda groups: (rng.normal(size=(len(groups), 4)), groups)
+  least = quality.LEAST
+  groups_of = lambda *sizes: np.repeat([0, 1, -1], sizes)
+  real, held_out = features(groups_of(80, 80, 5)), features(groups_of(least, least - 1, 0))
+  scores, size = quality.of_groups(real, held_out, features(groups_of(70, least - 1, 9)), 2)
+  assert (size, scores[1]) == (70, quality.Quality(least - 1))
+  assert scores[0].generated == 70
+  assert None not in (scores[0].distance, scores[0].floor, scores[0].recall, scores[0].ratio)
+  scores, size = quality.of_groups(real, held_out, features(groups_of(70, least, 9)), 2)
+  assert size == least
+  assert [each.distance is None for each in scores] == [False, False]
+  assert [each.floor is None for each in scores] == [False, True]  # by the held-out images
+  scores, size = quality.of_groups(real, held_out, features(groups_of(3, 4, 0)), 2)
+  assert (scores, size) == ([quality.Quality(3), quality.Quality(4)], 0)
+
+
 class Known:
   """What groupings are made of: training and held-out images with attributes."""
 
@@ -337,6 +355,7 @@ def test_a_share_is_a_fault_where_it_is_shown_to_be_off_by_a_fifth(share, p, lev
   one = shares.Shares(predictor, said, found, None, np.array([p, 1.0]))
   (told,) = shares.sentences(one, [])
   assert (told.level, told.text[: len(words)]) == (level, words)
+  assert shares.table(one, [], 0).bad == ({0} if level == 'bad' else set())
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def test_the_audit_says_how_many_images_are_outside_and_shows_the_edges(subject)
   [
     (('classifier', 'inception_v3', 'dinov2_vits14'), ['inception_v3', 'pixels']),
     (('inception_v3', 'classifier'), ['inception_v3', 'pixels']),
+    (('pixels', 'classifier', 'inception_v3'), ['inception_v3', 'pixels']),
     (('classifier', 'pixels'), ['classifier', 'pixels']),  # for want of another
     (('pixels',), ['pixels']),
   ],

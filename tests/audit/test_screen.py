@@ -36,6 +36,14 @@ def test_what_is_left_out_is_drawn_again_in_the_same_class(asked, middle):
   assert found.recipe(0)['Kept within'].startswith('p > 0.')
 
 
+def test_an_image_at_the_level_itself_is_left_out_and_each_test_counts_its_own():
+  images = np.array([0.0, 0.05, 0.051, 0.5])
+  found = Screen({'outside': (lambda x: x, 0.05), 'copies': (lambda x: 0.5 - x, 0.0)})
+  keep, counts = found.kept(images)
+  assert keep.tolist() == [False, False, True, False]
+  assert counts == {'outside': 2, 'copies': 1}
+
+
 def test_images_of_seeds_keep_their_seed(middle):
   asked = plan(drawn.model(), [5, 9, 11], 3, [1])
   found, _ = screened(asked, Screen({'copies': (darkness, middle / 1.02)}))

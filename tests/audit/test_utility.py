@@ -148,6 +148,30 @@ def test_calibration_error_is_the_mean_gap_of_bins():
   assert learner.calibration_error(sure, exact) == pytest.approx(0)
 
 
+@pytest.mark.parametrize('share', [0.0, 0.25, 1.0])
+def test_every_batch_is_whole_with_the_share_of_generated_images_that_is_asked_for(
+  monkeypatch, share
+):
+  own = Learner(2, (4, 4, 1), TINY)
+  batches, done = [], []
+
+  def step(params, opt_state, key, images, labels):
+    batches.append((images.mean(axis=(1, 2, 3)), labels))
+    return params, opt_state
+
+  monkeypatch.setattr(own, '_step', step)
+  monkeypatch.setattr(own._model, 'init', lambda *_: {'params': {}})
+  real = Pool(np.zeros((30, 4, 4, 1), np.uint8), np.zeros(30, int))
+  fake = Pool(np.full((20, 4, 4, 1), 9, np.uint8), np.ones(20, int))
+  own.learn(Mixture('some', share), real, fake, 0, 3, done.append)
+  assert done == [1, 2, 3]
+  size = TINY.batch_size
+  for seen, labels in batches:
+    assert len(seen) == size
+    assert np.sum(seen == 9) == round(share * size)
+    np.testing.assert_array_equal(labels, seen == 9)
+
+
 def test_oversampled_batches_have_every_class_as_often():
   rng = np.random.default_rng(0)
   labels = np.array([0] * 990 + [1] * 10)
