@@ -13,8 +13,10 @@ from gan_jax import (
   opening,
   report,
   reproduce,
+  train,
   tune,
 )
+from gan_jax.commands import common
 from gan_jax.data.inspection import inspect
 from gan_jax.errors import UserError
 from gan_jax.forecast.costs import Images
@@ -152,6 +154,16 @@ def test_a_page_listens_where_it_is_told_and_else_at_any_free_port(asked, flags,
   notes = asked(explore, 'explore')
   call('explore', '--workdir=a,b', '--workdir=a', *flags)
   assert [given[:2] for given in notes] == [(['a', 'b'], port)]
+
+
+@pytest.mark.parametrize(
+  ('flags', 'processes'), [((), 0), (('--processes=1',), 0), (('--processes=2',), 1)]
+)
+def test_a_run_is_of_this_process_unless_several_are_asked_for(asked, flags, processes):
+  alone, several = asked(train, 'train'), asked(common, 'run_as_processes')
+  call('train', '--config=configs/smoke.py', '--workdir=there', *flags)
+  assert (len(alone), len(several)) == (1 - processes, processes)
+  assert [given[1:] for given in alone] == [('there', False, [])] * len(alone)
 
 
 @pytest.mark.parametrize(

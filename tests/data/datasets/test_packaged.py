@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from gan_jax.data import by_name, datasets
 from gan_jax.data.datasets import packaged
@@ -77,6 +78,17 @@ def test_the_description_is_that_of_the_module_and_licence_and_source_are_kept(p
     == 'A dataset of dots, to try what the builders share.'
   )
   assert (info.redistribution_info.license, info.homepage) == ('none', 'https://example.org')
+
+
+@pytest.mark.parametrize(('modality', 'kept'), [('', {}), ('MR', {'modality': 'MR'})])
+def test_the_modality_of_images_of_medicine_is_kept_and_others_have_none(
+  prepared, monkeypatch, modality, kept
+):
+  monkeypatch.setattr(Dots, 'MODALITY', modality)
+  builder = prepared([example(n) for n in range(20)])
+  assert dict(builder.info.metadata or {}) == kept
+  again = tfds.builder_from_directory(builder.data_dir)
+  assert dict(again.info.metadata or {}) == kept
 
 
 def test_preparing_twice_gives_the_same_records_in_the_same_order_however_they_are_listed(prepared):

@@ -122,6 +122,18 @@ def test_a_member_that_claims_more_than_the_bound_is_not_opened(tmp_path):
   assert found.refused == [('bomb', '2,147,483,648 bytes; at most 1,073,741,824')]
 
 
+@pytest.mark.parametrize('make', [zip_of, tar_of])
+def test_a_member_as_large_as_the_bound_is_taken_and_one_of_a_byte_more_is_not(
+  tmp_path, monkeypatch, make
+):
+  monkeypatch.setattr(files, 'MAX_FILE_BYTES', 1000)
+  found = opened(make(tmp_path / 'a', {'at': bytes(1000), 'beyond': bytes(1001)}))
+  assert [file.name for file in found.files] == ['at']
+  ((name, reason),) = found.refused
+  assert name == 'beyond'
+  assert reason.startswith('1,001 bytes; at most ')
+
+
 def test_many_archives_are_read_with_few_of_them_open(tmp_path):
   folder = tmp_path / 'shards'
   folder.mkdir()

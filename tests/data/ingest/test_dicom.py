@@ -25,7 +25,7 @@ from pydicom.uid import (
   generate_uid,
 )
 
-from gan_jax.data.ingest import dicom
+from gan_jax.data.ingest import dicom, dicom_grey
 from gan_jax.data.ingest.picture import RefusedError
 
 BUNDLED = pathlib.Path(pydicom.__file__).parent / 'data' / 'test_files'
@@ -400,6 +400,27 @@ def test_a_scale_that_is_no_number_is_refused_by_its_name(keyword):
     raw(dataset, keyword, 'DS', value)
     with pytest.raises(RefusedError, match=keyword):
       list(dicom.read('a', encoded(dataset)))
+
+
+def test_what_a_refusal_cites_of_a_file_is_one_short_line_that_can_be_shown():
+  hostile = f'a\x1b[2J\x07\u202eb\r\u2028{"c" * 1000}'
+  for error in (RefusedError(hostile), ValueError(hostile)):
+    with pytest.raises(RefusedError) as refused, dicom._refusals():
+      raise error
+    said = str(refused.value)
+    assert said.isprintable()
+    assert 'a [2J  b' in said
+    assert len(said) <= 250
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.int8, np.uint16, np.int16])
+def test_the_range_of_stored_values_is_that_of_their_type_and_of_fewer_bits_less(dtype):
+  dataset = dataset_of(np.zeros((2, 2), dtype))
+  ends = np.iinfo(dtype)
+  assert dicom_grey._stored_range(dataset) == (ends.min, ends.max)
+  dataset.BitsStored = 5
+  signed = ends.min < 0
+  assert dicom_grey._stored_range(dataset) == ((-16, 15) if signed else (0, 31))
 
 
 @pytest.mark.parametrize('frames', [b'-1', b'x '])

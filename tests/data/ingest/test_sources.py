@@ -189,6 +189,9 @@ def test_links_in_archives_are_refused(tmp_path):
     special('hard.png', tarfile.LNKTYPE, '1.png'),
     special('pipe.png', tarfile.FIFOTYPE),
     special('device.png', tarfile.CHRTYPE),
+    # Nothing says of these by their names what they are: of files they would be looked into.
+    *(special('soft', tarfile.SYMTYPE, '/etc/passwd'), special('lost', tarfile.SYMTYPE, 'none')),
+    *(special('hard', tarfile.LNKTYPE, '1.png'), special('pipe', tarfile.FIFOTYPE)),
     special('folder', tarfile.DIRTYPE),
   ]
   source = opened(tar_of(tmp_path / 'a.tar', members))
@@ -198,6 +201,7 @@ def test_links_in_archives_are_refused(tmp_path):
     ('hard.png', 'a link'),
     ('pipe.png', 'not a regular file'),
     ('device.png', 'not a regular file'),
+    *(('soft', 'a link'), ('lost', 'a link'), ('hard', 'a link'), ('pipe', 'not a regular file')),
   ]
 
 
