@@ -12,12 +12,18 @@ from gan_jax.workdir import record
 from tests.ablation.conftest import a_plan
 
 
+@pytest.fixture(scope='module')
+def run():
+  """A run of 192 images."""
+  (planned,) = a_plan({'a': {}}, seeds=(0,)).runs
+  return planned
+
+
 @pytest.fixture
-def planned(tmp_path):
-  """A root, and a run of 192 images that has not begun."""
+def planned(tmp_path, run):
+  """A root, and the run that has not begun there."""
   root = Root(str(tmp_path / 'root'))
   root.make()
-  (run,) = a_plan({'a': {}}, seeds=(0,)).runs
   return root, run
 
 
