@@ -134,6 +134,14 @@ def test_text_is_of_one_encoding_whatever_the_machine_has():
         assert node.func.attr != 'read_text' or node.args, where
 
 
+def test_tables_end_their_lines_as_all_other_text_does():
+  for path in (ROOT / 'gan_jax').rglob('*.py'):
+    for node in ast.walk(tree(path)):
+      if isinstance(node, ast.Call) and ast.unparse(node.func) in ('csv.writer', 'csv.DictWriter'):
+        ends = [word.value for word in node.keywords if word.arg == 'lineterminator']
+        assert [getattr(end, 'value', None) for end in ends] == ['\n'], f'{path}:{node.lineno}'
+
+
 def test_a_command_that_asks_which_host_is_the_first_joins_the_others():
   # Of processes that have not joined, each is the first, and writes what one is to write.
   for name, command in COMMANDS.items():

@@ -175,7 +175,7 @@ def _write(
   names = [re.sub(r'[^\w-]+', '_', name)[:60] for name in predictor.grouping.categories]
   try:
     with open(os.path.join(folder, 'images.csv'), 'w', newline='', encoding='utf-8') as file:
-      writer = csv.writer(file)
+      writer = csv.writer(file, lineterminator='\n')
       writer.writerow(('name', 'seed', 'place', 'class_asked', f'said_{predictor.grouping.name}'))
       for index, (image, row) in enumerate(zip(images, rows, strict=True)):
         name = f'{index:06d}_{names[said[index]]}.png'

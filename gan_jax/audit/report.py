@@ -40,7 +40,7 @@ def write(subject: Subject, results: Sequence[Result], folder: str) -> None:
   text = json.dumps(finite(content), indent=2, allow_nan=False) + '\n'
   record.write_atomically(path('audit.json'), text)
   with open(path('audit.csv'), 'w', newline='', encoding='utf-8') as file:
-    writer = csv.writer(file)
+    writer = csv.writer(file, lineterminator='\n')
     writer.writerow(('audit', 'key', 'value', 'low', 'high'))
     for result in results:
       for key, estimate in result.numbers.items():

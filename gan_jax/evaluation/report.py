@@ -125,7 +125,7 @@ def write(evaluation: Evaluation, folder: str) -> None:
   text = json.dumps(finite(_all(evaluation)), indent=2, allow_nan=False) + '\n'
   record.write_atomically(path('scores.json'), text)
   with open(path('scores.csv'), 'w', newline='', encoding='utf-8') as file:
-    writer = csv.DictWriter(file, _COLUMNS)
+    writer = csv.DictWriter(file, _COLUMNS, lineterminator='\n')
     writer.writeheader()
     for line in _lines(evaluation):
       writer.writerow({name: cell(value) for name, value in line.items()})

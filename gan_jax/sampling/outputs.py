@@ -185,7 +185,7 @@ def write_tfds(out: str, plan: Plan, overwrite: bool = False) -> None:
   with tempfile.TemporaryDirectory(prefix='gan_jax-') as folder:
     path = os.path.join(folder, 'samples.zip')
     table = io.StringIO()
-    rows = csv.writer(table)
+    rows = csv.writer(table, lineterminator='\n')
     rows.writerow(columns)
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_STORED) as archive:
       for row, image in enumerate(plan.images()):
