@@ -80,6 +80,21 @@ def test_what_a_label_changes_depends_on_the_image(name, condition):
   assert np.ptp(changes) > 0.01 * np.abs(changes).max()
 
 
+def test_a_projection_is_a_product_with_what_the_label_looks_up():
+  module = judge('none', 'projection')
+  variables = draw(module, IMAGES)
+
+  def logits(times):
+    params = {**variables['params'], 'projection': {'embedding': times * embedding}}
+    return run(module, {**variables, 'params': params}, IMAGES, LABELS)
+
+  embedding = variables['params']['projection']['embedding']
+  nothing, once, thrice = (logits(times) for times in (0.0, 1.0, 3.0))
+  assert np.isfinite(nothing).all()
+  assert (np.abs(once - nothing) > 1e-4).all()
+  np.testing.assert_allclose(thrice - nothing, 3 * (once - nothing), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize('name', OPTIONS)
 def test_without_a_condition_the_label_plays_no_part(name):
   module = judge(name, 'none')

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.models import layers
+from gan_jax.models import dcgan, fastgan, layers
 
 
 def images(seed=0):
@@ -95,6 +95,30 @@ def test_parts_of_a_batch_are_normalised_as_by_calls_one_after_the_other():
     jax.value_and_grad(run, has_aux=True)(jnp.concatenate(parts)) for run in (together, apart)
   ]
   jax.tree.map(close, *results)
+
+
+@pytest.mark.parametrize('module', [dcgan, fastgan])
+@pytest.mark.parametrize('player', ['Generator', 'Discriminator'])
+def test_scales_of_dcgan_and_fastgan_begin_about_1_as_in_the_originals(module, player, key):
+  """Both draw them of N(1, 0.02), where others begin at 1."""
+  sizes = {'resolution': 32, 'channels': 3, 'width': 4}
+  x = jnp.zeros((2, 32, 32, 3))
+  if player == 'Generator':
+    sizes, x = {**sizes, 'latent_size': 8}, jnp.zeros((2, 8))
+  network, begun = getattr(module, player)(**sizes), []
+
+  def note(run, args, kwargs, context):
+    if isinstance(context.module, layers.BatchNorm) and context.method_name == '__call__':
+      begun.append((context.module.name, context.module.scale_init))
+    return run(*args, **kwargs)
+
+  with nn.intercept_methods(note):
+    jax.eval_shape(lambda: network.init(key, x, jnp.zeros(2, int), train=False))
+  assert begun
+  for name, init in begun:
+    scale = init(key, (4000,))
+    assert abs(scale.mean() - 1) < 0.002, name
+    assert abs(scale.std() - 0.02) < 0.002, name
 
 
 def test_a_bias_is_added_to_each_channel():

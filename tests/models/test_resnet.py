@@ -1,5 +1,6 @@
 """Against PyTorch-StudioGAN's own code: `fixtures/make_resnet.py`; counts; convolutions in one."""
 
+import itertools
 import pathlib
 
 import jax
@@ -119,6 +120,32 @@ def test_there_are_as_many_weights_as_published(size, classes, generator, discri
   )
   found = count(resnet.Discriminator(size, 3, classes), x, LABELS)
   assert found == pytest.approx(discriminator, rel=5e-3)
+
+
+@pytest.mark.parametrize(
+  ('size', 'upwards', 'downwards'),
+  [
+    (16, [256, 256, 256], [128, 128, 128]),
+    (32, [256, 256, 256, 256], [128, 128, 128, 128]),
+    (64, [1024, 512, 256, 128, 64], [64, 128, 256, 512, 1024]),
+    (128, [1024, 1024, 512, 256, 128, 64], [64, 128, 256, 512, 1024, 1024]),
+    (256, [1024, 1024, 512, 512, 256, 128, 64], [64, 128, 256, 512, 512, 1024, 1024]),
+  ],
+)
+def test_blocks_are_as_wide_as_published(size, upwards, downwards):
+  """Channels at a width of 64: SNGAN's, and at 256 pixels those of BigGAN's `G_arch`, `D_arch`."""
+
+  def run(module, x):
+    made = jax.eval_shape(lambda: module.init(jax.random.key(0), x, LABELS, train=False))
+    return traverse_util.flatten_dict(made['params'], sep='_')
+
+  made = run(resnet.Generator(size, 3, 8, width=64), jnp.zeros((3, 8)))
+  judged = run(resnet.Discriminator(size, 3, width=64), jnp.zeros((3, size, size, 3)))
+  assert made['stem_kernel'].shape == (8, 16 * upwards[0])
+  for params, widths in ((made, upwards), (judged, [3, *downwards])):
+    found = [params[f'block{n}_conv1_kernel'].shape[2:] for n in range(len(widths) - 1)]
+    assert found == list(itertools.pairwise(widths))
+    assert f'block{len(widths) - 1}_conv1_kernel' not in params
 
 
 @pytest.mark.parametrize('size', [(16, 24), (32, 32), (64, 64), (128, 128)])
