@@ -1,4 +1,5 @@
 import inspect
+import types
 
 import jax.numpy as jnp
 import numpy as np
@@ -149,6 +150,39 @@ def test_the_direction_of_an_attribute_raises_it(name):
   assert at[-1].mean() < at[0].mean() < at[1].mean()
   limit = np.median(at[0])
   assert np.mean(at[1] > limit) > 0.5 > np.mean(at[-1] > limit)
+
+
+def test_unless_asked_directions_are_of_the_draws_of_one_seed(monkeypatch):
+  usual, asked = inspect.signature(directions.draw).parameters['seed'].default, []
+
+  def drawn_of(space, variables, count=0, seed=usual):
+    asked.append(seed)
+    raise StopIteration
+
+  monkeypatch.setattr(directions, 'draw', drawn_of)
+  for find in (directions.components, directions.weights):
+    for seed in ({}, {'seed': 5}):
+      with pytest.raises(StopIteration):
+        find(None, None, None, 4, **seed)
+  assert asked == [usual, 5] * 2
+
+
+def test_as_many_points_are_drawn_as_a_latent_needs(monkeypatch):
+  zeros = lambda key, places, size: jnp.zeros((len(places), size))
+  monkeypatch.setattr(directions.draws, 'draw_latents', zeros)
+  draw = lambda size, **how: directions.draw(
+    spaces.Space('z', types.SimpleNamespace(latent_size=size), 1, size, 0, 3), {}, **how
+  )
+  found = draw(300)
+  assert found.points.shape == (2400, 1, 300)  # eight for each of its numbers
+  np.testing.assert_array_equal(found.labels[:4], [0, 1, 2, 0])
+  assert draw(8).points.shape == (2000, 1, 8)
+  assert draw(300, count=7).points.shape == (7, 1, 300)
+
+
+def test_where_a_sign_says_nothing_the_largest_number_is_positive():
+  found = directions._signed(np.array([[1.0, -3, 2], [1, 3, -2], [0, 0, 0]]))
+  np.testing.assert_array_equal(found, [[-1, 3, -2], [1, 3, -2], [0, 0, 0]])
 
 
 def test_the_class_is_not_mistaken_for_an_attribute_that_it_goes_with():

@@ -1,3 +1,5 @@
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,6 +42,22 @@ def test_coordinates_of_w_have_mean_0_and_covariance_1_within_a_class(name):
   varying = variance[variance > 1e-3]  # w has no more directions than z where it is nearly linear
   assert len(varying) >= 8
   np.testing.assert_allclose(varying, 1, atol=0.25)
+
+
+def test_the_lengths_of_a_mapping_that_is_affine_are_those_of_the_chi_distribution():
+  """Of w = A z + m of its class, coordinates are z again but for a turn."""
+  size, means = 8, 5 * np.arange(24.0).reshape(3, 8)
+  turn = np.random.default_rng(0).normal(size=(size, size))
+  w = lambda variables, z, labels, train, method: z @ turn + jnp.asarray(means)[labels]
+  affine = types.SimpleNamespace(latent_size=size, apply=w)
+  found = spaces.coordinates(spaces.Space('w', affine, 1, size, 0, 3), {})
+  np.testing.assert_allclose(found.mean, means, atol=0.3)
+  np.testing.assert_allclose(found.basis.T @ found.basis, turn.T @ turn, atol=0.8)
+  np.testing.assert_allclose(found.basis @ found.inverse, np.eye(size), atol=1e-4)
+  chi = stats.chi(size)
+  assert found.typical == pytest.approx(chi.mean(), rel=0.01)
+  assert found.longest == pytest.approx(chi.ppf(0.9995), rel=0.05)
+  assert found.shortest == pytest.approx(chi.ppf(0.0005), rel=0.3)
 
 
 def test_within_moves_hardly_a_draw_and_brings_the_rest_to_the_shell():
