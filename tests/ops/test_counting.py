@@ -58,5 +58,22 @@ def test_rounds_of_a_loop_count_and_the_costliest_branch():
   assert total(branches, a, b) == 2 * 27
 
 
+@pytest.mark.parametrize('costly', [True, False])
+def test_the_costliest_branch_is_that_of_most_products_whatever_they_are_called(costly):
+  def several(a, b):
+    with jax.named_scope('many'):
+      return a @ b @ b
+
+  def one(a, b):
+    with jax.named_scope('one'):
+      return a @ b
+
+  first, second = (several, one) if costly else (one, several)
+  branches = lambda a, b: jax.lax.cond(a[0, 0] > 0, first, second, a, b)
+  found = counting.multiply_adds(jax.make_jaxpr(branches)(*[jnp.zeros((3, 3))] * 2))
+  assert list(found.values()) == [2 * 27]
+  assert 'many' in next(iter(found))
+
+
 def test_nothing_is_counted_of_sums():
   assert total(lambda x: x + jnp.sin(x).sum(), X) == 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_jax.ops import channels, conv, depthwise, pointwise, resample
+from gan_jax.ops import channels, conv, depthwise, linear, pointwise, resample
 from gan_jax.ops.window import Window
 
 
@@ -133,6 +133,20 @@ def test_under_vmap_an_argument_that_is_not_mapped_has_the_sum_of_the_slopes(nam
   singly = [jax.jit(jax.grad(term, places))(x, *held) for x in xs]
   close(found[0], jnp.stack([each[0] for each in singly]))
   close(found[1:], jax.tree.map(lambda *s: sum(s), *[each[1:] for each in singly]))
+
+
+def test_outside_of_a_program_an_operation_is_compiled_once():
+  lowered = []
+
+  def twice(_, x):
+    lowered.append(x.shape)
+    return 2 * x
+
+  double = linear.define('double', lambda _, x: x.shape, twice, transposes=(twice,))
+  xs = draw((2, 3), (2, 3), (4, 3))
+  for x in xs:
+    np.testing.assert_array_equal(double(None, x), 2 * x)
+  assert lowered == [(2, 3), (4, 3)]
 
 
 PADS = st.tuples(st.integers(0, 2), st.integers(0, 2))

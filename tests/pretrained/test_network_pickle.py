@@ -132,6 +132,18 @@ def test_modules_that_take_for_ever_to_walk_are_refused(depth, copies, tmp_path)
     read_networks(path, NAMES)
 
 
+def test_modules_are_walked_to_the_bounds_that_are_said(tmp_path, monkeypatch):
+  path = tmp_path / 'a.pkl'
+  path.write_bytes(nested(5, 1))  # six modules, five steps down
+  for name, enough in (('_DEPTH', 5), ('_MOST_MODULES', 6)):
+    with monkeypatch.context() as patch:
+      patch.setattr(network_pickle, name, enough)
+      assert list(read_networks(path, NAMES)) == ['G_ema']
+      patch.setattr(network_pickle, name, enough - 1)
+      with pytest.raises(ValueError, match='deeper, or more, than any network'):
+        read_networks(path, NAMES)
+
+
 def test_more_values_than_any_network_has_are_refused_before_they_are_read(tmp_path, monkeypatch):
   shape = b'J' + struct.pack('<i', 2**28 + 1) + b'\x85'
   tensor = TENSOR + b'(' + STORAGE + b'C\x00\x85RK\x00' + shape + b'K\x01\x85\x89}tR'
