@@ -98,6 +98,30 @@ def test_on_a_plain_stream_lines_say_how_far_a_run_is_and_when_it_ends(capsys, m
   assert said(shown=False) == ('', '')
 
 
+def test_on_a_plain_stream_work_of_several_parts_is_a_line_now_and_then(capsys, monkeypatch):
+  now = [100.0]
+  monkeypatch.setattr(time, 'monotonic', lambda: now[0])
+
+  def said(**how):
+    with progress.stages('images', 5.0, **how) as report:
+      for seconds, what, done, total in (
+        (4, 'reading', 1, 1500),
+        (2, 'reading', 1200, 1500),
+        (1, 'writing', 1, 9),
+        (6, 'waiting', 3, 0),
+      ):
+        now[0] += seconds
+        report(what, done, total)
+    return capsys.readouterr()
+
+  assert said() == ('', 'reading: 1,200 of 1,500 images\nwaiting\n')
+  assert said(shown=False) == ('', '')
+  with progress.counting('looking', 'files') as report:
+    now[0] += 6
+    report(2, 8)
+  assert capsys.readouterr() == ('', 'looking: 2 of 8 files\n')
+
+
 def test_scores_stand_beside_those_of_the_untrained_generator_and_of_real_images(capsys):
   fd = {'fd': 2.0, 'fd_low': 1.5, 'fd_high': 2.5, 'floor_fd': 0.25, 'untrained_fd': 9.0}
   progress.show_run('/runs/a', {**fd, 'n_fake': 1000, 'n_real': 5000, 'n_floor': 400})
