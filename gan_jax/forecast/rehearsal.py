@@ -148,7 +148,7 @@ def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
     process = max(machine.resident_bytes() + needed, machine.peak_bytes())
     return Rehearsal(_cost(step, compiled), process, None, None, compile_seconds, None)
   times: list[float] = []
-  while len(times) < 3 or (sum(times[1:]) < _SECONDS and len(times) < _STEPS):
+  while not _enough(times):
     start = time.perf_counter()
     batch = next(batches)
     state, metrics = compiled(state, batch)
@@ -162,6 +162,11 @@ def _rehearse(config: ConfigDict, images: Images, run: bool) -> Rehearsal:
   seconds = statistics.median(times[1:])  # the first one touches its memory for the first time
   cost, on_noise = _cost(step, compiled), datasets is None
   return Rehearsal(cost, process, None, seconds, compile_seconds, written, on_noise)
+
+
+def _enough(times: list[float]) -> bool:
+  """Whether the median of steps that took so long, the first left out, can be told."""
+  return len(times) >= 3 and (sum(times[1:]) >= _SECONDS or len(times) >= _STEPS)
 
 
 def _train(config: ConfigDict, steps: int) -> tuple[int, int]:

@@ -79,6 +79,28 @@ def test_a_gpu_is_estimated_by_the_plain_form_without_loops():
 
 
 @pytest.mark.parametrize(
+  ('analysis', 'flops', 'moved'),
+  [
+    ({'flops': 7.0, 'bytes accessed': 11.0}, 21.0, 33.0),
+    ({'bytes accessed': 11.0}, 500.0, 33.0),
+    ({'flops': 7.0}, 21.0, None),
+    ({'flops': -1.0, 'bytes accessed': -1.0}, 500.0, None),  # so XLA says that it does not know
+    (None, 500.0, None),
+  ],
+)
+def test_what_a_compiler_counts_is_of_all_rounds_and_what_it_does_not_is_not_made_up(
+  monkeypatch, analysis, flops, moved
+):
+  monkeypatch.setattr(costs, 'work', lambda step: costs.Work(500.0, 3.0))
+  monkeypatch.setattr(costs, 'held_by', lambda *_: {})
+  monkeypatch.setattr(costs, 'memory_of', lambda compiled: 'memory')
+  code = types.SimpleNamespace(generated_code_size_in_bytes=0)
+  compiled = types.SimpleNamespace(cost_analysis=lambda: analysis, memory_analysis=lambda: code)
+  found = costs.of_compiled(costs.Step(None, None, None), compiled)
+  assert (found.flops, found.bytes_accessed) == (flops, moved)
+
+
+@pytest.mark.parametrize(
   ('message', 'needed'),
   [
     (

@@ -2,8 +2,11 @@
 
 import json
 import os
+import types
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from configs import smoke
@@ -96,6 +99,38 @@ def test_what_does_not_fit_is_added_up_and_not_run(monkeypatch):
   assert jax.config.jax_persistent_cache_min_compile_time_secs == 0
   assert found.step_seconds is found.checkpoint_bytes is None
   assert found.process_bytes >= 10**12 + found.cost.memory.temporary
+
+
+@pytest.mark.parametrize(
+  ('times', 'enough'),
+  [
+    ([], False),
+    ([9.0, 9.0], False),  # the first is left out, and of one there is no median
+    ([0.1, 2.0, 1.0], True),
+    ([3.0, 0.1, 0.1], False),
+    ([0.1] * 19, False),
+    ([0.1] * 20, True),  # quick ones are not run for ever
+  ],
+)
+def test_steps_are_timed_for_some_seconds_and_no_more_than_some_times(times, enough):
+  assert rehearsal._enough(times) == enough
+
+
+def test_a_grid_is_drawn_and_written_as_a_run_does(monkeypatch):
+  """What loads with it is a part of the memory that a run takes."""
+  config, kept = smoke.get_config(), []
+  config.sample.rows, config.sample.columns = 2, 3
+  draw = lambda average, labels, seed: [np.zeros((len(labels), 8, 8, 1), np.uint8)]
+  state = types.SimpleNamespace(ema={'a': jnp.zeros((1, 2))})
+  written = rehearsal.grid.save_image
+
+  def save(path, picture):
+    written(path, picture)
+    kept.append((os.path.getsize(path) > 0, picture.shape))
+
+  monkeypatch.setattr(rehearsal.grid, 'save_image', save)
+  rehearsal._sample(config, types.SimpleNamespace(draw=draw), state, 10)
+  assert kept == [(True, rehearsal.grid.grid(np.zeros((6, 8, 8, 1), np.uint8), 3).shape)]
 
 
 def test_without_its_data_a_run_is_tried_on_noise():

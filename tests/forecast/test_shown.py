@@ -37,6 +37,20 @@ def test_a_page_says_what_a_step_moves_or_that_it_is_not_known(moved, text):
   assert values[names.index('bytes moved a step')] == f'{text}, each device'
 
 
+@pytest.mark.parametrize(
+  ('seconds', 'taken', 'text'),
+  [
+    (90.0, 2 * 10**9, '1.5 min, the first time, with 2.00 GB'),
+    (90.0, None, '1.5 min, the first time'),
+    (None, None, None),
+  ],
+)
+def test_a_page_says_what_compiling_took_where_it_was_compiled(seconds, taken, text):
+  made = forecast(V5E, 64, cost())._replace(compile_seconds=seconds, compiling_bytes=taken)
+  names, values = (list(column.cells) for column in shown.page(made).columns)
+  assert dict(zip(names, values, strict=True)).get('trace and compile') == text
+
+
 def test_every_row_of_a_table_of_configs_has_a_cell_for_each_column():
   made = forecast(V5E, 64, cost(temporary=10**9)._replace(bytes_accessed=None)).as_json()
   refused = {'devices': 'gpu:h100:3', 'why': 'no multiple'}

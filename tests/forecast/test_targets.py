@@ -40,6 +40,8 @@ def test_names_are_read(name, platform, devices, topology):
     ('tpu:v4:2x2', '3 sides, as tpu:v4:2x2x1'),
     ('tpu:v4:0x2x1', '3 sides'),
     ('gpu:h100:-1', 'accepted: cpu'),
+    ('gpu:h100:8:8', 'accepted: cpu'),
+    ('tpu:v5e:2x2:1', 'accepted: cpu'),
     ('gpu:h1000', "did you mean 'h100'"),
   ],
 )
