@@ -117,6 +117,15 @@ def test_the_error_is_the_spread_over_other_images(features, counts):
   assert 0.85 <= found[:, 1].mean() / found[:, 0].std() <= 1.35
 
 
+@pytest.mark.parametrize('counts', [(60, 50), (12, 9)])
+@pytest.mark.parametrize('scale', [1e-6, 1e6])
+def test_features_of_another_unit_have_the_same_distance_and_error_in_it(counts, scale):
+  rng = np.random.default_rng(8)
+  x, y = (rng.normal(size=(count, 20)) + 0.1 * count for count in counts)
+  expected = scale**2 * np.array(fd.distance_with_error(x, y))
+  np.testing.assert_allclose(fd.distance_with_error(scale * x, scale * y), expected, rtol=1e-4)
+
+
 def test_where_both_are_the_same_the_error_is_not_too_small():
   rng, (first, *_) = np.random.default_rng(6), gaussians(16)
   found = [fd.distance_with_error(draw(rng, 200, first), draw(rng, 200, first)) for _ in range(200)]

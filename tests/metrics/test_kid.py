@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn.metrics import pairwise
@@ -87,10 +89,21 @@ def test_features_that_are_far_from_0_have_finite_intervals():
   assert np.isfinite(kid.compute(Features(x), Features(y))['kid']).all()
 
 
-def test_features_too_large_for_the_kernel_are_refused():
-  x, y = np.random.default_rng(5).normal(size=(2, 20, 4)).astype(np.float32) * np.float32(1e37)
-  with pytest.raises(UserError, match=r'^kid: not finite; .* too large for the kernel$'):
-    kid.compute(Features(x), Features(y))
+@pytest.mark.parametrize('side', [0, 1])
+def test_features_too_large_for_the_kernel_are_refused_with_the_largest_mean_square(side):
+  sides = np.random.default_rng(5).normal(size=(2, 20, 4)).astype(np.float32)
+  sides[side] *= np.float32(1e37)
+  largest = np.square(sides.astype(np.float64)).mean(axis=2).max()
+  said = (
+    f"kid: not finite; the mean square of an image's features is up to {largest:.1e}, too large"
+  )
+  with pytest.raises(UserError, match=f'^{re.escape(said)} for the kernel$'):
+    kid.compute(*map(Features, sides))
+
+
+def test_two_images_of_each_set_are_enough():
+  sides = np.random.default_rng(7).normal(size=(2, 2, 4))
+  assert kid.compute(*map(Features, sides))['kid'].value == pytest.approx(by_definition(*sides))
 
 
 def test_the_interval_holds_the_draw_of_subsets():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gan_jax.errors import UserError
 from gan_jax.metrics import precision_recall
 from gan_jax.metrics.features import Features
 
@@ -43,6 +44,15 @@ def test_a_mode_lost_costs_recall_and_strays_cost_precision():
   assert found['precision'].value > 0.85
   assert found['recall'].value < 0.5
   assert compute(real, strays)['precision'].value < 0.5
+
+
+def test_fewer_images_than_two_halves_with_three_neighbours_each_are_refused():
+  x = draw(np.random.default_rng(4), 8)
+  assert [e.value for e in compute(x, x).values()] == [1, 1]
+  with pytest.raises(UserError, match=r'^real: 7 images; at least 8 are needed$'):
+    compute(x[1:], x)
+  with pytest.raises(UserError, match=r'^generated: 7 images; at least 8 are needed$'):
+    compute(x, x[1:])
 
 
 @pytest.mark.parametrize('name', ['precision', 'recall'])
