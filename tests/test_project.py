@@ -1,5 +1,6 @@
 import csv
 import json
+import types
 
 import imageio_ffmpeg
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 import gan_jax
-from gan_jax import project
+from gan_jax import project, references
 from gan_jax.errors import UserError
 from gan_jax.latents.projection import Settings
 from tests.command_line import call
@@ -83,6 +84,20 @@ def test_of_all_that_takes_time_is_told_how_many_of_how_many_images_are_done(wat
     assert counts == sorted(counts)
 
 
+def test_of_every_file_that_is_read_is_told_how_many_there_are(own, monkeypatch):
+  def no_further(*_):
+    raise StopIteration
+
+  monkeypatch.setattr(references, 'data_of', no_further)
+  model = types.SimpleNamespace(
+    **{'resolution': (16, 16), 'channels': 1, 'dtype': np.uint8, 'class_names': (), 'config': None}
+  )
+  told = []
+  with pytest.raises(StopIteration):
+    project.project(model, own, project.Asked(), lambda *line: told.append(line))
+  assert told == [('reading', number, 4) for number in range(4)]  # one of the files is none
+
+
 def test_latents_make_the_same_images_in_the_opened_model(found, finished):
   model = gan_jax.open(finished[0])
   again = model.images(found.projections.latents, found.projections.labels, fixed_noise=True)
@@ -108,6 +123,19 @@ def test_the_command_asks_what_its_flags_say_and_tells_what_was_found(
   assert f'{most} at most' in said.out
   assert 'not read: torn.png: ' in said.out
   assert '5 images of digits test are too few to tell' in said.out
+
+
+def test_samples_that_are_ranked_among_are_not_those_that_anybody_draws():
+  asked = []
+  model = types.SimpleNamespace(
+    labels=lambda count: np.arange(count),
+    latents=lambda count, *, seed=0: asked.append(seed) or np.zeros((count, 8)),
+    images=lambda latents, labels: (latents, labels),
+  )
+  found = references.drawn(model, None, 4)
+  assert found.images[1] is found.labels
+  assert found.name == 'samples of the model'
+  assert asked[0] > 10**6  # a seed that nobody asks for
 
 
 def test_without_data_samples_are_the_reference_and_the_note_says_so(own):
