@@ -104,7 +104,8 @@ def test_activations_of_the_stages_that_are_computed_again_are_not_kept(case):
 @pytest.mark.parametrize('number', [-1, 9])
 def test_more_stages_than_there_are_are_refused(case, setting, number):
   name, _, run = case
-  with pytest.raises(UserError, match=rf'config\.{name}\.{setting}={number}: accepted: 0 to '):
+  said = rf'^config\.{name}\.{setting}={number}: accepted: 0 to \d, the number of stages'
+  with pytest.raises(UserError, match=said):
     run(**{setting: number})
 
 
