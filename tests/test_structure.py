@@ -117,29 +117,32 @@ def test_only_parallel_knows_of_pmap():
     assert 'pmap' not in calls or path.name == 'parallel.py', path
 
 
-def test_text_is_of_one_encoding_whatever_the_machine_has():
-  """Else a file that is written on one machine says something else, or nothing, on another."""
+def calls():
+  """Every call within gan_jax: where it is, the call, and its arguments by their names."""
   for path in (ROOT / 'gan_jax').rglob('*.py'):
     for node in ast.walk(tree(path)):
-      if not isinstance(node, ast.Call) or any(word.arg == 'encoding' for word in node.keywords):
-        continue
-      where = f'{path}:{node.lineno}'
-      if isinstance(node.func, ast.Name) and node.func.id == 'open':
-        modes = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == 'mode')]
-        assert modes, where
-        assert all('b' in getattr(mode, 'value', '') for mode in modes), where
-      elif isinstance(node.func, ast.Attribute):
-        assert node.func.attr != 'write_text', where
-        # That of a package's metadata is told a file's name.
-        assert node.func.attr != 'read_text' or node.args, where
+      if isinstance(node, ast.Call):
+        yield f'{path}:{node.lineno}', node, {word.arg: word.value for word in node.keywords}
+
+
+def test_text_is_of_one_encoding_whatever_the_machine_has():
+  """Else a file that is written on one machine says something else, or nothing, on another."""
+  for where, call, named in calls():
+    if 'encoding' in named:
+      continue
+    if isinstance(call.func, ast.Name) and call.func.id == 'open':
+      mode = call.args[1] if len(call.args) > 1 else named.get('mode')
+      assert 'b' in getattr(mode, 'value', ''), where
+    elif isinstance(call.func, ast.Attribute):
+      assert call.func.attr != 'write_text', where
+      # That of a package's metadata is told a file's name.
+      assert call.func.attr != 'read_text' or call.args, where
 
 
 def test_tables_end_their_lines_as_all_other_text_does():
-  for path in (ROOT / 'gan_jax').rglob('*.py'):
-    for node in ast.walk(tree(path)):
-      if isinstance(node, ast.Call) and ast.unparse(node.func) in ('csv.writer', 'csv.DictWriter'):
-        ends = [word.value for word in node.keywords if word.arg == 'lineterminator']
-        assert [getattr(end, 'value', None) for end in ends] == ['\n'], f'{path}:{node.lineno}'
+  for where, call, named in calls():
+    if ast.unparse(call.func) in ('csv.writer', 'csv.DictWriter'):
+      assert getattr(named.get('lineterminator'), 'value', None) == '\n', where
 
 
 def test_a_command_that_asks_which_host_is_the_first_joins_the_others():

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from gan_jax.errors import NonFiniteError, UserError
 from gan_jax.exploring.painter import Projected
@@ -224,17 +225,21 @@ def test_a_projected_picture_opens_where_it_was_never_projected(models, served):
   other.explorer.close()
 
 
-def test_a_latent_of_a_recipe_is_taken_where_all_of_it_are_numbers(served):
-  from PIL.PngImagePlugin import PngInfo
+def open_with(served, texts):
+  """The answer to a grey picture that holds texts by their names."""
+  info, file = PngInfo(), io.BytesIO()
+  for name, text in texts.items():
+    info.add_text(name, text)
+  Image.new('L', (16, 16)).save(file, format='PNG', pnginfo=info)
+  return served.client.post('/api/open/0?name=x.png', content=file.getvalue())
 
+
+def test_a_latent_of_a_recipe_is_taken_where_all_of_it_are_numbers(served):
+  recipe = '[{"keyframes": [{"all": {"projection": "p1"}}]}]'
   for last, status in ((7.0, 200), (np.nan, 400), (-np.inf, 400)):
     numbers = np.array([*range(7), last], '<f4')
     latent = {'shape': [8], 'float32': base64.b64encode(numbers).decode(), 'class': 0}
-    info, file = PngInfo(), io.BytesIO()
-    info.add_text('Recipe', '[{"keyframes": [{"all": {"projection": "p1"}}]}]')
-    info.add_text('Latents', json.dumps({'p1': latent}))
-    Image.new('L', (16, 16)).save(file, format='PNG', pnginfo=info)
-    answer = served.client.post('/api/open/0?name=x.png', content=file.getvalue())
+    answer = open_with(served, {'Recipe': recipe, 'Latents': json.dumps({'p1': latent})})
     assert answer.status_code == status, answer.text
   np.testing.assert_array_equal(served.gallery.projected('p1').at, np.arange(8))
 
@@ -251,13 +256,7 @@ def test_a_latent_of_a_recipe_is_taken_where_all_of_it_are_numbers(served):
   ],
 )
 def test_a_spoilt_recipe_is_refused(served, texts):
-  from PIL.PngImagePlugin import PngInfo
-
-  info, file = PngInfo(), io.BytesIO()
-  for name, text in texts.items():
-    info.add_text(name, text)
-  Image.new('L', (16, 16)).save(file, format='PNG', pnginfo=info)
-  answer = served.client.post('/api/open/0?name=x.png', content=file.getvalue())
+  answer = open_with(served, texts)
   assert answer.status_code == 400, answer.text
 
 

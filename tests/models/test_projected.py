@@ -74,32 +74,30 @@ def test_as_many_weights_learn_as_published_and_as_many_are_drawn(separable, cou
   assert size(fixed) == 376_768
 
 
+def shape_of(**options):
+  """Of the logits of two images of 64 pixels."""
+  network = projected.Discriminator(64, 3, **options)
+  run = lambda: network.init_with_output(
+    jax.random.key(0), jnp.zeros((2, 64, 64, 3)), LABELS, train=False
+  )
+  return jax.eval_shape(run)[0].shape
+
+
 @pytest.mark.parametrize(
   ('side', 'heads', 'logits'),
   [(224, 4, 4 * 16), (256, 4, 4 * 25), (128, 4, 4), (64, 4, 4), (64, 2, 2), (96, 4, 4 * 9)],
 )
 def test_every_head_has_places_left(side, heads, logits):
-  network = projected.Discriminator(64, 3, side=side, heads=heads)
-  run = lambda: network.init_with_output(
-    jax.random.key(0), jnp.zeros((2, 64, 64, 3)), LABELS, train=False
-  )
-  assert jax.eval_shape(run)[0].shape == (2, logits)
+  assert shape_of(side=side, heads=heads) == (2, logits)
 
 
 @pytest.mark.parametrize('mixing', ['channels', 'none'])
 @pytest.mark.parametrize(('side', 'most'), [(64, 3), (96, 3), (128, 4)])
 def test_maps_that_no_mixing_enlarges_have_fewer_heads(side, most, mixing):
-  def logits(heads):
-    network = projected.Discriminator(64, 3, side=side, heads=heads, mixing=mixing)
-    run = lambda: network.init_with_output(
-      jax.random.key(0), jnp.zeros((1, 64, 64, 3)), LABELS[:1], train=False
-    )
-    return jax.eval_shape(run)[0].shape
-
-  assert logits(most)[1] >= most
+  assert shape_of(side=side, heads=most, mixing=mixing)[1] >= most
   if most < 4:
     with pytest.raises(UserError, match=f'heads={most + 1}: accepted: 1 to {most} where'):
-      logits(most + 1)
+      shape_of(side=side, heads=most + 1, mixing=mixing)
 
 
 @pytest.fixture(scope='module', params=[1, 3, 4])

@@ -35,35 +35,36 @@ def test_a_host_that_is_not_the_first_keeps_nothing(tmp_path, monkeypatch):
   assert (steps, [line['step'] for line in lines]) == ([3], [3])
 
 
-def test_a_look_between_steps_hears_that_a_save_has_failed(tmp_path, monkeypatch):
+@pytest.fixture
+def full(tmp_path, monkeypatch):
+  """Checkpoints with the first step saved, on a disk that is full since."""
   checkpoints = shared.Checkpoints(str(tmp_path), keep_last=2, keep_best=0, scores={})
   checkpoints.save(1, {'a': jnp.ones((1, 2))}, {})
 
-  def full(source, *_):
+  def refuse(source, *_):
     raise OSError(28, 'No space left on device', str(source))
 
-  monkeypatch.setattr(pathlib.Path, 'rename', full)
-  monkeypatch.setattr(os, 'rename', full)
-  assert not checkpoints.troubled()
-  checkpoints.save(2, {'a': jnp.ones((1, 2))}, {})
+  monkeypatch.setattr(pathlib.Path, 'rename', refuse)
+  monkeypatch.setattr(os, 'rename', refuse)
+  yield checkpoints
+  checkpoints.close()
+
+
+def hears():
+  return pytest.raises(NotDoneError, match='step 2 could not be saved: No space left on device')
+
+
+def test_a_look_between_steps_hears_that_a_save_has_failed(full):
+  assert not full.troubled()
+  full.save(2, {'a': jnp.ones((1, 2))}, {})
   deadline = time.monotonic() + 30
-  while not checkpoints.troubled() and time.monotonic() < deadline:
+  while not full.troubled() and time.monotonic() < deadline:
     time.sleep(0.01)
-  with pytest.raises(NotDoneError, match='step 2 could not be saved: No space left on device'):
-    checkpoints.check()
-  checkpoints.close()
+  with hears():
+    full.check()
 
 
-def test_whoever_waits_hears_that_a_save_has_failed(tmp_path, monkeypatch):
-  checkpoints = shared.Checkpoints(str(tmp_path), keep_last=2, keep_best=0, scores={})
-  checkpoints.save(1, {'a': jnp.ones((1, 2))}, {})
-
-  def full(source, *_):
-    raise OSError(28, 'No space left on device', str(source))
-
-  monkeypatch.setattr(pathlib.Path, 'rename', full)
-  monkeypatch.setattr(os, 'rename', full)
-  checkpoints.save(2, {'a': jnp.ones((1, 2))}, {})
-  with pytest.raises(NotDoneError, match='step 2 could not be saved: No space left on device'):
-    checkpoints.wait()
-  checkpoints.close()
+def test_whoever_waits_hears_that_a_save_has_failed(full):
+  full.save(2, {'a': jnp.ones((1, 2))}, {})
+  with hears():
+    full.wait()
